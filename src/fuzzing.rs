@@ -1,0 +1,1 @@
+//! Entry points for `fuzz/` and `tests/corpus.rs`.
