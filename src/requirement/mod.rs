@@ -1,1 +1,5 @@
 //! The `requirement` layer.
+
+pub mod level;
+
+pub use level::Level;
