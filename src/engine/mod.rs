@@ -1,1 +1,9 @@
-//! The `engine` layer.
+//! Plays scenarios against a target.
+//!
+//! [`Tester`] is the seam: the pure player behind it says what to do ([`Action`]) and is told what
+//! happened ([`Input`]). Two loops drive it: `sim`, a discrete-event simulation without clock or
+//! sockets, and `driver`, tokio over real ones.
+
+pub mod io;
+
+pub use io::{Action, CloseKind, ConnId, ConnectError, Health, Input, Source, Tester, VerbResult};
