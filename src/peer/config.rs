@@ -1,0 +1,236 @@
+//! Settings of the reference peer. The defaults are a sound, eager peer.
+
+use std::time::Duration;
+
+use super::event::RefusalCause;
+
+/// What the peer has when it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Everything.
+    Seed,
+    /// Nothing.
+    Leech,
+}
+
+/// What to do with a request that is not served as it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestPolicy {
+    /// Serve it if the bytes exist.
+    Accept,
+    /// Reject it; without the fast extension drop it.
+    Reject,
+    /// Reject it; without the fast extension close.
+    RejectOrClose,
+    /// Close the connection.
+    Close,
+}
+
+/// What to do with bytes that break the protocol but not the framing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tolerance {
+    /// Skip them exactly.
+    Ignore,
+    /// Close the connection.
+    Close,
+}
+
+/// How our pieces are announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Announce {
+    /// `have_all` or `have_none` where they fit and fast is on, else a bitfield (none if empty).
+    Compact,
+    /// Always a bitfield, all-zero too.
+    Bitfield,
+    /// Part of the pieces at once, the rest in `have` messages.
+    Lazy,
+}
+
+/// Everything about the reference peer that a user may change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Longest time between connect and the end of both handshakes.
+    pub handshake_timeout: Duration,
+    /// Longest time for a dial.
+    pub connect_timeout: Duration,
+    /// How long we send nothing before a keep-alive. BEP 3: "generally once every two minutes".
+    pub keep_alive: Duration,
+    /// How long the other end may send nothing.
+    pub idle_timeout: Duration,
+    /// How long requests may stay without any answer; each answer starts it anew.
+    pub request_timeout: Duration,
+    /// Number of bytes of the other end's handshake after which an acceptor sends its own.
+    pub reply_after: usize,
+    /// How pieces are announced.
+    pub announce: Announce,
+    /// Peers unchoked at once.
+    pub slots: usize,
+    /// Time between `interested` and `unchoke`.
+    pub unchoke_delay: Duration,
+    /// How often slots rotate when more peers want one.
+    pub rotate_every: Duration,
+    /// Whether `not_interested` makes us choke.
+    pub choke_uninterested: bool,
+    /// Whether peers are unchoked before they are interested.
+    pub unchoke_everybody: bool,
+    /// Time between seeing pieces that we want and `interested`.
+    pub interested_delay: Duration,
+    /// Time between a request and its piece.
+    pub serve_delay: Duration,
+    /// Time between a request and its reject.
+    pub reject_delay: Duration,
+    /// Time added before every write on a connection.
+    pub pacing: Duration,
+    /// Requests that we bear, advertised as `reqq`.
+    pub reqq: usize,
+    /// Longest block that we serve.
+    pub max_request: u32,
+    /// Requests that we keep outstanding.
+    pub pipeline: usize,
+    /// Length of the blocks that we ask for.
+    pub block_len: u32,
+    /// Whether blocks that others still owe are asked of this peer too when nothing else is left.
+    pub end_game: bool,
+    /// Whether a leech downloads by itself; off for library users who request by hand.
+    pub auto_download: bool,
+    /// How long a rejected block is not asked of the same peer again.
+    pub reject_backoff: Duration,
+    /// Corrupt pieces after which a connection is closed.
+    pub corrupt_limit: u32,
+    /// Size of the allowed-fast set; 0 sends none. BEP 6: ten is suggested.
+    pub allowed_fast: usize,
+    /// Whether allowed-fast requests are served while choking.
+    pub honour_allowed_fast: bool,
+    /// Whether connections between seeds are closed.
+    pub close_redundant: bool,
+    /// Whether the extended handshake comes after the availability.
+    pub availability_first: bool,
+    /// Client name in the extended handshake; empty leaves it out.
+    pub client: String,
+    /// Whether `upload_only` is told by a seed.
+    pub tell_upload_only: bool,
+    /// UDP port for `port` messages (needs the DHT bit).
+    pub dht_port: Option<u16>,
+    /// Whether a leech fetches the info dictionary, although it has it, from peers that offer it.
+    pub fetch_metadata: bool,
+    /// Longest frame that is read.
+    pub frame_limit: u32,
+    /// Frames of a wrong length.
+    pub malformed: Tolerance,
+    /// Messages of unknown ids.
+    pub unknown_id: Tolerance,
+    /// Extended messages whose payload does not decode.
+    pub malformed_extension: Tolerance,
+    /// Late or repeated availability messages.
+    pub late_availability: Tolerance,
+    /// Spare bits set in a bitfield, and `have` out of range.
+    pub spare_bits: Tolerance,
+    /// Pieces never asked for. BEP 6 demands a close with the fast extension.
+    pub unrequested_piece: Tolerance,
+    /// Rejects never asked for. BEP 6 recommends a close.
+    pub unrequested_reject: Tolerance,
+    /// What to do with requests that are not served, by cause.
+    pub on_request: RequestPolicies,
+    /// Window over which speeds are measured.
+    pub speed_window: Duration,
+    /// Whether every message is told as an event.
+    pub events: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            handshake_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(15),
+            keep_alive: Duration::from_secs(100),
+            idle_timeout: Duration::from_secs(180),
+            request_timeout: Duration::from_secs(60),
+            reply_after: 48,
+            announce: Announce::Compact,
+            slots: 8,
+            unchoke_delay: Duration::ZERO,
+            rotate_every: Duration::from_secs(30),
+            choke_uninterested: true,
+            unchoke_everybody: false,
+            interested_delay: Duration::ZERO,
+            serve_delay: Duration::ZERO,
+            reject_delay: Duration::ZERO,
+            pacing: Duration::ZERO,
+            reqq: 2000,
+            max_request: 16 * 1024,
+            pipeline: 16,
+            block_len: 16 * 1024,
+            end_game: true,
+            auto_download: true,
+            reject_backoff: Duration::from_secs(2),
+            corrupt_limit: 5,
+            allowed_fast: 10,
+            honour_allowed_fast: true,
+            close_redundant: false,
+            availability_first: false,
+            client: "btspec reference".to_owned(),
+            tell_upload_only: false,
+            dht_port: None,
+            fetch_metadata: false,
+            frame_limit: 1024 * 1024,
+            malformed: Tolerance::Close,
+            unknown_id: Tolerance::Ignore,
+            malformed_extension: Tolerance::Ignore,
+            late_availability: Tolerance::Ignore,
+            spare_bits: Tolerance::Close,
+            unrequested_piece: Tolerance::Close,
+            unrequested_reject: Tolerance::Close,
+            on_request: RequestPolicies::default(),
+            speed_window: Duration::from_secs(5),
+            events: false,
+        }
+    }
+}
+
+/// One policy a cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestPolicies {
+    /// No such piece.
+    pub piece_out_of_range: RequestPolicy,
+    /// Past the end of the piece.
+    pub past_end: RequestPolicy,
+    /// Length zero.
+    pub zero_length: RequestPolicy,
+    /// Longer than [`Settings::max_request`].
+    pub too_long: RequestPolicy,
+    /// A piece that we lack.
+    pub missing: RequestPolicy,
+    /// While choking.
+    pub choked: RequestPolicy,
+    /// More than [`Settings::reqq`].
+    pub queue_full: RequestPolicy,
+}
+
+impl Default for RequestPolicies {
+    fn default() -> Self {
+        Self {
+            piece_out_of_range: RequestPolicy::RejectOrClose,
+            past_end: RequestPolicy::RejectOrClose,
+            zero_length: RequestPolicy::RejectOrClose,
+            too_long: RequestPolicy::RejectOrClose,
+            missing: RequestPolicy::Reject,
+            choked: RequestPolicy::Reject,
+            queue_full: RequestPolicy::Reject,
+        }
+    }
+}
+
+impl RequestPolicies {
+    /// The policy for one cause.
+    pub fn of(&self, cause: RefusalCause) -> RequestPolicy {
+        match cause {
+            RefusalCause::PieceOutOfRange => self.piece_out_of_range,
+            RefusalCause::PastEnd => self.past_end,
+            RefusalCause::ZeroLength => self.zero_length,
+            RefusalCause::TooLong => self.too_long,
+            RefusalCause::Missing => self.missing,
+            RefusalCause::Choked => self.choked,
+            RefusalCause::QueueFull => self.queue_full,
+        }
+    }
+}
