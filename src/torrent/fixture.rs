@@ -1,0 +1,162 @@
+//! The torrents that the scenarios are written for, made from a seed.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+
+use super::content::Content;
+use super::disk::DataError;
+use super::geometry::Geometry;
+use super::metainfo::Builder;
+use super::subject::Torrent;
+use crate::wire::InfoHash;
+use crate::wire::bencode::Value;
+
+/// A torrent of ours, with its name in `btspec fixture`.
+#[derive(Debug, Clone)]
+pub struct Fixture {
+    /// `main`, `one-piece` or `tracker`.
+    pub name: &'static str,
+    /// Torrent and content.
+    pub torrent: Torrent,
+}
+
+/// What [`write`] has put where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The fixture's name.
+    pub name: &'static str,
+    /// Its torrent file.
+    pub torrent: PathBuf,
+    /// The file or folder with its data.
+    pub data: PathBuf,
+    /// Its info hash.
+    pub info_hash: InfoHash,
+}
+
+/// The torrent that suits every case: 1,027 pieces of 32 KiB, the last with a short second block,
+/// spare bits in the bitfield, two files that share a piece, and an info dictionary above 32 KiB.
+pub fn main() -> Fixture {
+    static MAIN: OnceLock<Torrent> = OnceLock::new();
+    let torrent = MAIN.get_or_init(|| {
+        let content = seeded(0x6d61_696e, 1026 * 32768 + 16384 + 4321);
+        let total = content.geometry().total_len();
+        let builder = Builder::new("btspec-main")
+            .file(&["first.bin"], FIRST_LEN)
+            .file(&["folder", "second.bin"], total.saturating_sub(FIRST_LEN))
+            .extra("btspec filler", Value::Bytes(filler()));
+        made(&builder, content)
+    });
+    fixture("main", torrent)
+}
+
+/// One piece of two blocks, the second short, in one file.
+pub fn one_piece() -> Fixture {
+    static ONE_PIECE: OnceLock<Torrent> = OnceLock::new();
+    let torrent = ONE_PIECE.get_or_init(|| {
+        let content = seeded(0x6f6e_6521, 20_000);
+        made(&Builder::new("btspec-one-piece.bin"), content)
+    });
+    fixture("one-piece", torrent)
+}
+
+/// 67 pieces of 32 KiB in one file, announced to a tracker on loopback.
+pub fn tracker() -> Fixture {
+    static TRACKER: OnceLock<Torrent> = OnceLock::new();
+    let torrent = TRACKER.get_or_init(|| tracker_at(TRACKER_URL));
+    fixture("tracker", torrent)
+}
+
+/// The torrent of [`tracker`] with another announce URL; the info hash is the same.
+pub fn tracker_at(url: &str) -> Torrent {
+    let content = seeded(0x7472_6b72, 66 * 32768 + 16384 + 1234);
+    let builder = Builder::new("btspec-tracker.bin").announce(url);
+    made(&builder, content)
+}
+
+/// Every fixture.
+pub fn all() -> Vec<Fixture> {
+    vec![main(), one_piece(), tracker()]
+}
+
+/// Writes `dir/NAME.torrent` and the data below `dir/data`.
+pub fn write(dir: &Path) -> Result<Vec<Written>, DataError> {
+    let data = dir.join("data");
+    let unwritten = |path: &Path, source| DataError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    std::fs::create_dir_all(&data).map_err(|e| unwritten(&data, e))?;
+    let mut written = Vec::new();
+    for Fixture { name, torrent } in all() {
+        let path = dir.join(format!("{name}.torrent"));
+        std::fs::write(&path, torrent.metainfo().encode()).map_err(|e| unwritten(&path, e))?;
+        written.push(Written {
+            name,
+            torrent: path,
+            data: torrent.write_data(&data)?,
+            info_hash: torrent.info_hash(),
+        });
+    }
+    Ok(written)
+}
+
+fn fixture(name: &'static str, torrent: &Torrent) -> Fixture {
+    Fixture {
+        name,
+        torrent: torrent.clone(),
+    }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "constant lengths; a test makes every one"
+)]
+fn seeded(seed: u64, total_len: u64) -> Content {
+    let geometry = Geometry::new(total_len, PIECE_LEN).expect("a fixture's lengths are sound");
+    Content::from_seed(seed, geometry)
+}
+
+#[expect(clippy::expect_used, reason = "constant names; a test makes every one")]
+fn made(builder: &Builder, content: Content) -> Torrent {
+    Torrent::build(builder, content).expect("a fixture is a sound torrent")
+}
+
+/// Text that makes an info dictionary longer than two pieces of metadata (BEP 9), and differs in
+/// each of them.
+fn filler() -> Bytes {
+    let lines = (0..FILLER_LINES).map(|line| format!("line {line:05} of what no client reads\n"));
+    lines.collect::<String>().into()
+}
+
+const PIECE_LEN: u32 = 32 * 1024;
+
+/// Ends inside a piece and off any block.
+const FIRST_LEN: u64 = 10_000_001;
+
+const FILLER_LINES: u32 = 400;
+
+const TRACKER_URL: &str = "http://127.0.0.1:6969/announce";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn main_suits_every_case() {
+        let start = std::time::Instant::now();
+        let main = main().torrent;
+        eprintln!("{:?}", start.elapsed());
+        let geometry = main.geometry();
+        assert_eq!(geometry.pieces(), 1027);
+        assert_eq!(geometry.piece_len(), 32768);
+        assert_eq!(geometry.block_count(geometry.last()), 2);
+        assert_eq!(geometry.last_len(), 16384 + 4321);
+        assert_eq!(geometry.spare_bits(), 5);
+        let metainfo = main.metainfo();
+        assert_eq!(metainfo.files().len(), 2);
+        assert!(metainfo.info_bytes().len() > 32 * 1024);
+        assert_eq!(metainfo.info_pieces(), 3);
+    }
+}
