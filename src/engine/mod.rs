@@ -5,5 +5,6 @@
 //! sockets, and `driver`, tokio over real ones.
 
 pub mod io;
+pub mod sim;
 
 pub use io::{Action, CloseKind, ConnId, ConnectError, Health, Input, Source, Tester, VerbResult};
