@@ -241,7 +241,10 @@ impl Network {
         let Some((number, side)) = self.lookup(host, local) else {
             return;
         };
-        if self.end(number, side).is_none_or(|e| e.state != EndState::Open) {
+        if self
+            .end(number, side)
+            .is_none_or(|e| e.state != EndState::Open)
+        {
             return;
         }
         let link = self.link(host);

@@ -136,7 +136,7 @@ impl World {
     pub fn run(&mut self, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) {
         let mut here = 0_u32;
         while !done(self) && here < LIVELOCK {
-            match self.step(None) {
+            match self.step(&mut Nobody) {
                 Some(at) if at <= limit => {
                     here = if at > self.now { 0 } else { here + 1 };
                     self.now = self.now.max(at);
@@ -164,7 +164,7 @@ impl World {
         self.take_actions(tester);
         let mut here = 0_u32;
         while !tester.done() {
-            let Some(at) = self.step(Some(tester)) else {
+            let Some(at) = self.step(tester) else {
                 if tester.done() {
                     break;
                 }
@@ -181,24 +181,22 @@ impl World {
 
     /// Does everything that is due now: deliveries, deadlines, sends. Gives the next time at which
     /// something is due, which may be now again.
-    fn step(&mut self, mut tester: Option<&mut dyn Tester>) -> Option<Duration> {
+    fn step(&mut self, tester: &mut dyn Tester) -> Option<Duration> {
         while let Some(delivery) = self.net.deliver(self.now) {
-            self.hand_over(delivery, tester.as_deref_mut());
+            self.hand_over(delivery, tester);
         }
         for index in 0..self.slots.len() {
             if self.deadline(index).is_some_and(|at| at <= self.now) {
                 self.give(HostId(index), ProcessInput::Timeout);
             }
         }
-        if let Some(tester) = tester.as_deref_mut()
-            && tester.poll_deadline().is_some_and(|at| at <= self.now)
-        {
+        if tester.poll_deadline().is_some_and(|at| at <= self.now) {
             tester.handle(Input::Timeout, self.now);
             self.take_actions(tester);
         }
-        self.send_all(tester.as_deref_mut());
+        self.send_all(tester);
         let deadlines = (0..self.slots.len()).filter_map(|index| self.deadline(index));
-        let own = tester.and_then(|t| t.poll_deadline());
+        let own = tester.poll_deadline();
         let next = deadlines.chain(self.net.next_at()).chain(own).min();
         next.map(|at| at.max(self.now))
     }
@@ -211,12 +209,10 @@ impl World {
         slot.process.as_ref()?.poll_deadline()
     }
 
-    fn hand_over(&mut self, delivery: Delivery, tester: Option<&mut dyn Tester>) {
+    fn hand_over(&mut self, delivery: Delivery, tester: &mut dyn Tester) {
         let Delivery { host, conn, event } = delivery;
         if self.tester.as_ref().is_some_and(|t| t.id == host) {
-            if let Some(tester) = tester {
-                self.tell_tester(tester, conn, event);
-            }
+            self.tell_tester(tester, conn, event);
             return;
         }
         let input = match event {
@@ -262,13 +258,12 @@ impl World {
     }
 
     /// Carries out everything that processes and the tester want done, by connection number.
-    fn send_all(&mut self, tester: Option<&mut dyn Tester>) {
+    fn send_all(&mut self, tester: &mut dyn Tester) {
         let mut outbox = std::mem::take(&mut self.outbox);
         outbox.sort_by_key(|(host, output)| self.order(*host, output));
         for (host, output) in outbox {
             self.carry_out(host, output);
         }
-        let Some(tester) = tester else { return };
         if let Some(exit) = self.died() {
             tester.handle(
                 Input::Died {
@@ -571,6 +566,25 @@ impl TesterHost {
         self.next_source += 1;
         let [_, high, middle, low] = (n + 0x101).to_be_bytes();
         IpAddr::V4(Ipv4Addr::new(127, high, middle, low))
+    }
+}
+
+/// No tester: processes among themselves.
+struct Nobody;
+
+impl Tester for Nobody {
+    fn handle(&mut self, _: Input, _: Duration) {}
+
+    fn poll_action(&mut self) -> Option<Action> {
+        None
+    }
+
+    fn poll_deadline(&self) -> Option<Duration> {
+        None
+    }
+
+    fn done(&self) -> bool {
+        false
     }
 }
 
