@@ -1,19 +1,58 @@
-//! Length-prefixed frames, however the stream is cut.
+//! Length-prefixed frames, however the stream is cut, and what can be wrong with them.
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::bencode::ReadError;
 
 /// A length prefix and that many bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
+    raw: Bytes,
+}
+
+impl Frame {
+    /// Bytes of the length prefix.
+    pub const PREFIX_LEN: usize = 4;
+
+    /// Puts the right prefix before `body`.
+    pub fn from_body(body: &[u8]) -> Self {
+        let mut raw = BytesMut::with_capacity(body.len().saturating_add(Self::PREFIX_LEN));
+        raw.put_u32(u32::try_from(body.len()).unwrap_or(u32::MAX));
+        raw.put_slice(body);
+        Self { raw: raw.freeze() }
+    }
+
+    /// The first frame of `bytes`, if all of it is there. No limit: the bytes exist already.
+    pub fn split_from(bytes: &mut Bytes) -> Option<Self> {
+        let length = usize::try_from(u32::from_be_bytes(*bytes.first_chunk()?)).ok()?;
+        let end = length.checked_add(Self::PREFIX_LEN)?;
+        (bytes.len() >= end).then(|| Self {
+            raw: bytes.split_to(end),
+        })
+    }
+
+    /// All bytes, the prefix included.
+    pub const fn raw(&self) -> &Bytes {
+        &self.raw
+    }
+
     /// Everything behind the length prefix; empty for a keep-alive.
-    pub body: Bytes,
+    pub fn body(&self) -> Bytes {
+        self.raw.slice(Self::PREFIX_LEN.min(self.raw.len())..)
+    }
+
+    /// First byte of the body: the message id.
+    pub fn id(&self) -> Option<u8> {
+        self.raw.get(Self::PREFIX_LEN).copied()
+    }
 }
 
 /// Why framing of a stream ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
     /// The prefix announces more than the limit; nothing was allocated for it.
+    #[error("length prefix {length} is above the limit of {limit}")]
     TooLong {
         /// Announced length.
         length: u32,
@@ -22,21 +61,187 @@ pub enum FrameError {
     },
 }
 
-/// Why a frame is not the message that its id promises.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why a frame or a payload is not the message that its id promises.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The body has the wrong length.
-    WrongLength {
+    /// The bytes end before a field is complete.
+    #[error("`{message}` ends {into} bytes into `{field}`")]
+    TooShort {
         /// Name of the message.
         message: &'static str,
-        /// What its shape asks for, without id.
-        expected: usize,
-        /// What came, without id.
-        actual: usize,
+        /// Field that is cut.
+        field: &'static str,
+        /// How many bytes of the field there are.
+        into: usize,
     },
+    /// There are bytes behind the last field.
+    #[error("`{message}` goes on for {extra} bytes behind its last field")]
+    TooLong {
+        /// Name of the message.
+        message: &'static str,
+        /// How many bytes too many.
+        extra: usize,
+    },
+    /// An id that the table knows was read as an unknown one. Only a [`Source`](super::Source)
+    /// that is asked for the wrong kind reports this.
+    #[error("message id {id} is known")]
+    KnownId {
+        /// The id.
+        id: u8,
+    },
+    /// The payload of an extension message does not begin with readable bencoding.
+    #[error("`{message}` is not bencoded: {error}")]
+    Bencode {
+        /// Name of the message.
+        message: &'static str,
+        /// What the reader stumbled over, with its offset in the payload.
+        error: ReadError,
+    },
+    /// The payload of an extension message is bencoded, but no dictionary.
+    #[error("`{message}` is not a dictionary but {actual}")]
+    NotADict {
+        /// Name of the message.
+        message: &'static str,
+        /// What it is.
+        actual: &'static str,
+    },
+    /// A key that the message cannot do without is missing.
+    #[error("`{message}` has no `{key}`")]
+    MissingKey {
+        /// Name of the message.
+        message: &'static str,
+        /// The key.
+        key: &'static str,
+    },
+    /// A key that the message cannot do without has a value of another type.
+    #[error("`{key}` of `{message}` is not {expected} but {actual}")]
+    WrongType {
+        /// Name of the message.
+        message: &'static str,
+        /// The key.
+        key: &'static str,
+        /// Type by the BEP.
+        expected: &'static str,
+        /// Type on the wire.
+        actual: &'static str,
+    },
+    /// No payload of this extension is described here.
+    #[error("payloads of this extension are not decoded")]
+    UnknownExtension,
 }
 
-/// Cuts a stream into frames.
-#[derive(Debug)]
-pub struct FrameDecoder {}
+/// Cuts a stream into frames. The same bytes give the same frames however they are cut.
+#[derive(Debug, Clone)]
+pub struct FrameDecoder {
+    buffer: BytesMut,
+    limit: u32,
+    failed: Option<FrameError>,
+}
+
+impl FrameDecoder {
+    /// Frames with a body of more than `limit` bytes end the decoding.
+    pub fn new(limit: u32) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            limit,
+            failed: None,
+        }
+    }
+
+    /// Changes the limit for frames whose prefix has not been looked at yet.
+    pub fn set_limit(&mut self, limit: u32) {
+        self.limit = limit;
+    }
+
+    /// Takes in what was read. After an error bytes are dropped: the stream has no frames any more.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.failed.is_none() {
+            self.buffer.extend_from_slice(bytes);
+        }
+    }
+
+    /// The next complete frame, sharing memory with the buffer. Once failed, failed for good.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let Some(prefix) = self.buffer.first_chunk::<{ Frame::PREFIX_LEN }>() else {
+            return Ok(None);
+        };
+        let length = u32::from_be_bytes(*prefix);
+        if length > self.limit {
+            let error = FrameError::TooLong {
+                length,
+                limit: self.limit,
+            };
+            self.failed = Some(error);
+            return Err(error);
+        }
+        let end = frame_end(length);
+        if self.buffer.len() < end {
+            return Ok(None);
+        }
+        let raw = self.buffer.split_to(end).freeze();
+        Ok(Some(Frame { raw }))
+    }
+
+    /// Bytes that belong to no frame yet.
+    pub fn buffered(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// How many more bytes complete the frame that has begun (or the next prefix).
+    pub fn needed(&self) -> usize {
+        let end = self
+            .buffer
+            .first_chunk()
+            .map_or(Frame::PREFIX_LEN, |prefix| {
+                frame_end(u32::from_be_bytes(*prefix))
+            });
+        end.saturating_sub(self.buffer.len())
+    }
+}
+
+/// Where a frame ends that starts at 0.
+fn frame_end(length: u32) -> usize {
+    usize::try_from(length).map_or(usize::MAX, |length| {
+        length.saturating_add(Frame::PREFIX_LEN)
+    })
+}
+
+/// Bytes that are wrong on purpose. What fits a shape is a [`Message`](super::Message); everything
+/// else that a peer may be sent is one of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawFrame {
+    bytes: Bytes,
+}
+
+impl RawFrame {
+    /// Exactly these bytes, prefix and all.
+    pub const fn new(bytes: Bytes) -> Self {
+        Self { bytes }
+    }
+
+    /// The right prefix before a body of the caller's choice.
+    pub fn framed(body: &[u8]) -> Self {
+        Self {
+            bytes: Frame::from_body(body).raw,
+        }
+    }
+
+    /// A prefix that tells `length`, whatever follows.
+    pub fn with_length(length: u32, body: &[u8]) -> Self {
+        let mut bytes = BytesMut::with_capacity(body.len().saturating_add(Frame::PREFIX_LEN));
+        bytes.put_u32(length);
+        bytes.put_slice(body);
+        Self {
+            bytes: bytes.freeze(),
+        }
+    }
+
+    /// What goes on the wire.
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+}

@@ -14,16 +14,22 @@
 )]
 
 pub mod bencode;
+pub mod escape;
 pub mod extension;
 pub mod field;
 pub mod frame;
 pub mod handshake;
+pub mod hex;
+pub mod identity;
 pub mod message;
 pub mod registry;
+pub mod walk;
 
-pub use extension::ExtensionMessage;
+pub use extension::{ExtendedHandshake, ExtensionMessage};
 pub use field::{Field, FieldType, FieldValue};
-pub use frame::{DecodeError, Frame, FrameDecoder, FrameError};
-pub use handshake::{Handshake, InfoHash, PeerId, Reserved};
-pub use message::{BlockRef, ExtId, Message, PieceIndex};
-pub use registry::{Capability, Cite, Kind, MessageSpec};
+pub use frame::{DecodeError, Frame, FrameDecoder, FrameError, RawFrame};
+pub use handshake::{Handshake, HandshakeDecoder, HandshakeError, Reserved};
+pub use identity::{InfoHash, PeerId};
+pub use message::{BlockRef, ExtId, HashRange, Message, PieceIndex, UnknownId};
+pub use registry::{Capability, Cite, ExtensionSpec, Kind, MessageSpec, ReservedBit};
+pub use walk::{Sink, Source};

@@ -1,0 +1,249 @@
+//! The two walks: where field values come from ([`Source`]) and where they go ([`Sink`]).
+//!
+//! [`Message::read`](super::Message::read) and [`Message::write`](super::Message::write) name each
+//! field once; what implements these traits decides whether that is bytes, a scenario's template, a
+//! printer or a random generator. The implementations for plain bytes are here.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::bencode::Dict;
+use super::field::{Field, FieldValue};
+use super::frame::DecodeError;
+use super::message::UnknownId;
+
+/// Hands out field values in wire order.
+pub trait Source {
+    /// Why a value could not be had.
+    type Error;
+
+    /// One byte.
+    fn u8(&mut self, field: &'static Field) -> Result<u8, Self::Error>;
+    /// Two bytes, big-endian.
+    fn u16(&mut self, field: &'static Field) -> Result<u16, Self::Error>;
+    /// Four bytes, big-endian.
+    fn u32(&mut self, field: &'static Field) -> Result<u32, Self::Error>;
+    /// A 32-byte hash.
+    fn hash(&mut self, field: &'static Field) -> Result<[u8; 32], Self::Error>;
+    /// Everything that is left.
+    fn bytes(&mut self, field: &'static Field) -> Result<Bytes, Self::Error>;
+    /// A message id that no table row has.
+    fn unknown_id(&mut self, field: &'static Field) -> Result<UnknownId, Self::Error>;
+    /// A bencoded integer: the key of that name in an extension message's dictionary.
+    fn int(&mut self, field: &'static Field) -> Result<i128, Self::Error>;
+    /// As [`int`](Self::int), for a key that may be missing.
+    fn optional_int(&mut self, field: &'static Field) -> Result<Option<i128>, Self::Error>;
+    /// The whole dictionary of an extension message.
+    fn dict(&mut self, field: &'static Field) -> Result<Dict, Self::Error>;
+}
+
+/// Takes field values in wire order.
+pub trait Sink {
+    /// One byte.
+    fn u8(&mut self, field: &'static Field, value: u8);
+    /// Two bytes, big-endian.
+    fn u16(&mut self, field: &'static Field, value: u16);
+    /// Four bytes, big-endian.
+    fn u32(&mut self, field: &'static Field, value: u32);
+    /// A 32-byte hash.
+    fn hash(&mut self, field: &'static Field, value: &[u8; 32]);
+    /// The rest of the message.
+    fn bytes(&mut self, field: &'static Field, value: &Bytes);
+    /// A bencoded integer under the field's name.
+    fn int(&mut self, field: &'static Field, value: i128);
+    /// A whole dictionary.
+    fn dict(&mut self, field: &'static Field, value: &Dict);
+}
+
+/// [`Source`] over the bytes of one message body.
+pub(super) struct ByteReader<'a> {
+    message: &'static str,
+    body: &'a Bytes,
+    at: usize,
+}
+
+impl<'a> ByteReader<'a> {
+    /// Reads `body` from offset `at`; `message` is named in errors.
+    pub(super) fn new(message: &'static str, body: &'a Bytes, at: usize) -> Self {
+        Self { message, body, at }
+    }
+
+    /// Refuses bytes that no field has taken.
+    pub(super) fn finish(self) -> Result<(), DecodeError> {
+        match self.body.len().saturating_sub(self.at) {
+            0 => Ok(()),
+            extra => Err(DecodeError::TooLong {
+                message: self.message,
+                extra,
+            }),
+        }
+    }
+
+    fn array<const N: usize>(&mut self, field: &'static Field) -> Result<[u8; N], DecodeError> {
+        let left = self.body.get(self.at..).unwrap_or_default();
+        match left.first_chunk::<N>() {
+            Some(chunk) => {
+                self.at = self.at.saturating_add(N);
+                Ok(*chunk)
+            }
+            None => Err(DecodeError::TooShort {
+                message: self.message,
+                field: field.name,
+                into: left.len(),
+            }),
+        }
+    }
+}
+
+impl Source for ByteReader<'_> {
+    type Error = DecodeError;
+
+    fn u8(&mut self, field: &'static Field) -> Result<u8, DecodeError> {
+        self.array(field).map(u8::from_be_bytes)
+    }
+
+    fn u16(&mut self, field: &'static Field) -> Result<u16, DecodeError> {
+        self.array(field).map(u16::from_be_bytes)
+    }
+
+    fn u32(&mut self, field: &'static Field) -> Result<u32, DecodeError> {
+        self.array(field).map(u32::from_be_bytes)
+    }
+
+    fn hash(&mut self, field: &'static Field) -> Result<[u8; 32], DecodeError> {
+        self.array(field)
+    }
+
+    fn bytes(&mut self, _: &'static Field) -> Result<Bytes, DecodeError> {
+        let from = self.at.min(self.body.len());
+        self.at = self.body.len();
+        Ok(self.body.slice(from..))
+    }
+
+    fn unknown_id(&mut self, field: &'static Field) -> Result<UnknownId, DecodeError> {
+        let id = self.u8(field)?;
+        UnknownId::new(id).ok_or(DecodeError::KnownId { id })
+    }
+
+    fn int(&mut self, field: &'static Field) -> Result<i128, DecodeError> {
+        Err(self.no_key(field))
+    }
+
+    fn optional_int(&mut self, _: &'static Field) -> Result<Option<i128>, DecodeError> {
+        Ok(None)
+    }
+
+    fn dict(&mut self, field: &'static Field) -> Result<Dict, DecodeError> {
+        Err(self.no_key(field))
+    }
+}
+
+impl ByteReader<'_> {
+    /// Binary messages have no dictionary: no table row leads here.
+    fn no_key(&self, field: &'static Field) -> DecodeError {
+        DecodeError::MissingKey {
+            message: self.message,
+            key: field.name,
+        }
+    }
+}
+
+/// [`Sink`] that appends to a buffer. Keys of dictionaries have no place in it.
+pub(super) struct ByteWriter<'a>(pub(super) &'a mut BytesMut);
+
+impl Sink for ByteWriter<'_> {
+    fn u8(&mut self, _: &'static Field, value: u8) {
+        self.0.put_u8(value);
+    }
+
+    fn u16(&mut self, _: &'static Field, value: u16) {
+        self.0.put_u16(value);
+    }
+
+    fn u32(&mut self, _: &'static Field, value: u32) {
+        self.0.put_u32(value);
+    }
+
+    fn hash(&mut self, _: &'static Field, value: &[u8; 32]) {
+        self.0.put_slice(value);
+    }
+
+    fn bytes(&mut self, _: &'static Field, value: &Bytes) {
+        self.0.put_slice(value);
+    }
+
+    fn int(&mut self, _: &'static Field, _: i128) {}
+
+    fn dict(&mut self, _: &'static Field, _: &Dict) {}
+}
+
+/// [`Sink`] that counts the bytes a [`ByteWriter`] would write.
+#[derive(Default)]
+pub(super) struct LengthCounter(pub(super) usize);
+
+impl LengthCounter {
+    fn add(&mut self, len: usize) {
+        self.0 = self.0.saturating_add(len);
+    }
+}
+
+impl Sink for LengthCounter {
+    fn u8(&mut self, _: &'static Field, _: u8) {
+        self.add(1);
+    }
+
+    fn u16(&mut self, _: &'static Field, _: u16) {
+        self.add(2);
+    }
+
+    fn u32(&mut self, _: &'static Field, _: u32) {
+        self.add(4);
+    }
+
+    fn hash(&mut self, _: &'static Field, value: &[u8; 32]) {
+        self.add(value.len());
+    }
+
+    fn bytes(&mut self, _: &'static Field, value: &Bytes) {
+        self.add(value.len());
+    }
+
+    fn int(&mut self, _: &'static Field, _: i128) {}
+
+    fn dict(&mut self, _: &'static Field, _: &Dict) {}
+}
+
+/// [`Sink`] that keeps every field with its value: for patterns, reports and printing.
+#[derive(Default)]
+pub(super) struct FieldCollector(pub(super) Vec<(&'static Field, FieldValue)>);
+
+impl Sink for FieldCollector {
+    fn u8(&mut self, field: &'static Field, value: u8) {
+        self.0.push((field, FieldValue::Int(value.into())));
+    }
+
+    fn u16(&mut self, field: &'static Field, value: u16) {
+        self.0.push((field, FieldValue::Int(value.into())));
+    }
+
+    fn u32(&mut self, field: &'static Field, value: u32) {
+        self.0.push((field, FieldValue::Int(value.into())));
+    }
+
+    fn hash(&mut self, field: &'static Field, value: &[u8; 32]) {
+        let value = Bytes::copy_from_slice(value);
+        self.0.push((field, FieldValue::Bytes(value)));
+    }
+
+    fn bytes(&mut self, field: &'static Field, value: &Bytes) {
+        self.0.push((field, FieldValue::Bytes(value.clone())));
+    }
+
+    fn int(&mut self, field: &'static Field, value: i128) {
+        self.0.push((field, FieldValue::Int(value)));
+    }
+
+    fn dict(&mut self, field: &'static Field, value: &Dict) {
+        let value = super::bencode::Value::Dict(value.clone());
+        self.0.push((field, FieldValue::Bencode(value)));
+    }
+}
