@@ -1,1 +1,65 @@
-//! The `report` layer.
+//! Outcomes to files and terminals.
+//!
+//! A format is a row of [`FORMATS`] and a function from a finished run to bytes. Nothing here
+//! knows how a case is played, and nothing writes elsewhere than to the given writer. Everything
+//! that a peer may have had a hand in goes through [`text::safe`] before it is printed.
+
+pub mod explain;
+mod failure;
+pub mod json;
+mod paint;
+pub mod terminal;
+pub mod text;
+mod wire_log;
+
+use std::io;
+
+use crate::outcome::RunOutcome;
+
+pub use paint::Paint;
+
+/// What a format needs to know beside the run itself.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// Whether to use colours.
+    pub colour: bool,
+    /// 0 shows what went wrong; 1 also passes, infos and the slowest; 2 whole transcripts.
+    pub verbose: u8,
+    /// Whether a warn counts as a fail.
+    pub strict: bool,
+    /// Arguments that play on the same target in the same way: what follows `btspec` in the
+    /// command that repeats a case, without filter and seed.
+    pub repeat: Vec<String>,
+    /// What the expectations file has to say, one line each.
+    pub complaints: Vec<String>,
+}
+
+/// One report format.
+#[derive(Debug)]
+pub struct Format {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// One line for `--help`.
+    pub doc: &'static str,
+    /// Writes a finished run.
+    pub write: fn(&RunOutcome, &Context, &mut dyn io::Write) -> io::Result<()>,
+}
+
+/// All formats.
+pub static FORMATS: &[Format] = &[
+    Format {
+        name: "terminal",
+        doc: "for a person: what went wrong, and one line of counts",
+        write: terminal::write,
+    },
+    Format {
+        name: "json",
+        doc: "btspec.report/1, see docs/report.schema.json",
+        write: json::write,
+    },
+];
+
+/// The format of that name.
+pub fn format(name: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| format.name == name)
+}
