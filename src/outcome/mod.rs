@@ -5,6 +5,7 @@
 //! here. Nothing here plays, judges or prints. Start at [`RunOutcome`].
 
 pub mod case;
+pub mod date;
 pub mod event;
 pub mod exit;
 pub mod millis;
