@@ -31,6 +31,14 @@ impl Frame {
         })
     }
 
+    /// How many bytes are missing behind `bytes` until the first frame (or its prefix) is whole.
+    pub fn missing(bytes: &[u8]) -> usize {
+        let end = bytes.first_chunk().map_or(Self::PREFIX_LEN, |prefix| {
+            frame_end(u32::from_be_bytes(*prefix))
+        });
+        end.saturating_sub(bytes.len())
+    }
+
     /// All bytes, the prefix included.
     pub const fn raw(&self) -> &Bytes {
         &self.raw
@@ -82,13 +90,6 @@ pub enum DecodeError {
         message: &'static str,
         /// How many bytes too many.
         extra: usize,
-    },
-    /// An id that the table knows was read as an unknown one. Only a [`Source`](super::Source)
-    /// that is asked for the wrong kind reports this.
-    #[error("message id {id} is known")]
-    KnownId {
-        /// The id.
-        id: u8,
     },
     /// The payload of an extension message does not begin with readable bencoding.
     #[error("`{message}` is not bencoded: {error}")]
@@ -156,9 +157,14 @@ impl FrameDecoder {
 
     /// Takes in what was read. After an error bytes are dropped: the stream has no frames any more.
     pub fn push(&mut self, bytes: &[u8]) {
-        if self.failed.is_none() {
-            self.buffer.extend_from_slice(bytes);
+        if self.failed.is_some() {
+            return;
         }
+        // Frames that live on share the buffer, so a new one is a fresh allocation: not too small.
+        if self.buffer.capacity().saturating_sub(self.buffer.len()) < bytes.len() {
+            self.buffer.reserve(bytes.len().max(CHUNK_LEN));
+        }
+        self.buffer.extend_from_slice(bytes);
     }
 
     /// The next complete frame, sharing memory with the buffer. Once failed, failed for good.
@@ -193,13 +199,7 @@ impl FrameDecoder {
 
     /// How many more bytes complete the frame that has begun (or the next prefix).
     pub fn needed(&self) -> usize {
-        let end = self
-            .buffer
-            .first_chunk()
-            .map_or(Frame::PREFIX_LEN, |prefix| {
-                frame_end(u32::from_be_bytes(*prefix))
-            });
-        end.saturating_sub(self.buffer.len())
+        Frame::missing(&self.buffer)
     }
 }
 
@@ -245,3 +245,9 @@ impl RawFrame {
         &self.bytes
     }
 }
+
+/// Usual limit of a frame's body: twice the 2^19 bytes of a bitfield for four million pieces.
+pub const DEFAULT_LIMIT: u32 = 1 << 20;
+
+/// Bytes by which the buffer grows at least.
+const CHUNK_LEN: usize = 4096;

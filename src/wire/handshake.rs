@@ -155,12 +155,32 @@ impl Handshake {
 
     /// Reads a handshake.
     pub fn decode(bytes: &[u8; Self::LEN]) -> Result<Self, HandshakeError> {
-        check_start(bytes)?;
+        Self::check(bytes)?;
         Ok(Self {
             reserved: Reserved(array_at::<8>(bytes, RESERVED_AT)),
             info_hash: InfoHash(array_at::<20>(bytes, INFO_HASH_AT)),
             peer_id: PeerId(array_at::<20>(bytes, PEER_ID_AT)),
         })
+    }
+
+    /// Compares as much of length and protocol string as there is.
+    pub fn check(bytes: &[u8]) -> Result<(), HandshakeError> {
+        match bytes.first() {
+            None | Some(19) => {}
+            Some(&actual) => return Err(HandshakeError::WrongLength { actual }),
+        }
+        let pairs = bytes.iter().skip(1).zip(PROTOCOL);
+        match (1..)
+            .zip(pairs)
+            .find(|(_, (actual, expected))| actual != expected)
+        {
+            None => Ok(()),
+            Some((offset, (&actual, &expected))) => Err(HandshakeError::WrongProtocol {
+                offset,
+                expected,
+                actual,
+            }),
+        }
     }
 }
 
@@ -187,7 +207,7 @@ impl HandshakeDecoder {
 
     /// The handshake once it is whole; an error as early as the bytes show it.
     pub fn handshake(&self) -> Result<Option<Handshake>, HandshakeError> {
-        check_start(&self.bytes)?;
+        Handshake::check(&self.bytes)?;
         match self.bytes.first_chunk() {
             Some(bytes) => Handshake::decode(bytes).map(Some),
             None => Ok(None),
@@ -208,26 +228,6 @@ impl HandshakeDecoder {
     /// What came so far.
     pub fn raw(&self) -> Bytes {
         Bytes::copy_from_slice(&self.bytes)
-    }
-}
-
-/// Compares as much of length and protocol string as there is.
-fn check_start(bytes: &[u8]) -> Result<(), HandshakeError> {
-    match bytes.first() {
-        None | Some(19) => {}
-        Some(&actual) => return Err(HandshakeError::WrongLength { actual }),
-    }
-    let pairs = bytes.iter().skip(1).zip(PROTOCOL);
-    match (1..)
-        .zip(pairs)
-        .find(|(_, (actual, expected))| actual != expected)
-    {
-        None => Ok(()),
-        Some((offset, (&actual, &expected))) => Err(HandshakeError::WrongProtocol {
-            offset,
-            expected,
-            actual,
-        }),
     }
 }
 

@@ -14,10 +14,14 @@
 )]
 
 pub mod bencode;
+pub mod describe;
+pub mod dissect;
 pub mod escape;
 pub mod extension;
 pub mod field;
 pub mod frame;
+#[cfg(feature = "arbitrary")]
+mod generate;
 pub mod handshake;
 pub mod hex;
 pub mod identity;

@@ -477,7 +477,6 @@ const KINDS: [Kind; MESSAGES.len()] = {
     let mut at = 0;
     #[expect(
         clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
         reason = "evaluated at compile time: out of range would not build"
     )]
     while at < MESSAGES.len() {
@@ -493,7 +492,6 @@ const KIND_BY_ID: [Option<Kind>; 256] = {
     let mut at = 0;
     #[expect(
         clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
         reason = "evaluated at compile time: out of range would not build"
     )]
     while at < MESSAGES.len() {

@@ -120,8 +120,7 @@ impl Source for ByteReader<'_> {
     }
 
     fn unknown_id(&mut self, field: &'static Field) -> Result<UnknownId, DecodeError> {
-        let id = self.u8(field)?;
-        UnknownId::new(id).ok_or(DecodeError::KnownId { id })
+        UnknownId::new(self.u8(field)?).ok_or_else(|| self.no_key(field))
     }
 
     fn int(&mut self, field: &'static Field) -> Result<i128, DecodeError> {
@@ -138,7 +137,8 @@ impl Source for ByteReader<'_> {
 }
 
 impl ByteReader<'_> {
-    /// Binary messages have no dictionary: no table row leads here.
+    /// Binary messages have no dictionary, and `unknown` is read only where the id is unknown: no
+    /// table row leads here.
     fn no_key(&self, field: &'static Field) -> DecodeError {
         DecodeError::MissingKey {
             message: self.message,

@@ -382,7 +382,7 @@ impl Reader<'_> {
 
     fn peek(&self) -> Result<u8, ReadError> {
         let byte = self.input.get(self.at).copied();
-        byte.ok_or(error(self.at, ReadErrorKind::UnexpectedEnd))
+        byte.ok_or_else(|| error(self.at, ReadErrorKind::UnexpectedEnd))
     }
 
     fn step(&mut self, by: usize) {

@@ -255,7 +255,7 @@ fn decode_metadata(payload: &Bytes) -> Result<ExtensionMessage, DecodeError> {
     ExtensionMessage::read(kind, &mut reader)?.ok_or(DecodeError::UnknownExtension)
 }
 
-/// [`Source`] over a dictionary and the bytes behind it.
+/// [`Source`] over a dictionary and the bytes behind it. No table row asks it for a binary field.
 struct DictReader {
     message: &'static str,
     dict: Dict,
@@ -287,26 +287,21 @@ impl DictReader {
             key: field.name,
         }
     }
-
-    fn small<T: TryFrom<i128>>(&mut self, field: &'static Field) -> Result<T, DecodeError> {
-        let value = self.int(field)?;
-        T::try_from(value).map_err(|_| self.missing(field))
-    }
 }
 
 impl Source for DictReader {
     type Error = DecodeError;
 
     fn u8(&mut self, field: &'static Field) -> Result<u8, DecodeError> {
-        self.small(field)
+        Err(self.missing(field))
     }
 
     fn u16(&mut self, field: &'static Field) -> Result<u16, DecodeError> {
-        self.small(field)
+        Err(self.missing(field))
     }
 
     fn u32(&mut self, field: &'static Field) -> Result<u32, DecodeError> {
-        self.small(field)
+        Err(self.missing(field))
     }
 
     fn hash(&mut self, field: &'static Field) -> Result<[u8; 32], DecodeError> {

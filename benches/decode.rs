@@ -1,0 +1,3 @@
+//! Decode and encode throughput.
+
+fn main() {}
