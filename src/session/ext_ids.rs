@@ -1,0 +1,114 @@
+//! Extension ids: who gave which id to what, and which of them the other side may use.
+
+use std::collections::BTreeMap;
+
+use super::event::Stand;
+use super::told::{Order, Told};
+use crate::wire::extension::ExtendedHandshake;
+
+/// Names whose ids are remembered; an `m` with more is cut off there.
+const MAX_NAMES: usize = 256;
+
+/// The ids that one side has given to extensions by the `m` of its extension handshakes.
+///
+/// A later handshake adds to the ones before (BEP 10, "handshake message"): names that it does not
+/// mention keep their ids, 0 switches a name off.
+#[derive(Debug, Clone)]
+pub struct ExtIds {
+    map: Told<BTreeMap<String, u8>>,
+    /// For every id its latest name, also when it is out of use, and where it was first given.
+    seen: BTreeMap<u8, (String, Order)>,
+    handshakes: u32,
+}
+
+impl Default for ExtIds {
+    fn default() -> Self {
+        Self {
+            map: Told::new(BTreeMap::new()),
+            seen: BTreeMap::new(),
+            handshakes: 0,
+        }
+    }
+}
+
+impl ExtIds {
+    /// The side's message at `order` is this extension handshake.
+    pub(super) fn tell(&mut self, order: Order, handshake: &ExtendedHandshake) {
+        self.handshakes = self.handshakes.saturating_add(1);
+        let mut map = self.map.sent().clone();
+        for (name, id) in handshake.m() {
+            let Ok(id) = u8::try_from(id) else { continue };
+            if map.len() >= MAX_NAMES && !map.contains_key(&name) {
+                continue;
+            }
+            if id != 0 {
+                let first = self.seen.get(&id).map_or(order, |(_, first)| *first);
+                self.seen.insert(id, (name.clone(), first));
+            }
+            map.insert(name, id);
+        }
+        self.map.tell(order, map);
+    }
+
+    /// The other side has read everything up to `order`.
+    pub(super) fn prove(&mut self, order: Order) {
+        self.map.prove(order);
+    }
+
+    /// The id of `name` by the side's last handshake; `None` if never given or switched off.
+    pub fn id(&self, name: &str) -> Option<u8> {
+        self.map.sent().get(name).copied().filter(|id| *id != 0)
+    }
+
+    /// The name of an id: by the last handshake, else by those that may still be in force, else
+    /// the last one it ever had.
+    pub fn name(&self, id: u8) -> Option<&str> {
+        if id == 0 {
+            return None;
+        }
+        self.map
+            .values()
+            .find_map(|map| map.iter().find(|(_, v)| **v == id))
+            .map(|(name, _)| name.as_str())
+            .or_else(|| self.seen.get(&id).map(|(name, _)| name.as_str()))
+    }
+
+    /// Whether the other side may use `id`.
+    pub fn stand(&self, id: u8) -> Stand {
+        let gives = |map: &BTreeMap<String, u8>| id != 0 && map.values().any(|v| *v == id);
+        if gives(self.map.sent()) {
+            Stand::Right
+        } else if self.map.possible(gives) {
+            Stand::Crossing
+        } else {
+            Stand::Wrong
+        }
+    }
+
+    /// Whether the side has set `name` to 0 and the other side must have read it.
+    pub fn switched_off(&self, name: &str) -> bool {
+        self.map.known().get(name) == Some(&0)
+            && !self
+                .map
+                .possible(|map| map.get(name).is_some_and(|id| *id != 0))
+    }
+
+    /// How many handshakes there were.
+    pub fn handshakes(&self) -> u32 {
+        self.handshakes
+    }
+
+    /// The names in use with their ids, by the last handshake.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u8)> {
+        self.map
+            .sent()
+            .iter()
+            .filter(|(_, id)| **id != 0)
+            .map(|(name, id)| (name.as_str(), *id))
+    }
+
+    /// Place of the first message that gave this id.
+    pub(super) fn first_given(&self, id: u8) -> Option<Order> {
+        self.seen.get(&id).map(|(_, order)| *order)
+    }
+}
