@@ -7,6 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::Millis;
+use crate::wire::bencode;
+use crate::wire::escape::peer_text;
+use crate::wire::{Field, FieldValue, hex};
 
 /// A message, or something that happened, in order of arrival.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -75,22 +78,11 @@ impl TranscriptEntry {
             kind: kind.into(),
             auto: false,
             fields,
-            hex: Some(hex(shown)),
+            hex: Some(hex::encode(shown)),
             len: raw.len() as u64,
             note: None,
         }
     }
-}
-
-/// Lower-case hex of `bytes`.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 /// Direction of a transcript entry.
@@ -136,6 +128,58 @@ impl<N: Into<String>, V: Into<Value>> FromIterator<(N, V)> for Fields {
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
         )
+    }
+}
+
+impl From<Vec<(&'static Field, FieldValue)>> for Fields {
+    /// What `Message::fields` and `ExtensionMessage::fields` give.
+    fn from(fields: Vec<(&'static Field, FieldValue)>) -> Self {
+        fields
+            .into_iter()
+            .map(|(field, value)| (field.name, json(&value)))
+            .collect()
+    }
+}
+
+/// A field's value in JSON: numbers as numbers, bytes as hex, bencoding as it is nested.
+fn json(value: &FieldValue) -> Value {
+    match value {
+        FieldValue::Int(number) => int(*number),
+        FieldValue::Bytes(bytes) => short_hex(bytes).into(),
+        FieldValue::Bencode(value) => bencoded(value),
+    }
+}
+
+fn int(number: i128) -> Value {
+    match (u64::try_from(number), i64::try_from(number)) {
+        (Ok(number), _) => number.into(),
+        (_, Ok(number)) => number.into(),
+        // Beyond what JSON readers hold exactly.
+        _ => number.to_string().into(),
+    }
+}
+
+fn short_hex(bytes: &[u8]) -> String {
+    match bytes.get(..TranscriptEntry::HEX_BYTES) {
+        Some(shown) if shown.len() < bytes.len() => format!("{}…", hex::encode(shown)),
+        _ => hex::encode(bytes),
+    }
+}
+
+/// Repeated keys of a dictionary: the last one stands.
+fn bencoded(value: &bencode::Value) -> Value {
+    match value {
+        bencode::Value::Int(number) => int(*number),
+        bencode::Value::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) if text.chars().all(|c| !c.is_control()) => peer_text(bytes).into(),
+            _ => short_hex(bytes).into(),
+        },
+        bencode::Value::List(values) => values.iter().map(bencoded).collect::<Vec<_>>().into(),
+        bencode::Value::Dict(entries) => entries
+            .iter()
+            .map(|(key, value)| (peer_text(key), bencoded(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
     }
 }
 
@@ -197,6 +241,24 @@ mod tests {
         let text = serde_json::to_string(&fields).unwrap();
         assert_eq!(text, r#"{"index":7,"begin":0,"length":16384}"#);
         assert_eq!(serde_json::from_str::<Fields>(&text).unwrap(), fields);
+    }
+
+    #[test]
+    fn decoded_fields_become_json() {
+        let handshake = bencode::Value::dict([
+            ("m", bencode::Value::dict([("ut_metadata", 3.into())])),
+            ("v", bencode::Value::text("x\u{202e}")),
+            ("yourip", bencode::Value::bytes(&[127, 0, 0, 1])),
+        ]);
+        let fields: Fields = vec![
+            (&crate::wire::registry::INDEX, FieldValue::Int(7)),
+            (&crate::wire::registry::DICT, FieldValue::Bencode(handshake)),
+        ]
+        .into();
+        assert_eq!(
+            serde_json::to_string(&fields).unwrap(),
+            r#"{"index":7,"dict":{"m":{"ut_metadata":3},"v":"x\\u{202e}","yourip":"7f000001"}}"#
+        );
     }
 
     #[test]

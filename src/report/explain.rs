@@ -4,6 +4,7 @@
 use std::io;
 
 use crate::requirement::{Requirement, RequirementId, Status, catalogue, nearest};
+use crate::rule::{self, RULES, Rule};
 use crate::scenario::ast::{Case, Direction, Lane, Role, Suite};
 
 /// A requirement as failures quote it.
@@ -90,9 +91,9 @@ pub fn write(
         return Ok(Ok(()));
     }
     if let Some(name) = id.strip_prefix("rule/")
-        && let Some((id, cites)) = rules().find(|(id, _)| *id == name)
+        && let Some(found) = rule::by_id(name)
     {
-        rule(id, cites, out)?;
+        self::rule(found, out)?;
         return Ok(Ok(()));
     }
     let plain = id.split(['[', ':', '@']).next().unwrap_or(id);
@@ -107,7 +108,7 @@ pub fn write(
         .iter()
         .flat_map(|suite| &suite.cases)
         .map(|case| format!("{}/{}", case.suite, case.id))
-        .chain(rules().map(|(id, _)| format!("rule/{id}")))
+        .chain(RULES.iter().map(|rule| format!("rule/{}", rule.id)))
         .chain(catalogue().iter().map(|entry| entry.id.as_str().to_owned()))
         .collect::<Vec<_>>();
     let nearest = nearest(id, names.iter().map(String::as_str)).map(str::to_owned);
@@ -157,9 +158,10 @@ fn judges(entry: &Requirement, suites: &[Suite], out: &mut dyn io::Write) -> io:
     if let Status::Untestable { reason, because } = &entry.status {
         return section("Not tested", &format!("{reason}: {because}"), out);
     }
-    let mut by = rules()
-        .filter(|(_, cites)| *cites == entry.id.as_str())
-        .map(|(id, _)| format!("rule/{id}"))
+    let mut by = RULES
+        .iter()
+        .filter(|rule| rule.requirement == entry.id.as_str())
+        .map(|rule| format!("rule/{}", rule.id))
         .collect::<Vec<_>>();
     for case in suites.iter().flat_map(|suite| &suite.cases) {
         if case.cites.iter().any(|cite| cite.id == entry.id.as_str()) {
@@ -176,15 +178,16 @@ fn judges(entry: &Requirement, suites: &[Suite], out: &mut dyn io::Write) -> io:
     Ok(())
 }
 
-fn rule(id: &str, cites: &str, out: &mut dyn io::Write) -> io::Result<()> {
-    writeln!(out, "rule/{id}")?;
+fn rule(rule: &Rule, out: &mut dyn io::Write) -> io::Result<()> {
+    writeln!(out, "rule/{}", rule.id)?;
+    prose(rule.title, "  ", out)?;
     section(
         "What it is",
         "A rule watches every message of every case. It is a row of its own in the report, over \
          the whole run.",
         out,
     )?;
-    cited(cites, out)
+    cited(rule.requirement, out)
 }
 
 fn case(case: &Case, out: &mut dyn io::Write) -> io::Result<()> {
@@ -244,11 +247,6 @@ fn case(case: &Case, out: &mut dyn io::Write) -> io::Result<()> {
         cited(&cite.id, out)?;
     }
     Ok(())
-}
-
-/// Every rule with the requirement that it judges.
-fn rules() -> impl Iterator<Item = (&'static str, &'static str)> {
-    std::iter::empty()
 }
 
 /// A requirement that a rule or case judges, in short.

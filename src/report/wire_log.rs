@@ -75,16 +75,9 @@ fn line(
         paint.mark(arrow),
         text::safe(&entry.kind)
     )?;
-    if !entry.fields.is_empty() {
-        let fields = entry
-            .fields
-            .0
-            .iter()
-            .map(|(name, value)| {
-                format!("{}: {}", text::safe(name), text::value(value, VALUE_CHARS))
-            })
-            .collect::<Vec<_>>();
-        write!(out, " {{{}}}", fields.join(", "))?;
+    for (name, value) in &entry.fields.0 {
+        let value = text::value(value, VALUE_CHARS);
+        write!(out, " {}={value}", text::safe(name))?;
     }
     let undecoded = matches!(entry.kind.as_str(), "raw" | "undecodable" | "trailing");
     if let (true, Some(hex)) = (undecoded, &entry.hex) {
