@@ -302,7 +302,7 @@ requirements:
             ("needs: [fast]", "needs: [uTP]", "uTP"),
             ("tier: 1", "tier: one", "line 17, column 11"),
             ("tier: 1", "tier: 1\n    tier: 1", "tier"),
-            ("role: any\n", "", "role"),
+            ("    role: any\n", "", "role"),
         ];
         for (from, to, expected) in cases {
             let text = ENTRY.replacen(from, to, 1);
