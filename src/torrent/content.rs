@@ -161,8 +161,8 @@ mod tests {
         let whole = content.read(0, 1000).unwrap();
         for offset in 0..40 {
             for len in 0..40 {
-                let part = content.read(offset, len).unwrap();
-                assert_eq!(part, whole[offset as usize..(offset + len) as usize]);
+                let part = content.read(offset as u64, len as u64).unwrap();
+                assert_eq!(part, whole[offset..offset + len]);
             }
         }
         assert_eq!(content.piece(3).unwrap(), whole[900..]);

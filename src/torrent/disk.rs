@@ -173,3 +173,153 @@ fn checked(path: PathBuf, expected: u64) -> Result<PathBuf, DataError> {
         Err(source) => Err(DataError::Read { path, source }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::metainfo::Builder;
+    use super::super::subject::Torrent;
+    use super::super::{Content, Geometry};
+    use super::*;
+
+    /// A folder that goes with the test.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("btspec-{}-{name}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    fn seeded() -> Content {
+        Content::from_seed(3, Geometry::new(100_000, 16384).unwrap())
+    }
+
+    fn several() -> Torrent {
+        let builder = Builder::new("name")
+            .file(&["a"], 20_001)
+            .file(&["empty"], 0)
+            .file(&["sub", "b"], 79_999);
+        Torrent::build(&builder, seeded()).unwrap()
+    }
+
+    fn open(torrent: &Torrent, data: &Path) -> Result<Torrent, DataError> {
+        Torrent::with_files(torrent.metainfo().clone(), data)
+    }
+
+    #[test]
+    fn reads_back_what_was_written() {
+        let folder = Folder::new("several");
+        let torrent = several();
+        let root = torrent.write_data(&folder.0).unwrap();
+        assert_eq!(root, folder.0.join("name"));
+        // The folder itself, and the one that holds it.
+        for data in [&root, &folder.0] {
+            let opened = open(&torrent, data).unwrap();
+            opened.verify().unwrap();
+            let (ours, theirs) = (torrent.content().unwrap(), opened.content().unwrap());
+            for (offset, len) in [
+                (0, 100_000),
+                (20_000, 2),
+                (20_001, 1),
+                (99_999, 5),
+                (5, 30_000),
+            ] {
+                assert_eq!(
+                    ours.read(offset, len).unwrap(),
+                    theirs.read(offset, len).unwrap()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn takes_a_single_file_or_its_folder() {
+        let folder = Folder::new("single");
+        let torrent = Torrent::build(&Builder::new("one.bin"), seeded()).unwrap();
+        let file = torrent.write_data(&folder.0).unwrap();
+        open(&torrent, &file).unwrap().verify().unwrap();
+        open(&torrent, &folder.0).unwrap().verify().unwrap();
+        let renamed = folder.0.join("other");
+        fs::rename(&file, &renamed).unwrap();
+        open(&torrent, &renamed).unwrap().verify().unwrap();
+        let missing = open(&torrent, &folder.0).unwrap_err().to_string();
+        let expected = format!(
+            "data does not fit: file {} is missing, torrent says 100000 bytes",
+            file.display()
+        );
+        assert_eq!(missing, expected);
+    }
+
+    #[test]
+    fn refuses_data_that_does_not_fit() {
+        let folder = Folder::new("wrong");
+        let torrent = several();
+        let root = torrent.write_data(&folder.0).unwrap();
+        let file = root.join("sub").join("b");
+        fs::write(&file, b"short").unwrap();
+        assert_eq!(
+            open(&torrent, &root).unwrap_err().to_string(),
+            format!(
+                "data does not fit: file {} has 5 bytes, torrent says 79999",
+                file.display()
+            )
+        );
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        assert_eq!(
+            open(&torrent, &root).unwrap_err().to_string(),
+            format!("data does not fit: {} is not a file", file.display())
+        );
+        let nothing = folder.0.join("nothing");
+        assert!(matches!(
+            open(&torrent, &nothing),
+            Err(DataError::Missing { .. })
+        ));
+    }
+
+    #[test]
+    fn notices_other_bytes_and_files_that_shrink() {
+        let folder = Folder::new("changed");
+        let torrent = several();
+        let root = torrent.write_data(&folder.0).unwrap();
+        let opened = open(&torrent, &root).unwrap();
+        let file = root.join("sub").join("b");
+        let mut bytes = fs::read(&file).unwrap();
+        bytes[0] ^= 1;
+        fs::write(&file, &bytes).unwrap();
+        assert_eq!(
+            opened.verify().unwrap_err().to_string(),
+            "data does not fit: piece 1 does not have the hash that the torrent says"
+        );
+        fs::write(&file, b"").unwrap();
+        assert_eq!(opened.content().unwrap().piece(1), None);
+        assert!(opened.content().unwrap().piece(0).is_some());
+        assert!(matches!(opened.verify(), Err(DataError::Read { .. })));
+    }
+
+    #[test]
+    fn padding_is_zeros_and_not_on_disk() {
+        let folder = Folder::new("padding");
+        let file = format!(
+            "d4:infod5:filesl\
+             d6:lengthi3e4:pathl1:aee\
+             d4:attr1:p6:lengthi5e4:pathl4:.pad1:5ee\
+             d6:lengthi2e4:pathl1:bee\
+             e4:name1:n12:piece lengthi16384e6:pieces20:{}ee",
+            "a".repeat(20)
+        );
+        let metainfo = Metainfo::parse(file.as_bytes()).unwrap();
+        fs::write(folder.0.join("a"), b"123").unwrap();
+        fs::write(folder.0.join("b"), b"45").unwrap();
+        let content = Content::from_files(&folder.0, &metainfo).unwrap();
+        assert_eq!(content.piece(0).unwrap(), &b"123\x00\x00\x00\x00\x0045"[..]);
+    }
+}

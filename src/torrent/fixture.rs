@@ -76,8 +76,13 @@ pub fn tracker_at(url: &str) -> Torrent {
 }
 
 /// Every fixture.
-pub fn all() -> Vec<Fixture> {
-    vec![main(), one_piece(), tracker()]
+pub fn all() -> [Fixture; 3] {
+    [main(), one_piece(), tracker()]
+}
+
+/// The fixture of this name.
+pub fn by_name(name: &str) -> Option<Fixture> {
+    all().into_iter().find(|fixture| fixture.name == name)
 }
 
 /// Writes `dir/NAME.torrent` and the data below `dir/data`.
@@ -142,21 +147,77 @@ const TRACKER_URL: &str = "http://127.0.0.1:6969/announce";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::bencode;
 
     #[test]
     fn main_suits_every_case() {
-        let start = std::time::Instant::now();
         let main = main().torrent;
-        eprintln!("{:?}", start.elapsed());
         let geometry = main.geometry();
-        assert_eq!(geometry.pieces(), 1027);
-        assert_eq!(geometry.piece_len(), 32768);
-        assert_eq!(geometry.block_count(geometry.last()), 2);
+        assert_eq!((geometry.pieces(), geometry.piece_len()), (1027, 32768));
         assert_eq!(geometry.last_len(), 16384 + 4321);
+        assert_eq!(geometry.block_count(geometry.last()), 2);
         assert_eq!(geometry.spare_bits(), 5);
         let metainfo = main.metainfo();
-        assert_eq!(metainfo.files().len(), 2);
+        let [first, second] = metainfo.files() else {
+            panic!("{:?}", metainfo.files());
+        };
+        assert_ne!(first.len % 16384, 0);
+        assert_eq!(second.path, ["folder", "second.bin"]);
         assert!(metainfo.info_bytes().len() > 32 * 1024);
         assert_eq!(metainfo.info_pieces(), 3);
+        let pieces: Vec<_> = (0..3).map(|n| metainfo.info_piece(n).unwrap()).collect();
+        assert_eq!(pieces.concat(), metainfo.info_bytes()[..]);
+        assert_eq!(metainfo.info_piece(3), None);
+    }
+
+    #[test]
+    fn is_the_same_for_everybody() {
+        // Clients out there have loaded these.
+        let hashes = all().map(|fixture| (fixture.name, fixture.torrent.info_hash().to_string()));
+        let expected = [
+            ("main", "3f4c2966377b19e14ccba448c7293207941ae651"),
+            ("one-piece", "77ecf46407f230b1c48434f00cffd07dbd3a86f1"),
+            ("tracker", "ea29075a96abdccf4573aa165f351ad6734a8500"),
+        ];
+        assert_eq!(hashes, expected.map(|(name, hash)| (name, hash.to_owned())));
+    }
+
+    #[test]
+    fn is_canonical_and_true() {
+        for fixture in all() {
+            let torrent = fixture.torrent;
+            assert!(bencode::is_canonical(&torrent.metainfo().encode()));
+            torrent.verify().unwrap();
+        }
+    }
+
+    #[test]
+    fn tracker_differs_only_by_its_url() {
+        let other = tracker_at("http://127.9.9.9:1/announce");
+        let tracker = tracker().torrent;
+        assert_eq!(other.info_hash(), tracker.info_hash());
+        assert_ne!(other.metainfo().announce(), tracker.metainfo().announce());
+        assert_eq!(one_piece().torrent.geometry().pieces(), 1);
+    }
+
+    #[test]
+    fn writes_what_can_be_loaded() {
+        let dir = std::env::temp_dir().join(format!("btspec-{}-fixture", std::process::id()));
+        let written = write(&dir).unwrap();
+        for (written, fixture) in written.iter().zip(all()) {
+            assert_eq!(written.name, fixture.name);
+            let loaded = Torrent::load(&written.torrent, Some(&written.data)).unwrap();
+            assert_eq!(loaded.info_hash(), written.info_hash);
+            assert_eq!(loaded.metainfo(), fixture.torrent.metainfo());
+            // The first piece and the last: `Torrent::verify` has tests of its own.
+            let (ours, theirs) = (fixture.torrent.content(), loaded.content());
+            for index in [0, loaded.geometry().last()] {
+                assert_eq!(
+                    ours.unwrap().piece(index).unwrap(),
+                    theirs.unwrap().piece(index).unwrap()
+                );
+            }
+        }
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -119,11 +119,11 @@ impl Metainfo {
 /// What to write into a new torrent file, beside what follows from the content.
 #[derive(Debug, Clone)]
 pub struct Builder {
-    pub(super) name: String,
-    pub(super) files: Vec<(Vec<String>, u64)>,
+    name: String,
+    files: Vec<(Vec<String>, u64)>,
     extra: Vec<(String, Value)>,
-    pub(super) announce: Option<String>,
-    pub(super) private: bool,
+    announce: Option<String>,
+    private: bool,
 }
 
 impl Builder {

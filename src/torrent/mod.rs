@@ -21,6 +21,7 @@ pub mod metainfo;
 pub mod piece_set;
 
 mod disk;
+mod name;
 mod read;
 mod subject;
 
@@ -28,6 +29,7 @@ pub use content::Content;
 pub use disk::DataError;
 pub use geometry::{BLOCK_LEN, Geometry, GeometryError};
 pub use metainfo::{Builder, FileEntry, Metainfo};
+pub use name::NameFlaw;
 pub use piece_set::{BitfieldError, PieceSet};
-pub use read::{MetainfoError, Problem};
+pub use read::{MAX_TORRENT_LEN, MetainfoError, Problem};
 pub use subject::{LoadError, Torrent};

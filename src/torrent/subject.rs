@@ -1,7 +1,7 @@
 //! The torrent under test: what it says, with its bytes if we have them.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::content::Content;
 use super::disk::DataError;
 use super::geometry::Geometry;
 use super::metainfo::{Builder, Metainfo};
-use super::read::MetainfoError;
+use super::read::{MAX_TORRENT_LEN, MetainfoError};
 use crate::wire::{BlockRef, InfoHash};
 
 /// A torrent with its content, if we have it. Cheap to clone.
@@ -54,6 +54,30 @@ impl Torrent {
     pub fn build(builder: &Builder, content: Content) -> Result<Self, MetainfoError> {
         let metainfo = builder.build(&content)?;
         Ok(Self::new(metainfo, Some(content)))
+    }
+
+    /// Reads a torrent file, and checks that the data beside it is there with the right lengths.
+    /// Hashes are not checked: see [`Torrent::verify`].
+    pub fn load(path: &Path, data: Option<&Path>) -> Result<Self, LoadError> {
+        let unread = |source| LoadError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let mut bytes = Vec::new();
+        let limit = u64::try_from(MAX_TORRENT_LEN).unwrap_or(u64::MAX);
+        // One byte more than is allowed tells a file that is too long, without reading it all.
+        let mut file = File::open(path)
+            .map_err(unread)?
+            .take(limit.saturating_add(1));
+        file.read_to_end(&mut bytes).map_err(unread)?;
+        let metainfo = Metainfo::parse(&bytes).map_err(|source| LoadError::Metainfo {
+            path: path.to_owned(),
+            source,
+        })?;
+        match data {
+            Some(data) => Ok(Self::with_files(metainfo, data)?),
+            None => Ok(Self::without_content(metainfo)),
+        }
     }
 
     /// A torrent without its bytes: enough to lead a leech on, or to ask for metadata.
@@ -101,8 +125,12 @@ impl Torrent {
         let Some(content) = self.content() else {
             return Ok(());
         };
-        for index in 0..self.geometry().pieces() {
-            if content.piece_hash(index) != self.metainfo().piece_hash(index) {
+        let geometry = self.geometry();
+        for index in 0..geometry.pieces() {
+            let offset = geometry.piece_offset(index).unwrap_or(u64::MAX);
+            let len = geometry.piece_size(index).unwrap_or(0);
+            let piece = content.read(offset, len.into())?;
+            if !self.metainfo().is_piece(index, &piece) {
                 return Err(DataError::Hash { index });
             }
         }
@@ -146,3 +174,23 @@ fn unwritten(path: &Path, source: io::Error) -> DataError {
 
 /// Content is written in parts of this length.
 const CHUNK_LEN: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_which_torrent_file_cannot_be_read() {
+        let missing = Torrent::load(Path::new("no/such.torrent"), None).unwrap_err();
+        assert!(
+            missing
+                .to_string()
+                .starts_with("cannot read no/such.torrent: ")
+        );
+        let wrong = Torrent::load(Path::new("Cargo.toml"), None).unwrap_err();
+        assert_eq!(
+            wrong.to_string(),
+            "Cargo.toml: not a torrent file: unexpected byte 0x5b at byte 0"
+        );
+    }
+}
