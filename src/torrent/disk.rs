@@ -167,10 +167,12 @@ fn checked(path: PathBuf, expected: u64) -> Result<PathBuf, DataError> {
             expected,
         }),
         Ok(_) => Ok(path),
-        Err(source) if source.kind() == io::ErrorKind::NotFound => {
-            Err(DataError::Missing { path, expected })
-        }
-        Err(source) => Err(DataError::Read { path, source }),
+        Err(source) => match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                Err(DataError::Missing { path, expected })
+            }
+            _ => Err(DataError::Read { path, source }),
+        },
     }
 }
 
@@ -278,11 +280,11 @@ mod tests {
             open(&torrent, &root).unwrap_err().to_string(),
             format!("data does not fit: {} is not a file", file.display())
         );
-        let nothing = folder.0.join("nothing");
-        assert!(matches!(
-            open(&torrent, &nothing),
-            Err(DataError::Missing { .. })
-        ));
+        // No folder at all, and a file where the folder should be.
+        for data in [folder.0.join("nothing"), root.join("a")] {
+            let error = open(&torrent, &data).unwrap_err();
+            assert!(matches!(error, DataError::Missing { .. }), "{error}");
+        }
     }
 
     #[test]
