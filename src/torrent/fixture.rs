@@ -22,7 +22,7 @@ pub struct Fixture {
     pub torrent: Torrent,
 }
 
-/// What [`write`] has put where.
+/// What [`write()`] has put where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// The fixture's name.

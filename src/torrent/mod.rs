@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows a connection or a clock. [`Content`] is made from a seed on demand or read
 //! from the user's files (`disk`, the one file that touches the file system beside
-//! [`fixture::write`] and [`Torrent::load`]). What peers say about pieces is in `session`.
+//! [`fixture::write()`] and [`Torrent::load`]). What peers say about pieces is in `session`.
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
