@@ -93,14 +93,14 @@ pub fn write(
     if let Some(name) = id.strip_prefix("rule/")
         && let Some(found) = rule::by_id(name)
     {
-        self::rule(found, out)?;
+        rule(found, out)?;
         return Ok(Ok(()));
     }
     let plain = id.split(['[', ':', '@']).next().unwrap_or(id);
     for case in suites.iter().flat_map(|suite| &suite.cases) {
         if plain == format!("{}/{}", case.suite, case.id) || case.aliases.iter().any(|a| a == plain)
         {
-            self::case(case, out)?;
+            explain_case(case, out)?;
             return Ok(Ok(()));
         }
     }
@@ -190,7 +190,7 @@ fn rule(rule: &Rule, out: &mut dyn io::Write) -> io::Result<()> {
     cited(rule.requirement, out)
 }
 
-fn case(case: &Case, out: &mut dyn io::Write) -> io::Result<()> {
+fn explain_case(case: &Case, out: &mut dyn io::Write) -> io::Result<()> {
     writeln!(out, "{}/{}", case.suite, case.id)?;
     prose(&case.title, "  ", out)?;
     writeln!(out, "  {}", case.span)?;

@@ -7,6 +7,7 @@
 pub mod ast;
 pub mod error;
 pub mod eval;
+pub mod filter;
 pub mod glob;
 pub mod limits;
 pub mod load;
