@@ -1,0 +1,96 @@
+//! What can be said on the command line. Every flag is also an environment variable `BTSPEC_*`.
+
+use std::path::PathBuf;
+
+use btspec::outcome::Exit;
+use clap::{Args, Parser, Subcommand};
+
+/// Conformance tests for the BitTorrent peer protocol.
+#[derive(Debug, Parser)]
+#[command(name = "btspec", version, about, after_help = exit_codes(), max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List cases and rules
+    List(ListArgs),
+    /// Tell about a requirement, rule or case in prose
+    Explain(ExplainArgs),
+    /// Print a JSON Schema
+    Schema(SchemaArgs),
+    /// Write the torrents that suit every case, with their data
+    Fixture(FixtureArgs),
+    /// Decode recorded bytes of one direction of a connection
+    Decode(DecodeArgs),
+}
+
+/// Which cases are meant.
+#[derive(Debug, Args)]
+pub(crate) struct Selection {
+    /// Scenario files and folders; the embedded suites without any
+    #[arg(value_name = "FILE|DIR")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Only what matches: id(GLOB) suite(GLOB) tag(T) level(L) bep(N) req(ID) role(R) rule(),
+    /// joined by & | ! and parentheses; a bare word is id(*word*)
+    #[arg(long, value_name = "EXPR", env = "BTSPEC_FILTER")]
+    pub(crate) filter: Option<String>,
+    /// Only what judges a requirement at least this strict: must > should > practice > may
+    #[arg(long, value_name = "LEVEL", env = "BTSPEC_LEVEL")]
+    pub(crate) level: Option<btspec::requirement::Level>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// Every play (role, direction, matrix) on its own line
+    #[arg(long, env = "BTSPEC_PLAYS")]
+    pub(crate) plays: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// A requirement (B6-RJ-01), rule (rule/NAME) or case (SUITE/CASE)
+    pub(crate) id: String,
+    /// Scenario files and folders beside the embedded suites
+    #[arg(value_name = "FILE|DIR")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// Of what
+    #[arg(value_enum, default_value_t = SchemaOf::Report)]
+    pub(crate) of: SchemaOf,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// The JSON report
+    Report,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FixtureArgs {
+    /// Folder to write to; it is made if need be
+    #[arg(long, value_name = "DIR", env = "BTSPEC_OUT")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DecodeArgs {
+    /// Bytes, or hexadecimal digits with white space and # comments; - is standard input
+    #[arg(value_name = "FILE|-", default_value = "-")]
+    pub(crate) file: PathBuf,
+}
+
+fn exit_codes() -> String {
+    let mut text = "Exit codes, the first that applies in the order 2 5 3 1 4 0:".to_owned();
+    for exit in Exit::ALL {
+        text.push_str(&format!("\n  {exit}"));
+    }
+    text
+}

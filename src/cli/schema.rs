@@ -1,0 +1,19 @@
+//! `btspec schema`.
+
+use std::io::Write;
+
+use btspec::outcome::Exit;
+
+use super::args::{SchemaArgs, SchemaOf};
+use super::out;
+use super::stop::Stop;
+
+pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Stop> {
+    let schema = match args.of {
+        SchemaOf::Report => btspec::report::json::schema(),
+    };
+    let mut stdout = out::stdout();
+    stdout.write_all(schema.as_bytes())?;
+    stdout.flush()?;
+    Ok(Exit::Ok)
+}
