@@ -1,8 +1,79 @@
 //! Settings of the reference peer. The defaults are a sound, eager peer.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::event::RefusalCause;
+use super::fault::FaultSet;
+use crate::torrent::Torrent;
+use crate::wire::{Capability, PeerId, Reserved};
+
+/// All that a reference peer starts from.
+#[derive(Debug, Clone)]
+pub struct PeerConfig {
+    /// The torrent; without content a seed rejects everything and a leech keeps what it gets.
+    pub torrent: Torrent,
+    /// What it has at the start.
+    pub role: Role,
+    /// Everything that has a default.
+    pub settings: Settings,
+    /// Reserved bits of its handshake.
+    pub reserved: Reserved,
+    /// Its peer id; chosen by the seed otherwise.
+    pub peer_id: Option<PeerId>,
+    /// Defects that are switched on.
+    pub faults: FaultSet,
+    /// What its choices come from. Another seed at each start gives another peer id.
+    pub seed: u64,
+    /// Where it listens; told in the extended handshake when it dials.
+    pub listen: SocketAddr,
+}
+
+impl PeerConfig {
+    /// A sound peer with fast and extended bits set and default settings.
+    pub fn new(torrent: Torrent, role: Role) -> Self {
+        Self {
+            torrent,
+            role,
+            settings: Settings::default(),
+            reserved: Reserved::with(&[Capability::Fast, Capability::Extended]),
+            peer_id: None,
+            faults: FaultSet::none(),
+            seed: 0,
+            listen: super::host::NOWHERE,
+        }
+    }
+
+    /// With other settings.
+    #[must_use]
+    pub fn with_settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// With other choices.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// With defects.
+    #[must_use]
+    pub fn with_faults(mut self, faults: FaultSet) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// With other reserved bits.
+    #[must_use]
+    pub fn with_reserved(mut self, reserved: Reserved) -> Self {
+        self.reserved = reserved;
+        self
+    }
+}
 
 /// What the peer has when it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,6 +106,32 @@ pub enum Tolerance {
     Close,
 }
 
+/// When our extended handshake goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExtendedWhen {
+    /// Right behind the handshakes.
+    AtOnce,
+    /// Some time later.
+    After(Duration),
+    /// Before our 68 bytes, which no sound peer does.
+    BeforeHandshake,
+    /// Not at all.
+    Never,
+}
+
+/// How our 68 bytes go out. The default sends the right ones in one write.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Opening {
+    /// Other bytes: wrong fields, too few, too many.
+    pub bytes: Option<Bytes>,
+    /// Held back so long.
+    pub delay: Duration,
+    /// Offsets at which a new write begins.
+    pub cuts: Vec<usize>,
+    /// Time between those writes.
+    pub gap: Duration,
+}
+
 /// How our pieces are announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Announce {
@@ -61,6 +158,10 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// Number of bytes of the other end's handshake after which an acceptor sends its own.
     pub reply_after: usize,
+    /// How our handshake goes out.
+    pub opening: Opening,
+    /// When our extended handshake goes out.
+    pub extended_handshake: ExtendedWhen,
     /// How pieces are announced.
     pub announce: Announce,
     /// Peers unchoked at once.
@@ -146,6 +247,8 @@ impl Default for Settings {
             idle_timeout: Duration::from_secs(180),
             request_timeout: Duration::from_secs(60),
             reply_after: 48,
+            opening: Opening::default(),
+            extended_handshake: ExtendedWhen::AtOnce,
             announce: Announce::Compact,
             slots: 8,
             unchoke_delay: Duration::ZERO,

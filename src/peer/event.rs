@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::wire::{BlockRef, Handshake, Message};
+use crate::wire::{BlockRef, DecodeError, Handshake, Message};
 
 /// Number of a request made through the command API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,6 +36,17 @@ pub enum PeerEvent {
         id: u8,
         /// Bytes behind the id.
         payload: Bytes,
+    },
+    /// A frame that is not the message which its id promises.
+    Malformed {
+        /// Number of the connection.
+        conn: u32,
+        /// The whole frame, prefix included.
+        frame: Bytes,
+        /// Where it began in the stream.
+        offset: u64,
+        /// What is wrong.
+        error: DecodeError,
     },
     /// A request of the other end was not served.
     Refused {

@@ -16,13 +16,34 @@
     clippy::disallowed_methods
 )]
 
+mod command;
 pub mod config;
+mod connection;
+mod download;
 pub mod event;
+pub mod extension;
 pub mod fault;
+mod host;
+mod inbound;
+pub mod metadata;
 pub mod null;
+mod outbound;
+pub mod pex;
 pub mod process;
+mod rng;
+pub mod stats;
+mod store;
+mod upload;
 
-pub use config::{Role, Settings};
+#[cfg(test)]
+mod tests;
+
+pub use command::ConnectionView;
+pub use config::{PeerConfig, Role, Settings};
+pub use connection::{Agreed, HalfState, Pending, Upload};
 pub use event::{CloseReason, PeerEvent};
+pub use extension::{Extension, ExtensionError, ExtensionFactory, Link};
 pub use fault::{FaultRole, FaultSet, FaultSpec};
+pub use host::Peer;
+pub use null::{NullKind, NullPeer};
 pub use process::{Health, Input, Output, Process};

@@ -1,0 +1,660 @@
+//! The fetching half: availability, interest, requests, blocks, end game.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::config::Tolerance;
+use super::connection::{Connection, Pending};
+use super::event::{CloseReason, PeerEvent, RequestId, RequestOutcome};
+use super::fault::Quirk;
+use super::host::{Peer, Timer};
+use super::store::{Arrival, Check};
+use crate::torrent::{BitfieldError, PieceSet};
+use crate::wire::{BlockRef, Message};
+
+impl Peer {
+    // What they have.
+
+    pub(super) fn they_have(&mut self, conn: u32, index: u32) {
+        if index >= self.torrent.geometry().pieces() {
+            if self.settings.spare_bits == Tolerance::Close {
+                self.close(conn, CloseReason::BadAvailability);
+            }
+            return;
+        }
+        let missing = !self.store.have().get(index);
+        let blind = self.defects.has(Quirk::IgnoresLaterHave)
+            || (self.defects.has(Quirk::HaveRaisesNoInterest)
+                && self.connections.get(&conn).is_some_and(|c| c.wanted == 0));
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        if c.their_pieces.set(index) && missing && !blind {
+            c.wanted += 1;
+            self.interest_changed(conn);
+        }
+        self.check_redundant(conn);
+    }
+
+    pub(super) fn their_bitfield(&mut self, conn: u32, bits: &Bytes) {
+        let pieces = self.torrent.geometry().pieces();
+        let mirrored: Vec<u8>;
+        let bytes: &[u8] = if self.defects.has(Quirk::MirrorsBitfield) {
+            mirrored = bits.iter().map(|byte| byte.reverse_bits()).collect();
+            &mirrored
+        } else {
+            bits
+        };
+        let set = match PieceSet::from_bitfield(bytes, pieces) {
+            Ok(set) => set,
+            Err(BitfieldError::SpareBits { .. })
+                if self.settings.spare_bits == Tolerance::Ignore
+                    || self.defects.has(Quirk::MirrorsBitfield) =>
+            {
+                PieceSet::from_bits(bytes, pieces)
+            }
+            Err(BitfieldError::Length { .. }) if self.settings.malformed == Tolerance::Ignore => {
+                return;
+            }
+            Err(_) => {
+                self.close(conn, CloseReason::BadAvailability);
+                return;
+            }
+        };
+        self.they_announce(conn, set);
+    }
+
+    pub(super) fn they_have_all(&mut self, conn: u32) {
+        let pieces = self.torrent.geometry().pieces();
+        if self.defects.has(Quirk::IgnoresHaveAll) {
+            return;
+        }
+        self.they_announce(conn, PieceSet::all(pieces));
+    }
+
+    pub(super) fn they_have_none(&mut self, conn: u32) {
+        let pieces = self.torrent.geometry().pieces();
+        self.they_announce(conn, PieceSet::none(pieces));
+    }
+
+    /// An availability message. A later one replaces what was known.
+    fn they_announce(&mut self, conn: u32, set: PieceSet) {
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let late = c.availability_seen;
+        c.availability_seen = true;
+        if late && self.settings.late_availability == Tolerance::Close {
+            self.close(conn, CloseReason::BadAvailability);
+            return;
+        }
+        c.their_pieces = set;
+        self.recount(conn);
+        self.interest_changed(conn);
+        self.check_redundant(conn);
+    }
+
+    /// They no longer have a piece (lt_donthave).
+    pub(super) fn lost_piece(&mut self, conn: u32, index: u32) {
+        if let Some(c) = self.connections.get_mut(&conn) {
+            c.their_pieces.clear(index);
+        }
+        self.recount(conn);
+        self.interest_changed(conn);
+    }
+
+    fn recount(&mut self, conn: u32) {
+        let have = self.store.have();
+        if let Some(c) = self.connections.get_mut(&conn) {
+            let wanted = if have.is_full() {
+                0
+            } else if have.is_empty() {
+                c.their_pieces.count() as usize
+            } else {
+                c.their_pieces.iter().filter(|i| !have.get(*i)).count()
+            };
+            c.wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+        }
+    }
+
+    fn check_redundant(&mut self, conn: u32) {
+        let redundant = self.settings.close_redundant
+            && self.store.complete()
+            && self
+                .connections
+                .get(&conn)
+                .is_some_and(|c| c.their_pieces.is_full());
+        if redundant {
+            self.close(conn, CloseReason::Redundant);
+        }
+    }
+
+    pub(super) fn they_suggest(&mut self, conn: u32, index: u32) {
+        let available = self.defects.has(Quirk::SuggestIsAvailability);
+        if index >= self.torrent.geometry().pieces() {
+            return;
+        }
+        if available {
+            self.they_have(conn, index);
+        }
+        if let Some(c) = self.connections.get_mut(&conn)
+            && !c.suggested.contains(&index)
+        {
+            if c.suggested.len() >= MOST_SUGGESTIONS {
+                c.suggested.pop_front();
+            }
+            c.suggested.push_back(index);
+        }
+    }
+
+    pub(super) fn they_allow(&mut self, conn: u32, index: u32) {
+        let available = self.defects.has(Quirk::AllowedFastIsAvailability);
+        if index >= self.torrent.geometry().pieces() {
+            return;
+        }
+        if available {
+            self.they_have(conn, index);
+        }
+        if let Some(c) = self.connections.get_mut(&conn)
+            && c.allowed_to_us.len() < MOST_ALLOWED
+        {
+            c.allowed_to_us.insert(index);
+        }
+    }
+
+    // Interest.
+
+    fn interest_changed(&mut self, conn: u32) {
+        let delay = self.settings.interested_delay;
+        if delay > Duration::ZERO {
+            self.timer(self.now + delay, Timer::Interest(conn));
+        } else {
+            self.set_interest(conn);
+        }
+    }
+
+    /// Says `interested` or `not_interested` if that is news.
+    pub(super) fn set_interest(&mut self, conn: u32) {
+        if !self.settings.auto_download {
+            return;
+        }
+        let for_ever = self.defects.has(Quirk::InterestForEver);
+        let in_nothing = self.defects.has(Quirk::InterestInNothing) && !self.store.complete();
+        let seed = self.defects.has(Quirk::SeedInterested) && self.store.complete();
+        let avoids = self.defects.has(Quirk::AvoidsUploadOnly);
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let upload_only = c.their_extended.as_ref().and_then(|h| h.upload_only());
+        let avoided = avoids && upload_only == Some(1);
+        let seed = seed && !c.their_pieces.is_empty();
+        let wants =
+            (c.wanted > 0 && !avoided) || (for_ever && c.us.interested) || in_nothing || seed;
+        if wants == c.us.interested {
+            return;
+        }
+        c.us.interested = wants;
+        let message = if wants {
+            Message::Interested
+        } else {
+            Message::NotInterested
+        };
+        self.send(conn, message);
+    }
+
+    // Choke and unchoke of theirs.
+
+    pub(super) fn they_choke(&mut self, conn: u32) {
+        let drops = self.defects.has(Quirk::DropsPendingAtTheirChoke);
+        let forgets = self.defects.has(Quirk::ForgetsDroppedByChoke);
+        let now = self.now;
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        c.chokes = c.chokes.saturating_add(1);
+        c.them.choking = true;
+        if c.agreed.fast && !drops {
+            return;
+        }
+        // BEP 3: what a choked peer was asked for will not come; late blocks are still welcome.
+        let dropped = std::mem::take(&mut c.pending);
+        for pending in dropped {
+            if let Some(c) = self.connections.get_mut(&conn) {
+                lapse(c, pending.block, now);
+            }
+            if !forgets {
+                self.store.released(conn, &pending.block);
+            }
+            self.outcome(conn, pending.id, RequestOutcome::Choked);
+        }
+    }
+
+    pub(super) fn they_unchoke(&mut self, conn: u32) {
+        let repeats = self.defects.has(Quirk::UnchokeRepeats);
+        let counts = self.defects.has(Quirk::CountsChokes);
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let again = !c.them.choking;
+        c.chokes = c.chokes.saturating_sub(1);
+        c.them.choking = counts && c.chokes > 0;
+        c.snubbed = false;
+        if again && repeats {
+            let blocks: Vec<BlockRef> = c.pending.iter().map(|p| p.block).collect();
+            for block in blocks {
+                self.send(conn, Message::Request(block));
+            }
+        }
+    }
+
+    // Requests.
+
+    /// Keeps requests outstanding as far as the other end lets us.
+    pub(super) fn pump(&mut self, conn: u32) {
+        if !self.settings.auto_download || self.store.complete() || self.paused {
+            return;
+        }
+        loop {
+            let Some(c) = self.connections.get(&conn) else {
+                return;
+            };
+            if !c.is_open() || c.eof || c.in_flight() >= self.depth(c) || c.hold_until > self.now {
+                return;
+            }
+            let Some(block) = self.pick(c) else {
+                return;
+            };
+            self.ask(conn, block, None);
+        }
+    }
+
+    /// How many requests may be outstanding.
+    fn depth(&self, c: &Connection) -> usize {
+        let theirs = if self.defects.has(Quirk::IgnoresReqq) {
+            usize::MAX
+        } else {
+            c.their_reqq.unwrap_or(usize::MAX)
+        };
+        let ours = if c.snubbed || self.defects.has(Quirk::OneRequestAtATime) {
+            1
+        } else {
+            self.settings.pipeline
+        };
+        ours.min(theirs)
+    }
+
+    /// Asks for a block. With an id it was a library user who wanted it.
+    pub(super) fn ask(&mut self, conn: u32, block: BlockRef, id: Option<RequestId>) {
+        let now = self.now;
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        if c.in_flight() == 0 {
+            c.answered = now;
+        }
+        c.pending.push(Pending {
+            block,
+            asked: now,
+            id,
+            cancelled: false,
+        });
+        c.lapsed.retain(|(lapsed, _)| *lapsed != block);
+        if id.is_none() {
+            self.store.asked(conn, &block);
+        }
+        self.send(conn, Message::Request(block));
+    }
+
+    /// The next block to ask of a connection.
+    fn pick(&self, c: &Connection) -> Option<BlockRef> {
+        let have = self.store.have();
+        let pieces = self.torrent.geometry().pieces();
+        let choked = c.them.choking && !self.ignores_choke(c);
+        let avoided = !c.us.interested && !choked;
+        if avoided {
+            return None;
+        }
+        let unannounced = self.defects.has(Quirk::RequestsUnannounced);
+        let usable = |index: u32| {
+            (c.their_pieces.get(index) || (unannounced && c.wanted > 0))
+                && !have.get(index)
+                && !self.left_to_others(c, index)
+        };
+        let skip = |block: &BlockRef| {
+            c.has_pending(block)
+                || c.rejected
+                    .iter()
+                    .any(|(b, until)| b == block && *until > self.now)
+        };
+        if choked {
+            if !c.agreed.fast {
+                return None;
+            }
+            let allowed = c.allowed_to_us.iter().copied().filter(|i| usable(*i));
+            let mut free = allowed.filter_map(|index| self.store.free_block(index, skip));
+            return free.next();
+        }
+        let begun = self.store.begun().filter(|i| usable(*i));
+        if let Some(block) = begun
+            .filter_map(|index| self.store.free_block(index, skip))
+            .next()
+        {
+            return Some(block);
+        }
+        let suggested = c.suggested.iter().copied().filter(|i| usable(*i));
+        let from = c.cursor;
+        let fresh = (from..pieces)
+            .chain(0..from)
+            .filter(|index| usable(*index) && !self.store.has_begun(*index));
+        if c.wanted > 0
+            && let Some(block) = suggested
+                .chain(fresh)
+                .filter_map(|index| self.store.free_block(index, skip))
+                .next()
+        {
+            return Some(block);
+        }
+        if !self.settings.end_game {
+            return None;
+        }
+        let begun = self.store.begun().filter(|i| usable(*i));
+        begun
+            .filter_map(|index| self.store.owed_block(index, c.id, skip))
+            .next()
+    }
+
+    fn ignores_choke(&self, c: &Connection) -> bool {
+        let once_unchoked = c.stats.received.of(crate::wire::Kind::Unchoke).messages > 0;
+        (self.defects.has(Quirk::RequestsWhileChoked) && !once_unchoked && c.wanted > 0)
+            || (self.defects.has(Quirk::RequestsAfterChoke) && once_unchoked)
+    }
+
+    /// A piece that failed with blocks of this connection is left to others who have it.
+    fn left_to_others(&self, c: &Connection, index: u32) -> bool {
+        self.store.is_blamed(c.id, index)
+            && self.connections.values().any(|other| {
+                other.is_open()
+                    && !other.them.choking
+                    && other.their_pieces.get(index)
+                    && !self.store.is_blamed(other.id, index)
+            })
+    }
+
+    // Answers.
+
+    /// A block came.
+    pub(super) fn a_block(&mut self, conn: u32, index: u32, begin: u32, bytes: Bytes) {
+        let now = self.now;
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let wrong_length = self.defects.has(Quirk::AcceptsWrongLength);
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let fits = |block: &BlockRef| {
+            block.index == index && block.begin == begin && (block.length == length || wrong_length)
+        };
+        if let Some(at) = c.pending.iter().position(|p| fits(&p.block)) {
+            let pending = c.pending.remove(at);
+            c.answered = now;
+            c.snubbed = false;
+            c.rejects_in_a_row = 0;
+            match pending.id {
+                Some(_) => self.outcome(conn, pending.id, RequestOutcome::Piece(bytes)),
+                None => self.keep_block(conn, pending.block, bytes),
+            }
+            return;
+        }
+        let late = c
+            .lapsed
+            .iter()
+            .position(|(block, until)| fits(block) && *until > now);
+        if let Some(at) = late {
+            let block = c.lapsed.remove(at).map(|(block, _)| block);
+            if self.defects.has(Quirk::ClosesOnLatePiece) {
+                self.close(conn, CloseReason::Fault);
+            } else if let Some(block) = block {
+                self.keep_block(conn, block, bytes);
+            }
+            return;
+        }
+        self.unrequested(conn, index, begin, bytes);
+    }
+
+    /// BEP 6, "Request Rejects": a piece that was never requested closes the connection.
+    fn unrequested(&mut self, conn: u32, index: u32, begin: u32, bytes: Bytes) {
+        if self.defects.has(Quirk::KeepsUnrequested) {
+            let length = u32::try_from(bytes.len()).unwrap_or(0);
+            self.keep_block(conn, BlockRef::new(index, begin, length), bytes);
+            return;
+        }
+        let now = self.now;
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        if c.agreed.fast {
+            if self.settings.unrequested_piece == Tolerance::Close {
+                self.close(conn, CloseReason::UnrequestedPiece);
+            }
+            return;
+        }
+        // Without fast a block of another length answers nothing, and nothing better will come.
+        let at = c
+            .pending
+            .iter()
+            .position(|p| p.block.index == index && p.block.begin == begin);
+        if let Some(at) = at {
+            let pending = c.pending.remove(at);
+            c.answered = now;
+            c.rejected.push((pending.block, now + BAD_BLOCK_BACKOFF));
+            self.store.released(conn, &pending.block);
+            self.outcome(conn, pending.id, RequestOutcome::Rejected);
+            self.timer(now + BAD_BLOCK_BACKOFF, Timer::Turn);
+        }
+    }
+
+    fn keep_block(&mut self, conn: u32, block: BlockRef, bytes: Bytes) {
+        let check = if self.defects.has(Quirk::SkipsHash)
+            || self.defects.has(Quirk::AcceptsWrongLength)
+            || self.defects.has(Quirk::KeepsUnrequested)
+        {
+            Check::Nothing
+        } else {
+            Check::Hash
+        };
+        self.withdraw(conn, &block);
+        match self.store.arrived(conn, &block, bytes, check) {
+            Arrival::Useless | Arrival::Kept => {}
+            Arrival::Verified => self.piece_verified(block.index),
+            Arrival::Failed(givers) => self.piece_failed(block.index, givers),
+        }
+    }
+
+    /// End game: what others still owe is not needed any more.
+    fn withdraw(&mut self, conn: u32, block: &BlockRef) {
+        if self.store.is_blamed(conn, block.index) {
+            return;
+        }
+        for other in self.store.others_asked(conn, block) {
+            self.store.released(other, block);
+            if !self.defects.has(Quirk::NoCancelInEndGame) {
+                self.cancel_block(other, block);
+            }
+        }
+    }
+
+    /// Takes a request back. With fast an answer is still owed; without, one may still come.
+    pub(super) fn cancel_block(&mut self, conn: u32, block: &BlockRef) {
+        let now = self.now;
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let at = c
+            .pending
+            .iter()
+            .position(|p| p.block == *block && !p.cancelled);
+        let Some(at) = at else {
+            return;
+        };
+        if c.agreed.fast {
+            if let Some(pending) = c.pending.get_mut(at) {
+                pending.cancelled = true;
+            }
+        } else {
+            let pending = c.pending.remove(at);
+            lapse(c, *block, now);
+            self.outcome(conn, pending.id, RequestOutcome::Cancelled);
+        }
+        self.send(conn, Message::Cancel(*block));
+    }
+
+    pub(super) fn piece_verified(&mut self, index: u32) {
+        self.event(PeerEvent::PieceVerified { index });
+        let complete = self.store.complete();
+        for conn in self.ids() {
+            let Some(c) = self.connections.get_mut(&conn) else {
+                continue;
+            };
+            if !c.is_open() {
+                continue;
+            }
+            if c.their_pieces.get(index) {
+                c.wanted = c.wanted.saturating_sub(1);
+            }
+            if !self.defects.has(Quirk::NoHave) {
+                self.send(conn, Message::Have { index });
+            }
+            self.interest_changed(conn);
+        }
+        if complete {
+            self.event(PeerEvent::Completed);
+            for conn in self.ids() {
+                self.check_redundant(conn);
+            }
+        }
+    }
+
+    fn piece_failed(&mut self, index: u32, givers: std::collections::BTreeSet<u32>) {
+        self.event(PeerEvent::PieceFailed { index });
+        if self.defects.has(Quirk::HaveBeforeHash) {
+            for conn in self.ids() {
+                self.send(conn, Message::Have { index });
+            }
+        }
+        if self.defects.has(Quirk::ForgetsCorrupt) {
+            self.store.abandon(index);
+        }
+        let alone = givers.len() == 1;
+        let limit = if self.defects.has(Quirk::NeverBansCorrupt) {
+            u32::MAX
+        } else {
+            self.settings.corrupt_limit
+        };
+        for conn in givers {
+            let Some(c) = self.connections.get_mut(&conn) else {
+                continue;
+            };
+            // Who gave only part of a piece may be innocent.
+            c.corrupt = c.corrupt.saturating_add(if alone { 1 } else { 0 });
+            if c.corrupt >= limit {
+                self.close(conn, CloseReason::CorruptData);
+            }
+        }
+    }
+
+    /// A reject came.
+    pub(super) fn they_reject(&mut self, conn: u32, block: BlockRef) {
+        let now = self.now;
+        let loose = self.defects.has(Quirk::MatchesRejectsLoosely);
+        let storms = self.defects.has(Quirk::StormsAfterReject);
+        let forgets = self.defects.has(Quirk::ForgetsRejected);
+        let backoff = self.settings.reject_backoff;
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let exact = c.pending.iter().position(|p| p.block == block);
+        let near = || c.pending.iter().position(|p| p.block.index == block.index);
+        let Some(at) = exact.or_else(|| loose.then(near).flatten()) else {
+            if self.settings.unrequested_reject == Tolerance::Close && !loose {
+                self.close(conn, CloseReason::UnrequestedReject);
+            }
+            return;
+        };
+        let pending = c.pending.remove(at);
+        c.answered = now;
+        c.allowed_to_us.remove(&block.index);
+        if forgets {
+            return;
+        }
+        if !storms {
+            c.rejected.retain(|(_, until)| *until > now);
+            c.rejected.push((pending.block, now + backoff));
+            c.rejects_in_a_row += 1;
+            if c.rejects_in_a_row >= MOST_REJECTS {
+                // Nobody gains from a storm of requests and rejects.
+                let times = (c.rejects_in_a_row / MOST_REJECTS).min(8);
+                c.hold_until = now + backoff * times;
+            }
+            let wake = c.hold_until.max(now + backoff);
+            self.timer(now + backoff, Timer::Turn);
+            self.timer(wake, Timer::Turn);
+        }
+        self.store.released(conn, &pending.block);
+        let outcome = if pending.cancelled {
+            RequestOutcome::Cancelled
+        } else {
+            RequestOutcome::Rejected
+        };
+        self.outcome(conn, pending.id, outcome);
+    }
+
+    /// Requests without any answer for too long go to others.
+    pub(super) fn give_up_requests(&mut self, conn: u32) {
+        if self.defects.has(Quirk::NeverTimesOutRequests) {
+            if let Some(c) = self.connections.get_mut(&conn) {
+                c.answered = self.now;
+            }
+            return;
+        }
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        c.snubbed = true;
+        let open = c.pending.iter().filter(|p| !p.cancelled);
+        let blocks: Vec<(BlockRef, Option<RequestId>)> = open.map(|p| (p.block, p.id)).collect();
+        for (block, id) in blocks {
+            self.store.released(conn, &block);
+            self.outcome(conn, id, RequestOutcome::TimedOut);
+            if let Some(c) = self.connections.get_mut(&conn) {
+                c.pending
+                    .iter_mut()
+                    .filter(|p| p.block == block)
+                    .for_each(|p| p.id = None);
+            }
+            self.cancel_block(conn, &block);
+        }
+    }
+
+    /// Tells the library user how a request ended.
+    fn outcome(&mut self, conn: u32, id: Option<RequestId>, outcome: RequestOutcome) {
+        if let Some(id) = id {
+            self.event(PeerEvent::Request { conn, id, outcome });
+        }
+    }
+}
+
+/// A late answer to `block` is still welcome for a while.
+fn lapse(c: &mut Connection, block: BlockRef, now: Duration) {
+    while c.lapsed.len() >= MOST_LAPSED {
+        c.lapsed.pop_front();
+    }
+    c.lapsed.push_back((block, now + LAPSE));
+}
+
+/// How long a block may come late, as DESIGN 6 has it.
+const LAPSE: Duration = Duration::from_secs(60);
+const MOST_LAPSED: usize = 1024;
+const MOST_SUGGESTIONS: usize = 64;
+const MOST_ALLOWED: usize = 128;
+const MOST_REJECTS: u32 = 4;
+const BAD_BLOCK_BACKOFF: Duration = Duration::from_secs(2);

@@ -1,0 +1,5 @@
+//! Defects of the area.
+
+use super::FaultSpec;
+
+pub(super) const FAULTS: &[FaultSpec] = &[];

@@ -1,0 +1,693 @@
+//! The process: its connections, its timers, its turn.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use super::config::{PeerConfig, Role, Settings};
+use super::connection::{Connection, HalfState, Phase, Slot};
+use super::event::{CloseReason, PeerEvent, RequestOutcome};
+use super::extension::{ExtensionFactory, Link, LinkAction};
+use super::fault::{Defects, Quirk, View, What, Wire};
+use super::metadata::Metadata;
+use super::pex::{DontHave, Pex};
+use super::process::{Health, Input, Output, Process};
+use super::rng::Rng;
+use super::stats::Stats;
+use super::store::Store;
+use crate::torrent::{PieceSet, Torrent};
+use crate::wire::{BlockRef, FrameDecoder, HandshakeDecoder, PeerId, Reserved};
+
+/// The reference peer: one process that hosts many connections for one torrent.
+///
+/// Feed it through [`Process`]. A library user steers it with the commands, which take the time as
+/// their last argument, and learns what happened from [`PeerEvent`]s.
+pub struct Peer {
+    pub(super) torrent: Torrent,
+    pub(super) settings: Settings,
+    pub(super) role: Role,
+    pub(super) listen: SocketAddr,
+    pub(super) peer_id: PeerId,
+    pub(super) reserved: Reserved,
+    pub(super) defects: Defects,
+    pub(super) rng: Rng,
+    pub(super) now: Duration,
+    pub(super) connections: BTreeMap<u32, Connection>,
+    pub(super) store: Store,
+    pub(super) factories: Vec<Factory>,
+    pub(super) stats: Stats,
+    pub(super) paused: bool,
+    pub(super) rotating: bool,
+    pub(super) next_request: u64,
+    pub(super) state: State,
+    timers: BTreeMap<(Duration, u64), Timer>,
+    next_timer: u64,
+    outputs: VecDeque<Output>,
+    next_dial: u32,
+    ordinal: u32,
+    /// Inputs of connections that must wait (a defect).
+    stalled: VecDeque<(u32, Input)>,
+    /// Connections that failed before their handshake (a defect looks).
+    failures: u32,
+    /// Extension ids of whoever spoke last (a defect).
+    pub(super) shared_ids: BTreeMap<String, u8>,
+    /// Whether anybody was ever unchoked (a defect).
+    pub(super) ever_unchoked: bool,
+}
+
+/// An extension that new connections get.
+pub(super) struct Factory {
+    pub(super) name: &'static str,
+    pub(super) id: u8,
+    pub(super) make: ExtensionFactory,
+}
+
+/// Whether the process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Running,
+    /// Alive, and does nothing any more (a defect).
+    Hung,
+    Exited(i32),
+}
+
+/// Something that waits for its time.
+#[derive(Debug, Clone)]
+pub(super) enum Timer {
+    Write(u32, Bytes),
+    Fin(u32),
+    Greet(u32),
+    Extended(u32),
+    Unchoke(u32),
+    Interest(u32),
+    Reject(u32, BlockRef),
+    Rotate,
+    Say(u32, Vec<Wire>),
+    /// Nothing but a turn.
+    Turn,
+}
+
+impl Peer {
+    /// A process that has just started.
+    pub fn new(config: PeerConfig) -> Self {
+        let PeerConfig {
+            torrent,
+            role,
+            mut settings,
+            reserved,
+            peer_id,
+            faults,
+            seed,
+            listen,
+        } = config;
+        let defects = Defects::new(faults);
+        defects.settings(&mut settings);
+        let mut rng = Rng::new(seed);
+        let peer_id = peer_id.unwrap_or_else(|| rng.peer_id());
+        let store = Store::new(torrent.clone(), role == Role::Seed, settings.block_len);
+        let mut peer = Self {
+            stats: Stats::new(settings.speed_window),
+            torrent,
+            settings,
+            role,
+            listen,
+            peer_id,
+            reserved,
+            defects,
+            rng,
+            now: Duration::ZERO,
+            connections: BTreeMap::new(),
+            store,
+            factories: Vec::new(),
+            paused: false,
+            rotating: false,
+            next_request: 0,
+            state: State::Running,
+            timers: BTreeMap::new(),
+            next_timer: 0,
+            outputs: VecDeque::new(),
+            next_dial: 1,
+            ordinal: 0,
+            stalled: VecDeque::new(),
+            failures: 0,
+            shared_ids: BTreeMap::new(),
+            ever_unchoked: false,
+        };
+        peer.add_own_extensions();
+        peer
+    }
+
+    fn add_own_extensions(&mut self) {
+        let fetches = self.settings.fetch_metadata;
+        let timeout = self.settings.request_timeout;
+        let own: [(&'static str, ExtensionFactory); 3] = [
+            (
+                "ut_metadata",
+                Box::new(move || Box::new(Metadata::new(true, fetches, timeout))),
+            ),
+            ("ut_pex", Box::new(|| Box::new(Pex))),
+            ("lt_donthave", Box::new(|| Box::new(DontHave))),
+        ];
+        for ((name, make), id) in own.into_iter().zip(1_u8..) {
+            self.factories.push(Factory { name, id, make });
+        }
+    }
+
+    /// What has come since the process started, and when.
+    fn take_in(&mut self, input: Input) {
+        if let Some(conn) = conn_of(&input)
+            && self.must_wait(conn, &input)
+        {
+            self.stalled.push_back((conn, input));
+            return;
+        }
+        match input {
+            Input::Accepted { conn, remote } => self.accepted(conn, remote),
+            Input::Connected { conn } => self.connected(conn),
+            Input::ConnectFailed { conn } => self.drop_connection(conn, CloseReason::ConnectFailed),
+            Input::Bytes { conn, bytes } => self.received(conn, bytes),
+            Input::Eof { conn } => self.ended(conn),
+            Input::Reset { conn } => {
+                if !self.react(conn, What::Reset) {
+                    self.drop_connection(conn, CloseReason::RemoteRst);
+                }
+            }
+            Input::Timeout => {}
+            Input::Dial { remote } => {
+                self.connect(remote);
+            }
+            Input::Verb { argv } => {
+                let code = self.verb(&argv);
+                self.output(Output::VerbDone { code });
+            }
+        }
+    }
+
+    /// Whether another connection is in its handshake (a defect: one at a time).
+    fn must_wait(&self, conn: u32, input: &Input) -> bool {
+        if !self.defects.has(Quirk::OneHandshakeAtATime) {
+            return false;
+        }
+        let known = self.connections.contains_key(&conn);
+        let busy = self
+            .connections
+            .values()
+            .any(|c| c.id != conn && c.phase == Phase::Handshaking);
+        let waits = self.stalled.iter().any(|(other, _)| *other == conn);
+        !known && (waits || (busy && matches!(input, Input::Accepted { .. })))
+    }
+
+    fn release_stalled(&mut self) {
+        while let Some((conn, input)) = self.stalled.pop_front() {
+            if self.must_wait(conn, &input) && matches!(input, Input::Accepted { .. }) {
+                self.stalled.push_front((conn, input));
+                return;
+            }
+            let rest = std::mem::take(&mut self.stalled);
+            self.take_in(input);
+            self.stalled = rest;
+        }
+    }
+
+    fn accepted(&mut self, conn: u32, remote: SocketAddr) {
+        self.add_connection(conn, remote, false);
+        if self.react(conn, What::Accepted) {
+            return;
+        }
+        if self.settings.reply_after == 0 {
+            self.greet(conn);
+        }
+    }
+
+    fn connected(&mut self, conn: u32) {
+        let now = self.now;
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        c.phase = Phase::Handshaking;
+        c.opened = now;
+        c.last_received = now;
+        c.last_sent = now;
+        if !self.defects.has(Quirk::DialsWaiting) {
+            self.greet(conn);
+        }
+    }
+
+    /// Dials. The number of the connection is odd.
+    pub(super) fn connect(&mut self, remote: SocketAddr) -> u32 {
+        let conn = self.next_dial;
+        self.next_dial = self.next_dial.wrapping_add(2);
+        self.add_connection(conn, remote, true);
+        self.output(Output::Connect { conn, remote });
+        conn
+    }
+
+    fn add_connection(&mut self, id: u32, remote: SocketAddr, initiator: bool) {
+        self.ordinal += 1;
+        let pieces = self.torrent.geometry().pieces();
+        let cursor = self.rng.below(pieces.max(1));
+        let us = HalfState {
+            choking: !(self.ever_unchoked && self.defects.has(Quirk::LeaksChokeState)),
+            interested: false,
+        };
+        let extensions = self.factories.iter().map(|factory| Slot {
+            name: factory.name,
+            id: factory.id,
+            extension: Some((factory.make)()),
+        });
+        let connection = Connection {
+            id,
+            ordinal: self.ordinal,
+            remote,
+            initiator,
+            opened: self.now,
+            phase: if initiator {
+                Phase::Dialling
+            } else {
+                Phase::Handshaking
+            },
+            opening: HandshakeDecoder::new(),
+            greeted: false,
+            said: false,
+            theirs: None,
+            frames: FrameDecoder::new(self.settings.frame_limit),
+            skip: 0,
+            deaf: false,
+            eof: false,
+            offset: 0,
+            agreed: Default::default(),
+            us,
+            them: HalfState::default(),
+            last_sent: self.now,
+            last_received: self.now,
+            out: BytesMut::new(),
+            out_clock: self.now,
+            their_pieces: PieceSet::none(pieces),
+            availability_seen: false,
+            wanted: 0,
+            their_ids: BTreeMap::new(),
+            their_extended: None,
+            their_reqq: None,
+            uploads: VecDeque::new(),
+            interested_since: self.now,
+            unchoked_since: self.now,
+            allowed_to_them: Vec::new(),
+            sent_allowed: false,
+            pending: Vec::new(),
+            lapsed: VecDeque::new(),
+            allowed_to_us: Default::default(),
+            suggested: VecDeque::new(),
+            rejected: Vec::new(),
+            rejects_in_a_row: 0,
+            hold_until: Duration::ZERO,
+            answered: Duration::ZERO,
+            snubbed: false,
+            corrupt: 0,
+            chokes: 0,
+            cursor,
+            extensions: extensions.collect(),
+            sent_extended: false,
+            stats: Stats::new(self.settings.speed_window),
+        };
+        self.connections.insert(id, connection);
+    }
+
+    // Ends of connections.
+
+    /// Closes in order: what was written is delivered.
+    pub(super) fn close(&mut self, conn: u32, reason: CloseReason) {
+        self.flush(conn);
+        let Some(c) = self.connections.get(&conn) else {
+            return;
+        };
+        let (dialling, clock) = (c.phase == Phase::Dialling, c.out_clock);
+        if !dialling {
+            if clock > self.now {
+                self.timer(clock, Timer::Fin(conn));
+            } else {
+                self.output(Output::Fin { conn });
+            }
+        }
+        self.drop_connection(conn, reason);
+    }
+
+    /// Resets: what was not delivered is lost.
+    pub(super) fn reset_connection(&mut self, conn: u32, reason: CloseReason) {
+        if self.connections.contains_key(&conn) {
+            self.output(Output::Rst { conn });
+            self.drop_connection(conn, reason);
+        }
+    }
+
+    /// Forgets a connection that is no more, and settles what it owed.
+    fn drop_connection(&mut self, conn: u32, reason: CloseReason) {
+        let Some(c) = self.connections.remove(&conn) else {
+            return;
+        };
+        for pending in &c.pending {
+            self.store.released(conn, &pending.block);
+            if let Some(id) = pending.id {
+                let outcome = RequestOutcome::Closed;
+                self.event(PeerEvent::Request { conn, id, outcome });
+            }
+        }
+        self.store.forget(conn);
+        let at = self.now;
+        self.event(PeerEvent::Closed { conn, reason, at });
+        if c.phase == Phase::Handshaking && !c.initiator {
+            self.failures += 1;
+            let stops = self.defects.has(Quirk::StopsAfterFailures);
+            if stops && self.failures >= 3 {
+                self.state = State::Hung;
+            }
+        }
+        if !self.stalled.is_empty() {
+            self.release_stalled();
+        }
+    }
+
+    /// The other end sends no more. What it asked for before is still served.
+    fn ended(&mut self, conn: u32) {
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        c.eof = true;
+        let rest = match c.phase {
+            Phase::Open => Bytes::copy_from_slice(c.frames.buffered()),
+            _ => c.opening.raw(),
+        };
+        if self.react(conn, What::Eof(&rest)) {
+            return;
+        }
+        self.use_partial_frame(conn, &rest);
+    }
+
+    /// Ends connections whose other end has ended and that have nothing left to say.
+    fn close_ended(&mut self, conn: u32) {
+        let done = self
+            .connections
+            .get(&conn)
+            .is_some_and(|c| c.eof && c.uploads.is_empty());
+        if done {
+            self.close(conn, CloseReason::RemoteFin);
+        }
+    }
+
+    /// Ends the process.
+    pub(super) fn exit(&mut self, code: i32) {
+        self.outputs.retain(|o| matches!(o, Output::Event(_)));
+        self.timers.clear();
+        self.connections.clear();
+        self.stalled.clear();
+        self.state = State::Exited(code);
+        self.outputs.push_back(Output::Exit(code));
+    }
+
+    // Time.
+
+    pub(super) fn timer(&mut self, at: Duration, timer: Timer) {
+        self.timers.insert((at, self.next_timer), timer);
+        self.next_timer += 1;
+    }
+
+    /// Runs what is due.
+    fn run_due(&mut self) {
+        while let Some(entry) = self.timers.first_entry()
+            && entry.key().0 <= self.now
+        {
+            let timer = entry.remove();
+            self.fire(timer);
+        }
+        for conn in self.ids() {
+            self.check_deadlines(conn);
+        }
+    }
+
+    fn fire(&mut self, timer: Timer) {
+        match timer {
+            Timer::Write(conn, bytes) => self.output(Output::Bytes { conn, bytes }),
+            Timer::Fin(conn) => self.output(Output::Fin { conn }),
+            Timer::Greet(conn) => self.greet_now(conn),
+            Timer::Extended(conn) => self.send_extended_handshake(conn),
+            Timer::Unchoke(conn) => self.unchoke_if_wanted(conn),
+            Timer::Interest(conn) => self.set_interest(conn),
+            Timer::Reject(conn, block) => self.reject(conn, block),
+            Timer::Rotate => self.rotate(),
+            Timer::Say(conn, wires) => self.say(conn, wires),
+            Timer::Turn => {}
+        }
+    }
+
+    /// When this connection needs a turn by itself.
+    fn deadline_of(&self, c: &Connection) -> Option<Duration> {
+        let s = &self.settings;
+        match c.phase {
+            Phase::Dialling => later(c.opened, s.connect_timeout),
+            Phase::Handshaking => later(self.handshake_clock(c), s.handshake_timeout),
+            Phase::Open => {
+                let request = c.request_deadline(s.request_timeout);
+                let served = c.uploads.front().map(|upload| upload.ready);
+                let ticks = c
+                    .extensions
+                    .iter()
+                    .filter_map(|slot| slot.extension.as_ref());
+                ticks
+                    .filter_map(|extension| extension.deadline())
+                    .chain(later(c.last_sent, s.keep_alive))
+                    .chain(later(c.last_received, s.idle_timeout))
+                    .chain(request)
+                    .chain(served)
+                    .min()
+            }
+        }
+    }
+
+    fn handshake_clock(&self, c: &Connection) -> Duration {
+        if self.defects.has(Quirk::TimerRestartsInHandshake) {
+            c.last_received
+        } else {
+            c.opened
+        }
+    }
+
+    fn check_deadlines(&mut self, conn: u32) {
+        let now = self.now;
+        let Some(c) = self.connections.get(&conn) else {
+            return;
+        };
+        let due = |from: Duration, after: Duration| later(from, after).is_some_and(|at| at <= now);
+        match c.phase {
+            Phase::Dialling if due(c.opened, self.settings.connect_timeout) => {
+                self.output(Output::Rst { conn });
+                self.drop_connection(conn, CloseReason::ConnectFailed);
+            }
+            Phase::Handshaking if due(self.handshake_clock(c), self.settings.handshake_timeout) => {
+                self.close(conn, CloseReason::HandshakeTimeout);
+            }
+            Phase::Open if due(c.last_received, self.settings.idle_timeout) => {
+                self.close(conn, CloseReason::IdleTimeout);
+            }
+            Phase::Open => {
+                let silent = due(c.last_sent, self.settings.keep_alive);
+                let request = c.request_deadline(self.settings.request_timeout);
+                if silent {
+                    self.keep_alive(conn);
+                }
+                if request.is_some_and(|at| at <= now) {
+                    self.give_up_requests(conn);
+                }
+                self.tick_extensions(conn);
+            }
+            _ => {}
+        }
+    }
+
+    /// What follows from everything that came in: pieces, requests, slots, writes.
+    fn settle(&mut self) {
+        for conn in self.ids() {
+            self.serve(conn);
+            self.close_ended(conn);
+        }
+        self.fill_slots();
+        for conn in self.ids() {
+            self.pump(conn);
+        }
+        for conn in self.ids() {
+            self.flush(conn);
+        }
+    }
+
+    pub(super) fn ids(&self) -> Vec<u32> {
+        self.connections.keys().copied().collect()
+    }
+
+    /// A turn for a command of a library user: time goes on, and what follows is done.
+    pub(super) fn turn<T>(&mut self, at: Duration, act: impl FnOnce(&mut Self) -> T) -> T {
+        self.now = self.now.max(at);
+        let result = act(self);
+        self.settle();
+        result
+    }
+
+    // Outputs.
+
+    pub(super) fn output(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(super) fn event(&mut self, event: PeerEvent) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    // Defects and extensions.
+
+    pub(super) fn view<'a>(&'a self, conn: &'a Connection) -> View<'a> {
+        View {
+            conn,
+            torrent: &self.torrent,
+            store: &self.store,
+            role: self.role,
+            peer_id: self.peer_id,
+            now: self.now,
+            connections: self.connections.len(),
+        }
+    }
+
+    /// Runs one hook of one extension, then does what it asked for.
+    pub(super) fn with_extension(
+        &mut self,
+        conn: u32,
+        id: u8,
+        hook: impl FnOnce(&mut dyn super::Extension, &mut Link<'_>),
+    ) {
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let Some(slot) = c.slot(id) else {
+            return;
+        };
+        let name = slot.name;
+        let Some(mut extension) = slot.extension.take() else {
+            return;
+        };
+        let mut link = Link {
+            now: self.now,
+            torrent: &self.torrent,
+            remote: c.remote,
+            initiator: c.initiator,
+            agreed: c.agreed,
+            their_id: c.their_id(name),
+            done: Vec::new(),
+        };
+        hook(extension.as_mut(), &mut link);
+        let done = std::mem::take(&mut link.done);
+        if let Some(slot) = c.slot(id) {
+            slot.extension = Some(extension);
+        }
+        for action in done {
+            match action {
+                LinkAction::Send(payload) => self.send_extension(conn, name, payload),
+                LinkAction::Note(note) => {
+                    self.event(PeerEvent::Extension { conn, name, note });
+                }
+                LinkAction::LostPiece(index) => self.lost_piece(conn, index),
+                LinkAction::Close => self.close(conn, CloseReason::Local),
+            }
+        }
+    }
+
+    fn tick_extensions(&mut self, conn: u32) {
+        let now = self.now;
+        let Some(c) = self.connections.get(&conn) else {
+            return;
+        };
+        let due: Vec<u8> = c
+            .extensions
+            .iter()
+            .filter(|slot| {
+                let deadline = slot.extension.as_ref().and_then(|e| e.deadline());
+                deadline.is_some_and(|at| at <= now)
+            })
+            .map(|slot| slot.id)
+            .collect();
+        for id in due {
+            self.with_extension(conn, id, |extension, link| extension.on_tick(link));
+        }
+    }
+}
+
+impl Process for Peer {
+    fn handle(&mut self, input: Input, at: Duration) {
+        if self.state != State::Running {
+            return;
+        }
+        self.now = self.now.max(at);
+        self.run_due();
+        if self.state == State::Running {
+            self.take_in(input);
+        }
+        if self.state == State::Running && !self.stalled.is_empty() {
+            self.release_stalled();
+        }
+        if self.state == State::Running {
+            self.settle();
+        }
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn poll_deadline(&self) -> Option<Duration> {
+        if self.state != State::Running {
+            return None;
+        }
+        let timer = self.timers.first_key_value().map(|((at, _), _)| *at);
+        let connections = self.connections.values();
+        connections
+            .filter_map(|c| self.deadline_of(c))
+            .chain(timer)
+            .min()
+    }
+
+    fn health(&self) -> Health {
+        let connections = self.connections.values();
+        let exited = match self.state {
+            State::Exited(code) => Some(code),
+            State::Running | State::Hung => None,
+        };
+        Health {
+            exited,
+            resident: BASE_RESIDENT
+                + self.store.resident()
+                + connections.map(Connection::resident).sum::<u64>(),
+            connections: self.connections.len(),
+        }
+    }
+}
+
+/// `from + after`; `None` for never.
+fn later(from: Duration, after: Duration) -> Option<Duration> {
+    from.checked_add(after)
+}
+
+fn conn_of(input: &Input) -> Option<u32> {
+    match input {
+        Input::Accepted { conn, .. }
+        | Input::Connected { conn }
+        | Input::ConnectFailed { conn }
+        | Input::Bytes { conn, .. }
+        | Input::Eof { conn }
+        | Input::Reset { conn } => Some(*conn),
+        Input::Timeout | Input::Dial { .. } | Input::Verb { .. } => None,
+    }
+}
+
+/// An address for configurations that do not listen.
+pub(super) const NOWHERE: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// A process that holds nothing still has some memory.
+const BASE_RESIDENT: u64 = 8 * 1024 * 1024;

@@ -1,0 +1,642 @@
+//! From bytes to reactions: handshake, frames, and what each message does.
+
+use bytes::{Bytes, BytesMut};
+
+use super::config::Tolerance;
+use super::connection::Phase;
+use super::event::{CloseReason, PeerEvent};
+use super::fault::{Quirk, React, Seen, What};
+use super::host::{Peer, State, Timer};
+use crate::wire::extension::ExtendedHandshake;
+use crate::wire::{
+    BlockRef, DecodeError, ExtensionMessage, Frame, FrameDecoder, FrameError, Handshake, Message,
+};
+
+impl Peer {
+    /// Bytes arrived on a connection.
+    pub(super) fn received(&mut self, conn: u32, bytes: Bytes) {
+        let now = self.now;
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        if c.deaf {
+            return;
+        }
+        c.last_received = now;
+        let mut rest = bytes;
+        if c.phase == Phase::Handshaking {
+            let Some(behind) = self.read_handshake(conn, rest) else {
+                return;
+            };
+            rest = behind;
+        }
+        self.read_frames(conn, rest);
+    }
+
+    /// Takes what the handshake needs; gives what is behind it once it is complete.
+    fn read_handshake(&mut self, conn: u32, mut bytes: Bytes) -> Option<Bytes> {
+        let segment = bytes.len();
+        let c = self.connections.get_mut(&conn)?;
+        let had = Handshake::LEN - c.opening.needed();
+        let taken = c.opening.push(&bytes);
+        let _ = bytes.split_to(taken);
+        c.stats.received.other(taken);
+        c.offset += taken as u64;
+        self.stats.received.other(taken);
+        let raw = c.opening.raw();
+        let initiator = c.initiator;
+        if self.react(conn, What::Opening(&raw)) || self.refuses_split(conn, had, segment) {
+            return None;
+        }
+        let theirs = match self.their_handshake(conn) {
+            Ok(theirs) => theirs,
+            Err(reason) => {
+                self.close(conn, reason);
+                return None;
+            }
+        };
+        if !initiator && raw.len() >= self.settings.reply_after.min(Handshake::LEN) {
+            self.greet(conn);
+        }
+        let theirs = theirs?;
+        if self.defects.has(Quirk::DialsWaiting) {
+            self.greet(conn);
+        }
+        let lost = (self.defects.has(Quirk::LosesCoalesced) && !initiator)
+            || (self.defects.has(Quirk::LosesCoalescedDialling) && initiator);
+        if lost {
+            bytes.clear();
+        }
+        if self.handshaken(conn, theirs) {
+            return Some(bytes);
+        }
+        // Our own handshake is still held back; frames wait for it.
+        if let Some(c) = self.connections.get_mut(&conn) {
+            c.frames.push(&bytes);
+        }
+        None
+    }
+
+    fn refuses_split(&mut self, conn: u32, had: usize, segment: usize) -> bool {
+        let Some(c) = self.connections.get(&conn) else {
+            return true;
+        };
+        let split = had > 0 && (had > 1 || segment > 1);
+        let refused = (self.defects.has(Quirk::RefusesSplitHandshake) && !c.initiator && split)
+            || (self.defects.has(Quirk::RefusesSplitHandshakeDialling) && c.initiator && had > 0)
+            || (self.defects.has(Quirk::RefusesDrippedHandshake)
+                && had == 1
+                && segment == 1
+                && !c.initiator);
+        if refused {
+            self.close(conn, CloseReason::Fault);
+        }
+        refused
+    }
+
+    /// Their handshake once it is whole, or why it is none that we accept.
+    fn their_handshake(&self, conn: u32) -> Result<Option<Handshake>, CloseReason> {
+        let Some(c) = self.connections.get(&conn) else {
+            return Ok(None);
+        };
+        let decoded = if self.skips_protocol() {
+            self.lenient_handshake(&c.opening.raw())
+        } else {
+            c.opening.handshake()
+        };
+        let theirs = decoded.map_err(|_| CloseReason::NotBitTorrent)?;
+        if let Some(info_hash) = c.opening.info_hash() {
+            let zero = info_hash.0 == [0; 20] && self.defects.has(Quirk::ServesZeroHash);
+            let any = (self.defects.has(Quirk::ServesUnknownHash) && info_hash.0 != [0; 20])
+                || (self.defects.has(Quirk::DialsAnyHash) && c.initiator);
+            if info_hash != self.torrent.info_hash() && !zero && !any {
+                return Err(CloseReason::UnknownInfoHash);
+            }
+        }
+        Ok(theirs)
+    }
+
+    fn skips_protocol(&self) -> bool {
+        self.defects.has(Quirk::SkipsProtocolLength) || self.defects.has(Quirk::SkipsProtocolString)
+    }
+
+    /// A defect: what follows the length byte or the string is read wherever it then stands.
+    fn lenient_handshake(
+        &self,
+        raw: &Bytes,
+    ) -> Result<Option<Handshake>, crate::wire::handshake::HandshakeError> {
+        let mut bytes = *crate::wire::Handshake {
+            reserved: self.reserved,
+            info_hash: self.torrent.info_hash(),
+            peer_id: self.peer_id,
+        }
+        .encode()
+        .first_chunk::<68>()
+        .unwrap_or(&[0; 68]);
+        let wrong_length = raw.first().is_some_and(|first| *first != 19);
+        if wrong_length && !self.defects.has(Quirk::SkipsProtocolLength) {
+            return Err(crate::wire::handshake::HandshakeError::WrongLength {
+                actual: raw.first().copied().unwrap_or(0),
+            });
+        }
+        if wrong_length && raw.len() >= 67 {
+            return Handshake::decode(&bytes).map(Some);
+        }
+        if raw.len() < Handshake::LEN {
+            return Ok(None);
+        }
+        if let Some(tail) = raw.get(20..) {
+            bytes
+                .iter_mut()
+                .skip(20)
+                .zip(tail)
+                .for_each(|(to, from)| *to = *from);
+        }
+        if !self.defects.has(Quirk::SkipsProtocolString) {
+            let head = raw.get(..20).unwrap_or_default();
+            bytes
+                .iter_mut()
+                .zip(head)
+                .for_each(|(to, from)| *to = *from);
+        }
+        Handshake::decode(&bytes).map(Some)
+    }
+
+    /// Both know each other; true once messages may flow.
+    fn handshaken(&mut self, conn: u32, theirs: Handshake) -> bool {
+        if self.react(conn, What::Handshake(&theirs)) {
+            return false;
+        }
+        if theirs.peer_id == self.peer_id {
+            self.close(conn, CloseReason::OwnPeerId);
+            return false;
+        }
+        let agreed = self.negotiated(&theirs);
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return false;
+        };
+        c.theirs = Some(theirs);
+        c.agreed = agreed;
+        self.event(PeerEvent::Handshake {
+            conn,
+            handshake: theirs,
+        });
+        self.open_if_ready(conn);
+        self.connections
+            .get(&conn)
+            .is_some_and(|c| c.phase == Phase::Open)
+    }
+
+    /// Opens a connection once both handshakes are done; called at the end of either.
+    pub(super) fn open_if_ready(&mut self, conn: u32) {
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let Some(theirs) = c.theirs.filter(|_| c.said && c.phase == Phase::Handshaking) else {
+            return;
+        };
+        c.phase = Phase::Open;
+        let ids: Vec<u8> = c.extensions.iter().map(|slot| slot.id).collect();
+        self.send_first_messages(conn);
+        for id in ids {
+            self.with_extension(conn, id, |extension, link| {
+                extension.on_handshake(link, &theirs);
+            });
+        }
+        // What came while our handshake was held back.
+        self.read_frames(conn, Bytes::new());
+    }
+
+    /// Reads as many frames as there are, and reacts to each.
+    fn read_frames(&mut self, conn: u32, mut bytes: Bytes) {
+        let mut frames_here = 0;
+        loop {
+            let Some(c) = self.connections.get_mut(&conn) else {
+                return;
+            };
+            if self.state != State::Running || c.deaf || c.phase != Phase::Open {
+                return;
+            }
+            let eaten = c.skip.min(bytes.len());
+            let _ = bytes.split_to(eaten);
+            c.skip -= eaten;
+            c.offset += eaten as u64;
+            if self.misreads_prefix(conn, &mut bytes) {
+                continue;
+            }
+            let Some(c) = self.connections.get_mut(&conn) else {
+                return;
+            };
+            let needed = c.frames.needed().min(bytes.len());
+            let part = bytes.split_to(needed);
+            c.frames.push(&part);
+            c.offset += needed as u64;
+            match c.frames.next_frame() {
+                Ok(Some(frame)) => {
+                    frames_here += 1;
+                    let few = self.defects.has(Quirk::FewMessagesPerSegment) && frames_here > 8;
+                    if let Some(again) = (!few).then(|| self.frame(conn, &frame)).flatten() {
+                        let mut all = BytesMut::from(&again[..]);
+                        all.extend_from_slice(&bytes);
+                        bytes = all.freeze();
+                    }
+                }
+                Ok(None) if bytes.is_empty() => break,
+                Ok(None) => {}
+                Err(FrameError::TooLong { length, .. }) => {
+                    self.too_long(conn, length);
+                    return;
+                }
+                Err(_) => return,
+            }
+        }
+        self.lose_split_frame(conn);
+    }
+
+    fn too_long(&mut self, conn: u32, length: u32) {
+        if self.defects.has(Quirk::SignedLength) && length > i32::MAX.unsigned_abs() {
+            // Read as a negative number: nothing to read, go on behind the prefix.
+            let limit = self.settings.frame_limit;
+            let Some(c) = self.connections.get_mut(&conn) else {
+                return;
+            };
+            c.frames = FrameDecoder::new(limit);
+            return;
+        }
+        if !self.react(conn, What::TooLong) {
+            self.close(conn, CloseReason::FrameTooLong);
+        }
+    }
+
+    /// One frame. Gives bytes that are to be read again (a defect).
+    fn frame(&mut self, conn: u32, frame: &Frame) -> Option<Bytes> {
+        let decoded = self.repaired(Message::decode(frame), frame);
+        let now = self.now;
+        if let Some(c) = self.connections.get_mut(&conn) {
+            let raw = frame.raw().len();
+            match &decoded {
+                Ok(message) => {
+                    let payload = match message {
+                        Message::Piece { block, .. } => block.len(),
+                        _ => 0,
+                    };
+                    let kind = message.kind();
+                    c.stats.received.message(kind, raw, payload, now);
+                    self.stats.received.message(kind, raw, payload, now);
+                }
+                Err(_) => {
+                    c.stats.received.other(raw);
+                    self.stats.received.other(raw);
+                }
+            }
+        }
+        if !self.defects.is_empty() {
+            let what = What::Frame(frame, decoded.as_ref());
+            if let Some(React::Reread) = self.reaction(conn, what) {
+                return Some(frame.body().slice(1.min(frame.body().len())..));
+            }
+            let what = What::Frame(frame, decoded.as_ref());
+            if self.react(conn, what) {
+                return None;
+            }
+        }
+        match decoded {
+            Ok(message) => {
+                if self.settings.events {
+                    let message = message.clone();
+                    self.event(PeerEvent::Message { conn, message });
+                }
+                self.message(conn, message);
+            }
+            Err(error) => self.misfit(conn, frame, &error),
+        }
+        None
+    }
+
+    /// A frame that is not the message which its id promises.
+    fn misfit(&mut self, conn: u32, frame: &Frame, error: &DecodeError) {
+        let offset = self.connections.get(&conn).map_or(0, |c| c.offset);
+        self.event(PeerEvent::Malformed {
+            conn,
+            frame: frame.raw().clone(),
+            offset: offset.saturating_sub(frame.raw().len() as u64),
+            error: error.clone(),
+        });
+        if self.settings.malformed == Tolerance::Close {
+            self.close(conn, CloseReason::Malformed);
+        }
+    }
+
+    /// What a message does.
+    fn message(&mut self, conn: u32, message: Message) {
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let fast = c.agreed.fast;
+        match message {
+            Message::KeepAlive => {}
+            Message::Choke => self.they_choke(conn),
+            Message::Unchoke => self.they_unchoke(conn),
+            Message::Interested => {
+                c.them.interested = true;
+                c.interested_since = self.now;
+                self.they_are_interested(conn);
+            }
+            Message::NotInterested => {
+                c.them.interested = false;
+                if self.settings.choke_uninterested {
+                    self.choke_now(conn);
+                }
+            }
+            Message::Have { index } => self.they_have(conn, index),
+            Message::Bitfield { bits } => self.their_bitfield(conn, &bits),
+            Message::Request(block) => self.they_request(conn, block),
+            Message::Piece {
+                index,
+                begin,
+                block,
+            } => self.a_block(conn, index, begin, block),
+            Message::Cancel(block) => self.they_cancel(conn, block),
+            Message::Port { .. } => {}
+            // BEP 6: "When the fast extension is disabled, if a peer receives …, the peer MUST
+            // close the connection", said of each of its five messages.
+            Message::SuggestPiece { .. }
+            | Message::HaveAll
+            | Message::HaveNone
+            | Message::RejectRequest(_)
+            | Message::AllowedFast { .. }
+                if !fast =>
+            {
+                self.close(conn, CloseReason::NotNegotiated);
+            }
+            Message::SuggestPiece { index } => self.they_suggest(conn, index),
+            Message::HaveAll => self.they_have_all(conn),
+            Message::HaveNone => self.they_have_none(conn),
+            Message::RejectRequest(block) => self.they_reject(conn, block),
+            Message::AllowedFast { index } => self.they_allow(conn, index),
+            Message::Extended { ext_id, payload } => self.extended(conn, ext_id, &payload),
+            Message::HashRequest(_) | Message::Hashes { .. } | Message::HashReject(_) => {
+                self.unknown(conn);
+            }
+            Message::Unknown { id, payload } => {
+                let id = id.get();
+                self.event(PeerEvent::UnknownMessage { conn, id, payload });
+                self.unknown(conn);
+            }
+        }
+    }
+
+    /// A message that we do not speak.
+    fn unknown(&mut self, conn: u32) {
+        if self.settings.unknown_id == Tolerance::Close {
+            self.close(conn, CloseReason::UnknownMessage);
+        }
+    }
+
+    // Extensions.
+
+    fn extended(&mut self, conn: u32, ext_id: u8, payload: &Bytes) {
+        if ext_id == 0 {
+            match ExtensionMessage::decode("", payload) {
+                Ok(ExtensionMessage::Handshake(handshake)) => {
+                    self.their_extended_handshake(conn, handshake);
+                }
+                _ => self.malformed_extension(conn),
+            }
+            return;
+        }
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        if c.slot(ext_id).is_none() {
+            self.unknown(conn);
+            return;
+        }
+        self.with_extension(conn, ext_id, |extension, link| {
+            extension.on_message(link, payload);
+        });
+    }
+
+    fn malformed_extension(&mut self, conn: u32) {
+        if self.settings.malformed_extension == Tolerance::Close {
+            self.close(conn, CloseReason::Malformed);
+        }
+    }
+
+    /// BEP 10: a later handshake adds to the first, and id 0 switches an extension off.
+    fn their_extended_handshake(&mut self, conn: u32, handshake: ExtendedHandshake) {
+        let replaces = self.defects.has(Quirk::ReplacesExtensions);
+        let truncates = self.defects.has(Quirk::TruncatesExtensionIds);
+        let no_case = self.defects.has(Quirk::IgnoresCase);
+        let stalls = self.defects.has(Quirk::StallsOnOddReqq);
+        let mut m = handshake.m();
+        if no_case && let Some(upper) = handshake.get("M").and_then(|m| m.as_dict()) {
+            for (name, id) in upper {
+                let name = String::from_utf8_lossy(name).into_owned();
+                m.extend(id.as_int().map(|id| (name, id)));
+            }
+        }
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        if replaces && c.their_extended.is_some() && !m.is_empty() {
+            c.their_ids.clear();
+        }
+        for (name, id) in m {
+            let id = if truncates { id & 0xff } else { id };
+            // Ids out of range are no ids; the rest of the dictionary still counts.
+            if let Ok(id) = u8::try_from(id)
+                && c.their_ids.len() < MOST_EXTENSIONS
+            {
+                self.shared_ids.insert(name.clone(), id);
+                c.their_ids.insert(name, id);
+            }
+        }
+        if let Some(reqq) = handshake.reqq() {
+            // Zero and below say nothing that one could honour.
+            let odd = reqq < 1 || reqq > i128::from(u32::MAX);
+            c.their_reqq = match usize::try_from(reqq) {
+                _ if odd && stalls && reqq != 0 => Some(0),
+                Ok(reqq) if reqq > 0 => Some(reqq),
+                _ => None,
+            };
+        }
+        let ids: Vec<u8> = c.extensions.iter().map(|slot| slot.id).collect();
+        c.their_extended = Some(merged(c.their_extended.take(), &handshake));
+        self.dial_their_port(conn, &handshake);
+        for id in ids {
+            self.with_extension(conn, id, |extension, link| {
+                extension.on_extended_handshake(link, &handshake);
+            });
+        }
+    }
+
+    /// A defect: PEX-like dialling of a port that does not fit 16 bits.
+    fn dial_their_port(&mut self, conn: u32, handshake: &ExtendedHandshake) {
+        if !self.defects.has(Quirk::DialsTruncatedPort) {
+            return;
+        }
+        let Some(remote) = self.connections.get(&conn).map(|c| c.remote) else {
+            return;
+        };
+        let p = handshake.get("p").and_then(|p| p.as_int());
+        if let Some(p) = p.filter(|p| *p > 65_535) {
+            let port = u16::try_from(p & 0xffff).unwrap_or(0);
+            self.connect((remote.ip(), port).into());
+        }
+    }
+
+    // Defects.
+
+    /// Asks the defects what to do; true if they did it.
+    pub(super) fn react(&mut self, conn: u32, what: What<'_>) -> bool {
+        if self.defects.is_empty() {
+            return false;
+        }
+        let mut defects = std::mem::take(&mut self.defects);
+        let mut said = Vec::new();
+        let react = self.connections.get(&conn).and_then(|c| {
+            let seen = Seen {
+                what,
+                peer: self.view(c),
+            };
+            let react = defects.seen(&seen);
+            if let Some(React::Say(say) | React::SayInstead(say) | React::SayLater(_, say)) = react
+            {
+                said = say(&seen);
+            }
+            react
+        });
+        self.defects = defects;
+        match react {
+            None => return false,
+            Some(React::Ignore) => {}
+            Some(React::Close) => self.close(conn, CloseReason::Fault),
+            Some(React::Exit) => self.exit(DEFECT_EXIT),
+            Some(React::Hang) => self.state = State::Hung,
+            Some(React::Deafen) => {
+                if let Some(c) = self.connections.get_mut(&conn) {
+                    c.deaf = true;
+                }
+            }
+            Some(React::Eat(bytes)) => {
+                if let Some(c) = self.connections.get_mut(&conn) {
+                    c.skip += bytes;
+                }
+            }
+            Some(React::Say(_)) => {
+                self.say(conn, said);
+                return false;
+            }
+            Some(React::SayInstead(_)) => self.say(conn, said),
+            Some(React::SayLater(after, _)) => {
+                self.timer(self.now + after, Timer::Say(conn, said));
+                return false;
+            }
+            // Told by `reaction` before; it needs the frame.
+            Some(React::Reread) => return false,
+        }
+        true
+    }
+
+    /// The reaction to something, without doing it.
+    fn reaction(&mut self, conn: u32, what: What<'_>) -> Option<React> {
+        let mut defects = std::mem::take(&mut self.defects);
+        let react = self.connections.get(&conn).and_then(|c| {
+            defects.rereads(&Seen {
+                what,
+                peer: self.view(c),
+            })
+        });
+        self.defects = defects;
+        react
+    }
+
+    /// A defect: frames of requests that are too short or too long are made to fit.
+    fn repaired(
+        &self,
+        decoded: Result<Message, DecodeError>,
+        frame: &Frame,
+    ) -> Result<Message, DecodeError> {
+        if decoded.is_ok() || self.defects.is_empty() || frame.id() != Some(6) {
+            return decoded;
+        }
+        let body = frame.body();
+        let short = body.len() < 13 && self.defects.has(Quirk::PadsShortRequests);
+        let long = body.len() > 13 && self.defects.has(Quirk::CutsLongRequests);
+        if !short && !long {
+            return decoded;
+        }
+        let word = |n: usize| {
+            let bytes = body.get(1 + 4 * n..5 + 4 * n);
+            bytes
+                .and_then(|b| b.first_chunk().copied())
+                .map_or(0, u32::from_be_bytes)
+        };
+        let length = if short { 16_384 } else { word(2) };
+        Ok(Message::Request(BlockRef::new(word(0), word(1), length)))
+    }
+
+    /// A defect: a prefix that comes in two segments is taken for the bytes of the first.
+    fn misreads_prefix(&mut self, conn: u32, bytes: &mut Bytes) -> bool {
+        if !self.defects.has(Quirk::MisreadsSplitPrefix) || bytes.is_empty() {
+            return false;
+        }
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return false;
+        };
+        let begun = c.frames.buffered().len();
+        let split = (1..4).contains(&begun) && bytes.len() > 1;
+        if split {
+            c.frames = FrameDecoder::new(self.settings.frame_limit);
+        }
+        split
+    }
+
+    /// A defect: what does not end with its segment is lost.
+    fn lose_split_frame(&mut self, conn: u32) {
+        if !self.defects.has(Quirk::LosesSplitFrames) {
+            return;
+        }
+        let limit = self.settings.frame_limit;
+        if let Some(c) = self.connections.get_mut(&conn)
+            && c.frames.buffered().len() == 1
+        {
+            c.frames = FrameDecoder::new(limit);
+        }
+    }
+
+    /// A defect: what the end of the stream cut off is taken for whole.
+    pub(super) fn use_partial_frame(&mut self, conn: u32, rest: &Bytes) {
+        if rest.len() < 5 || !self.defects.has(Quirk::UsesPartialFrame) {
+            return;
+        }
+        let Some(prefix) = rest.first_chunk::<4>() else {
+            return;
+        };
+        let whole = u32::from_be_bytes(*prefix) as usize;
+        let mut body = rest.get(4..).unwrap_or_default().to_vec();
+        if whole <= 1 << 20 {
+            body.resize(whole.max(body.len()), 0);
+            self.frame(conn, &Frame::from_body(&body));
+        }
+    }
+}
+
+/// What both handshakes say: later keys replace earlier ones, `m` is merged elsewhere.
+fn merged(before: Option<ExtendedHandshake>, later: &ExtendedHandshake) -> ExtendedHandshake {
+    let mut all = before.unwrap_or_default();
+    for (key, value) in &later.dict {
+        all.dict.retain(|(name, _)| name != key);
+        all.dict.push((key.clone(), value.clone()));
+    }
+    all.dict.truncate(MOST_KEYS);
+    all
+}
+
+/// Extensions remembered of one peer.
+const MOST_EXTENSIONS: usize = 256;
+/// Keys remembered of one peer's extended handshakes.
+const MOST_KEYS: usize = 256;
+/// Exit code of a process that a defect ends.
+const DEFECT_EXIT: i32 = 101;

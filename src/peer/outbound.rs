@@ -1,0 +1,404 @@
+//! Everything that goes out passes here: counted, altered by defects, paced, put together.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes};
+
+use super::config::{Announce, ExtendedWhen, Role};
+use super::connection::{Agreed, Slot};
+use super::event::CloseReason;
+use super::extension::Link;
+use super::fault::{Alter, Hello, Quirk, Sent, Wire};
+use super::host::{Peer, State, Timer};
+use super::process::Output;
+use crate::torrent::{PieceSet, allowed_fast};
+use crate::wire::bencode::Value;
+use crate::wire::extension::ExtendedHandshake;
+use crate::wire::{Capability, ExtensionMessage, Handshake, Kind, Message};
+
+impl Peer {
+    /// Sends a message. The one place where messages go out.
+    pub(super) fn send(&mut self, conn: u32, message: Message) {
+        if self.defects.is_empty() {
+            self.put_message(conn, &message);
+            return;
+        }
+        let kind = self.kind_sent(conn, &message);
+        let mut defects = std::mem::take(&mut self.defects);
+        let (alter, other) = match self.connections.get(&conn) {
+            None => (None, None),
+            Some(c) => {
+                let sent = Sent {
+                    kind,
+                    message: &message,
+                    peer: self.view(c),
+                };
+                let alter = defects.send(&sent);
+                let other = match alter {
+                    Some(Alter::Other(other)) => Some(other(&sent)),
+                    _ => None,
+                };
+                (alter, other)
+            }
+        };
+        self.defects = defects;
+        match alter {
+            None => self.put_message(conn, &message),
+            Some(Alter::Drop) => self.touch_sent(conn),
+            Some(Alter::Twice) => {
+                self.put_message(conn, &message);
+                self.put_message(conn, &message);
+            }
+            Some(Alter::Late(by)) => {
+                self.touch_sent(conn);
+                self.timer(self.now + by, Timer::Write(conn, message.encode()));
+            }
+            Some(Alter::Other(_)) => {
+                self.touch_sent(conn);
+                self.say(conn, other.unwrap_or_default());
+            }
+            Some(Alter::Close) => self.close(conn, CloseReason::Fault),
+        }
+    }
+
+    /// The kind of a message of ours, by the ids that the other end gave.
+    fn kind_sent(&self, conn: u32, message: &Message) -> Kind {
+        let Message::Extended { ext_id, payload } = message else {
+            return message.kind();
+        };
+        if *ext_id == 0 {
+            return Kind::ExtendedHandshake;
+        }
+        let Some(c) = self.connections.get(&conn) else {
+            return Kind::Extended;
+        };
+        let name = c.their_ids.iter().find(|(_, id)| *id == ext_id);
+        name.and_then(|(name, _)| ExtensionMessage::decode(name, payload).ok())
+            .map_or(Kind::Extended, |payload| payload.kind())
+    }
+
+    fn put_message(&mut self, conn: u32, message: &Message) {
+        let now = self.now;
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let before = c.out.len();
+        message.encode_to(&mut c.out);
+        let bytes = c.out.len() - before;
+        let payload = match message {
+            Message::Piece { block, .. } => block.len(),
+            _ => 0,
+        };
+        c.last_sent = now;
+        c.stats.sent.message(message.kind(), bytes, payload, now);
+        self.stats.sent.message(message.kind(), bytes, payload, now);
+        if c.out.len() >= MOST_PER_WRITE {
+            self.flush(conn);
+        }
+    }
+
+    /// Puts bytes on the wire that need not be a message.
+    pub(super) fn put_raw(&mut self, conn: u32, bytes: &[u8]) {
+        let now = self.now;
+        if let Some(c) = self.connections.get_mut(&conn) {
+            c.out.put_slice(bytes);
+            c.last_sent = now;
+            c.stats.sent.other(bytes.len());
+            self.stats.sent.other(bytes.len());
+        }
+    }
+
+    /// What a defect says.
+    pub(super) fn say(&mut self, conn: u32, wires: Vec<Wire>) {
+        for wire in wires {
+            match wire {
+                Wire::Message(message) => self.put_message(conn, &message),
+                Wire::Raw(bytes) => self.put_raw(conn, &bytes),
+            }
+        }
+    }
+
+    /// A message that a defect swallowed still counts as activity of ours: only what the defect
+    /// is about changes.
+    fn touch_sent(&mut self, conn: u32) {
+        if let Some(c) = self.connections.get_mut(&conn) {
+            c.last_sent = self.now;
+        }
+    }
+
+    /// Writes what was put together in this turn.
+    pub(super) fn flush(&mut self, conn: u32) {
+        let (now, pacing) = (self.now, self.settings.pacing);
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        if c.out.is_empty() {
+            return;
+        }
+        let bytes = c.out.split().freeze();
+        c.out_clock = c.out_clock.max(now) + pacing;
+        let at = c.out_clock;
+        if at > now {
+            self.timer(at, Timer::Write(conn, bytes));
+        } else {
+            self.output(Output::Bytes { conn, bytes });
+        }
+    }
+
+    pub(super) fn keep_alive(&mut self, conn: u32) {
+        self.send(conn, Message::KeepAlive);
+    }
+
+    // The opening.
+
+    /// Sends our handshake, at once or after the delay that the settings ask for.
+    pub(super) fn greet(&mut self, conn: u32) {
+        let delay = self.settings.opening.delay;
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        if c.greeted {
+            return;
+        }
+        c.greeted = true;
+        if delay > Duration::ZERO {
+            self.timer(self.now + delay, Timer::Greet(conn));
+        } else {
+            self.greet_now(conn);
+        }
+    }
+
+    pub(super) fn greet_now(&mut self, conn: u32) {
+        if self.settings.extended_handshake == ExtendedWhen::BeforeHandshake {
+            self.send_extended_handshake(conn);
+        }
+        let opening = self.settings.opening.clone();
+        let mut bytes = opening.bytes.map_or_else(
+            || self.our_handshake().encode().to_vec(),
+            |bytes| bytes.to_vec(),
+        );
+        let Some(c) = self.connections.get(&conn) else {
+            return;
+        };
+        let hello = Hello {
+            conn: c,
+            theirs: c.opening.raw(),
+        };
+        self.defects.hello(&hello, &mut bytes);
+        let mut from = 0;
+        for (n, cut) in opening.cuts.into_iter().chain([bytes.len()]).enumerate() {
+            let part = bytes.get(from..cut.min(bytes.len())).unwrap_or_default();
+            from = cut;
+            if n > 0 {
+                self.flush(conn);
+                if let Some(c) = self.connections.get_mut(&conn) {
+                    c.out_clock = c.out_clock.max(self.now) + opening.gap;
+                }
+            }
+            self.put_raw(conn, part);
+        }
+        if let Some(c) = self.connections.get_mut(&conn) {
+            c.said = true;
+        }
+        self.open_if_ready(conn);
+    }
+
+    pub(super) fn our_handshake(&self) -> Handshake {
+        Handshake {
+            reserved: self.reserved,
+            info_hash: self.torrent.info_hash(),
+            peer_id: self.peer_id,
+        }
+    }
+
+    /// What we say right behind the handshakes.
+    pub(super) fn send_first_messages(&mut self, conn: u32) {
+        let Some(c) = self.connections.get(&conn) else {
+            return;
+        };
+        let agreed = c.agreed;
+        let first = self.settings.availability_first;
+        if first {
+            self.announce(conn);
+        }
+        if agreed.extended {
+            match self.settings.extended_handshake {
+                ExtendedWhen::AtOnce => self.send_extended_handshake(conn),
+                ExtendedWhen::After(delay) => self.timer(self.now + delay, Timer::Extended(conn)),
+                ExtendedWhen::BeforeHandshake | ExtendedWhen::Never => {}
+            }
+        }
+        if !first {
+            self.announce(conn);
+        }
+        if let (true, Some(port)) = (agreed.dht, self.settings.dht_port) {
+            self.send(conn, Message::Port { port });
+        }
+        if self.settings.unchoke_everybody {
+            self.unchoke_now(conn);
+        }
+    }
+
+    /// Says which pieces we have. BEP 6: exactly one of three messages, first.
+    fn announce(&mut self, conn: u32) {
+        let fast = self.connections.get(&conn).is_some_and(|c| c.agreed.fast);
+        let have = self.store.have().clone();
+        let bitfield = |set: &PieceSet| Message::Bitfield {
+            bits: set.to_bitfield(),
+        };
+        match self.settings.announce {
+            Announce::Compact if fast && have.is_full() => self.send(conn, Message::HaveAll),
+            Announce::Compact | Announce::Lazy if fast && have.is_empty() => {
+                self.send(conn, Message::HaveNone);
+            }
+            Announce::Compact | Announce::Lazy if have.is_empty() => {}
+            Announce::Compact | Announce::Bitfield => self.send(conn, bitfield(&have)),
+            Announce::Lazy => {
+                let mut held_back: Vec<u32> = have.iter().step_by(7).take(LAZY).collect();
+                let mut told = have;
+                held_back.iter().for_each(|index| {
+                    told.clear(*index);
+                });
+                self.send(conn, bitfield(&told));
+                for index in held_back.drain(..) {
+                    self.send(conn, Message::Have { index });
+                }
+            }
+        }
+    }
+
+    /// The canonical allowed-fast set, once, to a peer that has next to nothing.
+    pub(super) fn offer_allowed_fast(&mut self, conn: u32) {
+        let k = u32::try_from(self.settings.allowed_fast).unwrap_or(u32::MAX);
+        let pieces = self.torrent.geometry().pieces();
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let IpAddr::V4(ip) = c.remote.ip() else {
+            return;
+        };
+        if !c.agreed.fast || c.sent_allowed || k == 0 || c.their_pieces.count() > k {
+            return;
+        }
+        c.sent_allowed = true;
+        if self.defects.has(Quirk::AllowedFastEndless) && pieces < k {
+            self.state = State::Hung;
+            return;
+        }
+        let mask = if self.defects.has(Quirk::AllowedFastUnmasked) {
+            32
+        } else {
+            24
+        };
+        let mut set = allowed_fast::set(ip, mask, &self.torrent.info_hash(), pieces, k);
+        if self.defects.has(Quirk::AllowedFastRandom) {
+            let shift = c.ordinal;
+            let moved = set.iter().map(|index| (index + shift) % pieces.max(1));
+            set = moved.collect();
+        }
+        set.retain(|index| !c.their_pieces.get(*index));
+        c.allowed_to_them.clone_from(&set);
+        for index in set {
+            self.send(conn, Message::AllowedFast { index });
+        }
+    }
+
+    // Extensions.
+
+    pub(super) fn send_extended_handshake(&mut self, conn: u32) {
+        let Some(payload) = self.extended_handshake(conn) else {
+            return;
+        };
+        if let Some(c) = self.connections.get_mut(&conn) {
+            c.sent_extended = true;
+        }
+        let payload = payload.encode();
+        self.send(conn, Message::Extended { ext_id: 0, payload });
+    }
+
+    /// Our extended handshake for a connection.
+    pub(super) fn extended_handshake(&self, conn: u32) -> Option<ExtendedHandshake> {
+        let c = self.connections.get(&conn)?;
+        let ids: Vec<(&str, u8)> = c
+            .extensions
+            .iter()
+            .filter(|slot| !(slot.name == "ut_pex" && self.torrent.metainfo().is_private()))
+            .map(|slot| (slot.name, slot.id))
+            .collect();
+        let reqq = i128::try_from(self.settings.reqq).unwrap_or(0);
+        let yourip = match c.remote.ip() {
+            IpAddr::V4(ip) => Bytes::copy_from_slice(&ip.octets()),
+            IpAddr::V6(ip) => Bytes::copy_from_slice(&ip.octets()),
+        };
+        let mut handshake = ExtendedHandshake::new()
+            .with_m(&ids)
+            .with("reqq", Value::Int(reqq))
+            .with("yourip", Value::Bytes(yourip));
+        if !self.settings.client.is_empty() {
+            let client = Value::text(&self.settings.client);
+            handshake = handshake.with("v", client);
+        }
+        // BEP 10: the receiver of a dial already knows the port it was dialled at.
+        if c.initiator && self.listen.port() != 0 {
+            let port = Value::Int(self.listen.port().into());
+            handshake = handshake.with("p", port);
+        }
+        if self.settings.tell_upload_only && self.store.complete() && self.role == Role::Seed {
+            handshake = handshake.with("upload_only", Value::Int(1));
+        }
+        let link = |slot: &Slot| Link {
+            now: self.now,
+            torrent: &self.torrent,
+            remote: c.remote,
+            initiator: c.initiator,
+            agreed: c.agreed,
+            their_id: c.their_id(slot.name),
+            done: Vec::new(),
+        };
+        for slot in &c.extensions {
+            if let Some(extension) = &slot.extension {
+                for (key, value) in extension.announce(&link(slot)) {
+                    handshake = handshake.with(key, value);
+                }
+            }
+        }
+        Some(handshake)
+    }
+
+    /// Sends a message of an extension under the id that the other end gave it.
+    pub(super) fn send_extension(&mut self, conn: u32, name: &'static str, payload: Bytes) {
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let Some(theirs) = c.their_id(name) else {
+            return;
+        };
+        let own = c.extensions.iter().find(|slot| slot.name == name);
+        let ext_id = if self.defects.has(Quirk::UsesOwnIds) {
+            own.map_or(theirs, |slot| slot.id)
+        } else if self.defects.has(Quirk::SharesExtensionIds) {
+            self.shared_ids.get(name).copied().unwrap_or(theirs)
+        } else {
+            theirs
+        };
+        self.send(conn, Message::Extended { ext_id, payload });
+    }
+
+    pub(super) fn negotiated(&self, theirs: &Handshake) -> Agreed {
+        let both = |capability: Capability| {
+            self.reserved.has(capability) && theirs.reserved.has(capability)
+        };
+        Agreed {
+            fast: both(Capability::Fast),
+            extended: both(Capability::Extended),
+            dht: both(Capability::Dht),
+        }
+    }
+}
+
+/// A write is cut off at this size, so that a long queue does not become one buffer.
+const MOST_PER_WRITE: usize = 256 * 1024;
+
+/// Pieces told by `have` behind a lazy bitfield.
+const LAZY: usize = 16;

@@ -1,0 +1,360 @@
+//! The serving half: choke and unchoke, requests, cancels.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::config::RequestPolicy;
+use super::connection::Upload;
+use super::event::{CloseReason, PeerEvent, RefusalCause};
+use super::fault::Quirk;
+use super::host::{Peer, Timer};
+use crate::wire::{BlockRef, Message};
+
+impl Peer {
+    // Slots.
+
+    /// The other end is interested.
+    pub(super) fn they_are_interested(&mut self, conn: u32) {
+        self.offer_allowed_fast(conn);
+        let delay = self.settings.unchoke_delay;
+        if delay > Duration::ZERO {
+            self.timer(self.now + delay, Timer::Unchoke(conn));
+        }
+    }
+
+    /// Gives free slots to those who wait, oldest interest first.
+    pub(super) fn fill_slots(&mut self) {
+        if self.settings.unchoke_delay > Duration::ZERO || self.paused {
+            return;
+        }
+        while self.free_slots() > 0 {
+            let Some(conn) = self.next_waiting() else {
+                return;
+            };
+            self.unchoke_now(conn);
+        }
+        self.plan_rotation();
+    }
+
+    fn free_slots(&self) -> usize {
+        let taken = self.connections.values().filter(|c| !c.us.choking).count();
+        self.settings.slots.saturating_sub(taken)
+    }
+
+    fn waits(&self, conn: u32) -> bool {
+        self.connections.get(&conn).is_some_and(|c| {
+            let never = c.initiator && self.defects.has(Quirk::NeverUnchokesDialled);
+            c.is_open() && c.us.choking && c.them.interested && !c.eof && !never
+        })
+    }
+
+    fn next_waiting(&self) -> Option<u32> {
+        let waiting = self.connections.values().filter(|c| self.waits(c.id));
+        waiting
+            .min_by_key(|c| (c.interested_since, c.id))
+            .map(|c| c.id)
+    }
+
+    /// The delay between `interested` and `unchoke` is over.
+    pub(super) fn unchoke_if_wanted(&mut self, conn: u32) {
+        if !self.waits(conn) || self.paused {
+            return;
+        }
+        if self.free_slots() > 0 {
+            self.unchoke_now(conn);
+        } else {
+            self.plan_rotation();
+        }
+    }
+
+    fn plan_rotation(&mut self) {
+        if !self.rotating && self.next_waiting().is_some() {
+            self.rotating = true;
+            self.timer(self.now + self.settings.rotate_every, Timer::Rotate);
+        }
+    }
+
+    /// The peer that was unchoked longest makes room for the one that waits longest.
+    pub(super) fn rotate(&mut self) {
+        self.rotating = false;
+        let Some(next) = self.next_waiting() else {
+            return;
+        };
+        if self.free_slots() == 0 {
+            let unchoked = self.connections.values().filter(|c| !c.us.choking);
+            let oldest = unchoked.min_by_key(|c| (c.unchoked_since, c.id));
+            if let Some(oldest) = oldest.map(|c| c.id) {
+                self.choke_now(oldest);
+                if let Some(c) = self.connections.get_mut(&oldest) {
+                    c.interested_since = self.now;
+                }
+            }
+        }
+        if self.free_slots() > 0 {
+            self.unchoke_now(next);
+        }
+        self.plan_rotation();
+    }
+
+    pub(super) fn unchoke_now(&mut self, conn: u32) {
+        let now = self.now;
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        if !c.us.choking {
+            return;
+        }
+        c.us.choking = false;
+        c.unchoked_since = now;
+        self.ever_unchoked = true;
+        self.send(conn, Message::Unchoke);
+    }
+
+    /// Chokes. BEP 6, "Reject Request": a choke rejects all that is pending, but for the
+    /// allowed-fast set; without fast the requests are dropped.
+    pub(super) fn choke_now(&mut self, conn: u32) {
+        let honours = self.settings.honour_allowed_fast
+            && !self.defects.has(Quirk::RejectsAllowedFastAtChoke);
+        let keeps = self.defects.has(Quirk::KeepsPendingAtChoke);
+        let before = self.defects.has(Quirk::RejectsBeforeChoke);
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        if c.us.choking {
+            return;
+        }
+        c.us.choking = true;
+        let fast = c.agreed.fast;
+        let allowed = std::mem::take(&mut c.allowed_to_them);
+        let (kept, dropped): (Vec<Upload>, Vec<Upload>) = c
+            .uploads
+            .drain(..)
+            .partition(|upload| fast && honours && allowed.contains(&upload.block.index));
+        c.uploads.extend(kept);
+        c.allowed_to_them = allowed;
+        if !before {
+            self.send(conn, Message::Choke);
+        }
+        if fast && !keeps {
+            for upload in dropped {
+                self.reject(conn, upload.block);
+            }
+        }
+        if before {
+            self.send(conn, Message::Choke);
+        }
+    }
+
+    // Requests.
+
+    /// A request came.
+    pub(super) fn they_request(&mut self, conn: u32, block: BlockRef) {
+        match self.refusal(conn, &block) {
+            None => self.queue(conn, block),
+            Some(cause) => self.refuse(conn, block, cause),
+        }
+    }
+
+    /// Why a request is not served as it stands.
+    fn refusal(&self, conn: u32, block: &BlockRef) -> Option<RefusalCause> {
+        let c = self.connections.get(&conn)?;
+        let geometry = self.torrent.geometry();
+        let Some(size) = geometry.piece_size(block.index) else {
+            return Some(RefusalCause::PieceOutOfRange);
+        };
+        let longest = self.settings.max_request;
+        let end = block.begin.checked_add(block.length);
+        if block.length == 0 {
+            return Some(RefusalCause::ZeroLength);
+        }
+        if end.is_none_or(|end| end > size) {
+            return Some(RefusalCause::PastEnd);
+        }
+        if block.length > longest {
+            return Some(RefusalCause::TooLong);
+        }
+        if !self.store.have().get(block.index) {
+            return Some(RefusalCause::Missing);
+        }
+        if c.us.choking && !self.served_choked(conn, block.index) {
+            return Some(RefusalCause::Choked);
+        }
+        let small = self.defects.has(Quirk::SmallQueue);
+        let most = if small { 8 } else { self.settings.reqq };
+        (c.uploads.len() >= most).then_some(RefusalCause::QueueFull)
+    }
+
+    /// Whether a choked peer is served this piece.
+    fn served_choked(&self, conn: u32, index: u32) -> bool {
+        let Some(c) = self.connections.get(&conn) else {
+            return false;
+        };
+        let allowed = self.settings.honour_allowed_fast && c.allowed_to_them.contains(&index);
+        let defect = if c.agreed.fast {
+            self.defects.has(Quirk::ServesWhileChokedFast)
+        } else {
+            self.defects.has(Quirk::ServesWhileChoked)
+        };
+        (c.agreed.fast && allowed) || defect
+    }
+
+    fn queue(&mut self, conn: u32, block: BlockRef) {
+        let now = self.now;
+        let ready = now + self.settings.serve_delay;
+        let duplicates = self.defects.has(Quirk::DropsDuplicates);
+        let once = self.defects.has(Quirk::ServesOnce);
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let twice = c.uploads.iter().any(|upload| upload.block == block);
+        if duplicates && twice && !c.agreed.fast {
+            c.uploads.retain(|upload| upload.block != block);
+            return;
+        }
+        if once && c.lapsed.iter().any(|(served, _)| *served == block) {
+            return;
+        }
+        c.uploads.push_back(Upload {
+            block,
+            asked: now,
+            ready,
+        });
+    }
+
+    fn refuse(&mut self, conn: u32, block: BlockRef, cause: RefusalCause) {
+        self.event(PeerEvent::Refused { conn, block, cause });
+        if self.answers_wrongly(conn, block, cause) {
+            return;
+        }
+        let fast = self.connections.get(&conn).is_some_and(|c| c.agreed.fast);
+        match self.settings.on_request.of(cause) {
+            RequestPolicy::Accept if self.store.block(&block).is_some() => self.queue(conn, block),
+            RequestPolicy::Accept | RequestPolicy::Reject | RequestPolicy::RejectOrClose
+                if fast =>
+            {
+                self.reject_soon(conn, block);
+            }
+            RequestPolicy::Accept | RequestPolicy::Reject => {}
+            RequestPolicy::RejectOrClose | RequestPolicy::Close => {
+                self.close(conn, CloseReason::BadRequest(cause));
+            }
+        }
+    }
+
+    /// Defects that serve what is not there.
+    fn answers_wrongly(&mut self, conn: u32, block: BlockRef, cause: RefusalCause) -> bool {
+        let has = |quirk| self.defects.has(quirk);
+        let answer = match cause {
+            RefusalCause::PastEnd if has(Quirk::ServesPastEnd) => {
+                let size = self.torrent.geometry().piece_size(block.index).unwrap_or(0);
+                let length = size.saturating_sub(block.begin).min(block.length);
+                let length = if length == 0 { 16 } else { length };
+                Some(vec![0; length as usize])
+            }
+            RefusalCause::Missing if has(Quirk::ServesMissing) => {
+                Some(vec![0; block.length as usize])
+            }
+            RefusalCause::ZeroLength if has(Quirk::ServesZeroLength) => Some(vec![0; 1024]),
+            RefusalCause::PieceOutOfRange if has(Quirk::ServesPastEnd) => {
+                Some(vec![0; block.length.min(16_384) as usize])
+            }
+            RefusalCause::TooLong if has(Quirk::TruncatesLong) => {
+                let cut = BlockRef::new(block.index, block.begin, self.settings.max_request);
+                self.store.block(&cut).map(|bytes| bytes.to_vec())
+            }
+            RefusalCause::QueueFull if has(Quirk::SmallQueue) => return true,
+            _ => None,
+        };
+        let Some(bytes) = answer else {
+            return false;
+        };
+        self.send(
+            conn,
+            Message::Piece {
+                index: block.index,
+                begin: block.begin,
+                block: Bytes::from(bytes),
+            },
+        );
+        true
+    }
+
+    fn reject_soon(&mut self, conn: u32, block: BlockRef) {
+        let delay = self.settings.reject_delay;
+        if delay > Duration::ZERO {
+            self.timer(self.now + delay, Timer::Reject(conn, block));
+        } else {
+            self.reject(conn, block);
+        }
+    }
+
+    pub(super) fn reject(&mut self, conn: u32, block: BlockRef) {
+        self.send(conn, Message::RejectRequest(block));
+    }
+
+    /// A cancel came. BEP 6: with fast the request still gets exactly one answer.
+    pub(super) fn they_cancel(&mut self, conn: u32, block: BlockRef) {
+        let drops = self.defects.has(Quirk::DropsCancelled);
+        let twice = self.defects.has(Quirk::AnswersCancelledTwice);
+        let all = self.defects.has(Quirk::CancelDropsAll);
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let fast = c.agreed.fast;
+        let at = c.uploads.iter().position(|upload| upload.block == block);
+        let Some(upload) = at.and_then(|at| c.uploads.remove(at)) else {
+            return;
+        };
+        if all && !fast {
+            c.uploads.clear();
+        }
+        if twice {
+            c.uploads.push_back(upload);
+        }
+        if fast && !drops {
+            self.reject(conn, block);
+        }
+    }
+
+    /// Serves what is due.
+    pub(super) fn serve(&mut self, conn: u32) {
+        let now = self.now;
+        if self.paused {
+            return;
+        }
+        loop {
+            let Some(c) = self.connections.get_mut(&conn) else {
+                return;
+            };
+            let due = c.uploads.front().is_some_and(|upload| upload.ready <= now);
+            let Some(upload) = due.then(|| c.uploads.pop_front()).flatten() else {
+                return;
+            };
+            if self.defects.has(Quirk::ServesOnce) {
+                c.lapsed.push_back((upload.block, Duration::MAX));
+            }
+            self.serve_block(conn, upload.block);
+        }
+    }
+
+    fn serve_block(&mut self, conn: u32, block: BlockRef) {
+        let read = if self.defects.has(Quirk::WrongOffset) && block.begin != 0 {
+            BlockRef { begin: 0, ..block }
+        } else {
+            block
+        };
+        match self.store.block(&read) {
+            Some(bytes) => self.send(
+                conn,
+                Message::Piece {
+                    index: block.index,
+                    begin: block.begin,
+                    block: bytes,
+                },
+            ),
+            // Gone since it was queued (`lost`), or unreadable.
+            None => self.refuse(conn, block, RefusalCause::Missing),
+        }
+    }
+}
