@@ -78,7 +78,7 @@ fn payload_reach(ext_id: u8, payload: &Bytes) -> Vec<&'static str> {
         }
         let flaws = ExtensionMessage::form_flaws(name, payload);
         labels.extend(flaws.iter().map(|flaw| flaw_kind(&flaw.kind)));
-        if let Err(error) = bencode::read(payload, Limits::default()) {
+        if let Err(error) = bencode::read(payload, Limits::PEER) {
             labels.push(read_error(&error.kind));
         }
     }
@@ -284,7 +284,7 @@ fn payload_comes_back(name: &str, payload: &Bytes) {
 
 fn bencoding_agrees_with_bendy(input: &Bytes) {
     let canonical = bencode::is_canonical(input);
-    match bencode::read(input, Limits::default()) {
+    match bencode::read(input, Limits::PEER) {
         Ok(document) => {
             let value = &document.value;
             let mut flaws = document.flaws.iter();
@@ -298,7 +298,7 @@ fn bencoding_agrees_with_bendy(input: &Bytes) {
             let sorted = bencode::encode_canonical(value);
             assert!(bencode::is_canonical(&sorted));
             let as_is = Bytes::from(bencode::encode_as_is(value));
-            let again = bencode::read(&as_is, Limits::default());
+            let again = bencode::read(&as_is, Limits::PEER);
             assert_eq!(again.as_ref().map(|again| &again.value), Ok(value));
         }
         Err(error) => {

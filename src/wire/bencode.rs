@@ -200,3 +200,64 @@ pub fn encode_as_is(value: &Value) -> Vec<u8> {
 
 /// Far beyond any limit of the reader, far below what the stack bears.
 const MAX_DEPTH: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wild() -> Value {
+        Value::dict([
+            ("b", Value::List(vec![1.into(), Value::text("x")])),
+            ("a", Value::dict([("z", 1.into()), ("y", (-2).into())])),
+            ("b", 7.into()),
+        ])
+    }
+
+    #[test]
+    fn canonical_form_sorts_and_keeps_the_first_of_a_repeated_key() {
+        let bytes = encode_canonical(&wild());
+        assert_eq!(bytes, b"d1:ad1:yi-2e1:zi1ee1:bli1e1:xee");
+        assert!(is_canonical(&bytes));
+    }
+
+    #[test]
+    fn form_as_it_is_keeps_order_and_repeats() {
+        let bytes = encode_as_is(&wild());
+        assert_eq!(bytes, b"d1:bli1e1:xe1:ad1:zi1e1:yi-2ee1:bi7ee");
+        assert!(!is_canonical(&bytes));
+        let document = read(&Bytes::from(bytes), Limits::PEER).unwrap();
+        assert_eq!(document.value, wild());
+    }
+
+    #[test]
+    fn first_of_a_repeated_key_counts() {
+        assert!(wild().get("b").unwrap().as_list().is_some());
+        assert_eq!(wild().get("c"), None);
+    }
+
+    #[test]
+    fn only_one_whole_value_is_canonical() {
+        for text in [
+            "",
+            "i1ei2e",
+            "de1",
+            "d1:a",
+            "le0",
+            "i03e",
+            "d1:b0:1:a0:e",
+            "d1:a0:1:a0:e",
+        ] {
+            assert!(!is_canonical(text.as_bytes()), "{text}");
+        }
+        for text in ["i1e", "0:", "le", "de", "d1:ad1:bleee"] {
+            assert!(is_canonical(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn deep_value_is_written_without_recursing_for_ever() {
+        let deep = |levels| (0..levels).fold(Value::Int(1), |value, _| Value::List(vec![value]));
+        assert_eq!(encode_canonical(&deep(900)).len(), 1803);
+        assert_eq!(encode_canonical(&deep(1500)).len(), 3003);
+    }
+}

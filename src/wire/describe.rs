@@ -178,3 +178,75 @@ const MAX_ENTRIES: usize = 32;
 const MAX_NESTING: usize = 8;
 /// Length behind which nothing more is begun.
 const MAX_LINE_LEN: usize = 600;
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::super::extension::ExtendedHandshake;
+    use super::super::message::BlockRef;
+    use super::*;
+
+    #[test]
+    fn names_fields_with_their_values() {
+        let request = Message::Request(BlockRef::new(3, 0, 16384));
+        assert_eq!(request.to_string(), "request index=3 begin=0 length=16384");
+        let piece = Message::Piece {
+            index: 3,
+            begin: 0,
+            block: Bytes::from(vec![0xab; 16384]),
+        };
+        let dots = format!("<16384 bytes {}\u{2026}>", "ab".repeat(16));
+        assert_eq!(
+            piece.to_string(),
+            format!("piece index=3 begin=0 block={dots}")
+        );
+        assert_eq!(Message::KeepAlive.to_string(), "keep_alive");
+    }
+
+    #[test]
+    fn handshake_shows_bits_and_client() {
+        let handshake = Handshake {
+            reserved: Reserved([0, 0, 0, 0, 0, 0x10, 0, 0x45]),
+            info_hash: super::super::InfoHash([0xaa; 20]),
+            peer_id: super::super::PeerId(*b"-TR3000-\x01\x02efghijklmn"),
+        };
+        let hash = "aa".repeat(20);
+        let expected = format!(
+            "handshake reserved=0000000000100045 (extended, dht, fast, byte 7 bit 0x40) \
+             info_hash={hash} peer_id=<20 bytes 2d5452333030302d0102656667686\
+             96a\u{2026}> (Transmission 3.00)"
+        );
+        assert_eq!(handshake.to_string(), expected);
+    }
+
+    #[test]
+    fn hostile_dictionary_stays_one_short_printable_line() {
+        let nested = (0..30).fold(Value::Int(1), |value, _| Value::List(vec![value]));
+        let mut handshake = ExtendedHandshake::new()
+            .with("v", Value::text("a\"b\u{202e}\n"))
+            .with("deep", nested);
+        for key in 0..1000 {
+            handshake = handshake.with(&format!("key{key}\x1b"), Value::bytes(&[b'x'; 300]));
+        }
+        let text = ExtensionMessage::Handshake(handshake).to_string();
+        assert!(text.len() < 4000, "{}", text.len());
+        assert!(!text.chars().any(char::is_control));
+        assert!(text.contains(" deep=[[[[[[[[[\u{2026}]]]]]]]]] "), "{text}");
+        assert!(text.ends_with("(1002 keys)"), "{text}");
+    }
+
+    #[test]
+    fn strings_in_values_are_quoted_or_hex() {
+        let value = Value::List(vec![
+            Value::text("a\"b"),
+            Value::bytes(&[0xff]),
+            Value::bytes(&[]),
+            Value::dict([("k", (-1).into())]),
+        ]);
+        assert_eq!(
+            value.to_string(),
+            "[\"a\\\"b\", <1 byte ff>, \"\", {k: -1}]"
+        );
+    }
+}

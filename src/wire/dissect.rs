@@ -139,7 +139,7 @@ impl fmt::Display for Section {
             SectionKind::Message(message, Some(Err(error))) => write!(f, "{message}: {error}"),
             SectionKind::Message(message @ Message::Extended { payload, .. }, None) => {
                 write!(f, "{message}")?;
-                match bencode::read_prefix(payload, Limits::default()) {
+                match bencode::read_prefix(payload, Limits::PEER) {
                     Ok(document) => write!(f, ": {}", document.value),
                     Err(_) => Ok(()),
                 }
@@ -164,8 +164,8 @@ impl Section {
         let before = self.raw.len().saturating_sub(payload.len());
         let payload_at = self.offset.saturating_add(before);
         let document = match handshake {
-            Some(_) => bencode::read(payload, Limits::default()),
-            None => bencode::read_prefix(payload, Limits::default()),
+            Some(_) => bencode::read(payload, Limits::PEER),
+            None => bencode::read_prefix(payload, Limits::PEER),
         };
         let flaws = document.map_or_else(|_| Vec::new(), |document| document.flaws);
         let form = flaws.into_iter().map(|flaw| {
@@ -203,3 +203,65 @@ fn hex_text(file: &[u8]) -> Option<String> {
 
 /// `BitTorrent`: enough of the protocol string to know that a handshake was meant.
 const NAME_LEN: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(hex: &str) -> Vec<String> {
+        let sections = dissect(&hex::decode(hex).unwrap());
+        let lines = sections.iter();
+        lines
+            .map(|section| format!("{} {section}", section.offset))
+            .collect()
+    }
+
+    #[test]
+    fn accounts_for_every_byte_of_a_recording() {
+        let handshake = format!("13{}{}", hex::encode(PROTOCOL), "00".repeat(48));
+        let text = lines(&format!(
+            "{handshake}0000000000000001020000000204ff0000000d06"
+        ));
+        let rest = text.get(1..).unwrap();
+        assert!(
+            text[0].starts_with("0 handshake reserved=0000000000000000 "),
+            "{}",
+            text[0]
+        );
+        let expected = [
+            "68 keep_alive",
+            "72 interested",
+            "77 undecodable: `have` ends 1 byte into `index`",
+            "83 frame cut off, 12 bytes missing",
+        ];
+        assert_eq!(rest, expected);
+    }
+
+    #[test]
+    fn knows_a_handshake_by_its_beginning_wherever_it_stands() {
+        assert_eq!(lines("13426974"), ["0 handshake cut off, 64 bytes missing"]);
+        let cut = format!("0000000013{}", hex::encode(b"BitTorrent prot"));
+        assert_eq!(
+            lines(&cut),
+            ["0 keep_alive", "4 handshake cut off, 52 bytes missing"]
+        );
+    }
+
+    #[test]
+    fn reads_hex_with_comments_and_raw_bytes() {
+        let text = b"# interested\n00 00 00 01 # length\n02\n";
+        assert_eq!(input(text).unwrap(), [0, 0, 0, 1, 2][..]);
+        assert_eq!(input(&[0, 0, 0, 1, 2]).unwrap(), [0, 0, 0, 1, 2][..]);
+        assert_eq!(input(b"000"), Err(HexError::Odd));
+        assert_eq!(input(b"").unwrap(), [][..]);
+        assert_eq!(input(b"# nothing").unwrap(), b"# nothing"[..]);
+    }
+
+    #[test]
+    fn notes_point_into_the_stream() {
+        let mut stream = vec![0, 0, 0, 0];
+        stream.extend(Frame::from_body(b"\x14\0d1:b0:1:ai1ee").raw());
+        let sections = dissect(&stream.into());
+        assert_eq!(sections[1].notes(), ["key out of order at byte 16"]);
+    }
+}

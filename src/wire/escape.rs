@@ -58,3 +58,49 @@ const fn is_invisible(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}'
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leaves_ordinary_text_alone() {
+        assert_eq!(
+            peer_text("µTorrent 3.5 – ok".as_bytes()),
+            "µTorrent 3.5 – ok"
+        );
+    }
+
+    #[test]
+    fn escapes_what_could_take_over_a_terminal_or_a_line() {
+        assert_eq!(
+            peer_text(b"a\x1b[31m\r\n\tb\0"),
+            "a\\u{1b}[31m\\r\\n\\tb\\u{0}"
+        );
+        assert_eq!(peer_text("\u{9b}2J\u{85}".as_bytes()), "\\u{9b}2J\\u{85}");
+        assert_eq!(
+            peer_text("\u{202e}gpj\u{2066}".as_bytes()),
+            "\\u{202e}gpj\\u{2066}"
+        );
+        assert_eq!(
+            peer_text("a\u{200b}b\u{2028}\u{feff}".as_bytes()),
+            "a\\u{200b}b\\u{2028}\\u{feff}"
+        );
+        assert_eq!(peer_text(b"C:\\x"), "C:\\\\x");
+    }
+
+    #[test]
+    fn shows_bytes_that_are_no_text_as_hex() {
+        assert_eq!(peer_text(b"a\xffb\xe2\x82"), "a\\xffb\\xe2\\x82");
+    }
+
+    #[test]
+    fn is_never_longer_than_the_cap_and_never_cuts_an_escape() {
+        let long = peer_text(&[b'a'; 300]);
+        assert_eq!(long.chars().count(), MAX_CHARS + 1);
+        assert!(long.ends_with("a\u{2026}"));
+        let escapes = peer_text(&[0xff; 300]);
+        assert_eq!(escapes, format!("{}\u{2026}", "\\xff".repeat(50)));
+        assert_eq!(peer_text(&[b'a'; 200]), "a".repeat(200));
+    }
+}

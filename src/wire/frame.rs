@@ -74,7 +74,7 @@ pub enum FrameError {
 #[non_exhaustive]
 pub enum DecodeError {
     /// The bytes end before a field is complete.
-    #[error("`{message}` ends {into} bytes into `{field}`")]
+    #[error("`{message}` ends {} `{field}`", how_far(*into))]
     TooShort {
         /// Name of the message.
         message: &'static str,
@@ -84,7 +84,7 @@ pub enum DecodeError {
         into: usize,
     },
     /// There are bytes behind the last field.
-    #[error("`{message}` goes on for {extra} bytes behind its last field")]
+    #[error("`{message}` goes on for {} behind its last field", byte_count(*extra))]
     TooLong {
         /// Name of the message.
         message: &'static str,
@@ -203,6 +203,20 @@ impl FrameDecoder {
     }
 }
 
+fn how_far(into: usize) -> String {
+    match into {
+        0 => "before".to_owned(),
+        into => format!("{} into", byte_count(into)),
+    }
+}
+
+fn byte_count(count: usize) -> String {
+    match count {
+        1 => "1 byte".to_owned(),
+        count => format!("{count} bytes"),
+    }
+}
+
 /// Where a frame ends that starts at 0.
 fn frame_end(length: u32) -> usize {
     usize::try_from(length).map_or(usize::MAX, |length| {
@@ -251,3 +265,112 @@ pub const DEFAULT_LIMIT: u32 = 1 << 20;
 
 /// Bytes by which the buffer grows at least.
 const CHUNK_LEN: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_frame_longer_than_limit_for_good() {
+        let mut decoder = FrameDecoder::new(8);
+        decoder.push(&[0, 0, 0, 8]);
+        assert_eq!(decoder.next_frame(), Ok(None));
+        assert_eq!(decoder.needed(), 8);
+        decoder.push(&[1; 8]);
+        assert_eq!(decoder.next_frame().unwrap().unwrap().body(), [1; 8][..]);
+        decoder.push(&[0, 0, 0, 9, 1]);
+        let error = Err(FrameError::TooLong {
+            length: 9,
+            limit: 8,
+        });
+        assert_eq!(decoder.next_frame(), error);
+        decoder.set_limit(100);
+        decoder.push(&[1; 8]);
+        assert_eq!(decoder.next_frame(), error);
+        assert_eq!(decoder.buffered(), [0, 0, 0, 9, 1]);
+    }
+
+    #[test]
+    fn length_is_unsigned_and_not_allocated() {
+        for length in [0x8000_0000, u32::MAX] {
+            let mut decoder = FrameDecoder::new(u32::MAX - 1);
+            decoder.push(&length.to_be_bytes());
+            match decoder.next_frame() {
+                Ok(None) => assert_eq!(decoder.needed(), 0x8000_0000),
+                other => assert!(other.is_err()),
+            }
+            assert!(decoder.buffer.capacity() <= 2 * CHUNK_LEN);
+        }
+    }
+
+    #[test]
+    fn raised_limit_holds_for_the_next_prefix() {
+        let mut decoder = FrameDecoder::new(1);
+        decoder.set_limit(2);
+        decoder.push(&[0, 0, 0, 2, 7, 8]);
+        assert_eq!(decoder.next_frame().unwrap().unwrap().id(), Some(7));
+    }
+
+    #[test]
+    fn frame_shares_the_buffer() {
+        let mut decoder = FrameDecoder::new(DEFAULT_LIMIT);
+        decoder.push(&[0, 0, 0, 2, 5, 9]);
+        let at = decoder.buffered().as_ptr();
+        let frame = decoder.next_frame().unwrap().unwrap();
+        assert_eq!(frame.raw().as_ptr(), at);
+        assert_eq!(frame.raw(), &[0, 0, 0, 2, 5, 9][..]);
+    }
+
+    #[test]
+    fn a_large_frame_byte_by_byte_moves_few_times() {
+        let mut decoder = FrameDecoder::new(DEFAULT_LIMIT);
+        let keep_alive = Frame::from_body(&[]);
+        let large = Frame::from_body(&vec![9; 1 << 20]);
+        let mut frames = Vec::new();
+        let mut moves = 0;
+        let mut place = std::ptr::null();
+        for byte in keep_alive.raw().iter().chain(large.raw()) {
+            decoder.push(&[*byte]);
+            if decoder.buffered().as_ptr() != place {
+                place = decoder.buffered().as_ptr();
+                moves += 1;
+            }
+            frames.extend(decoder.next_frame().unwrap());
+        }
+        assert_eq!(frames, [keep_alive, large]);
+        assert!(moves < 20, "{moves}");
+    }
+
+    #[test]
+    fn raw_frames_are_wrong_as_asked() {
+        assert_eq!(
+            RawFrame::framed(b"\x04abc").bytes(),
+            &b"\0\0\0\x04\x04abc"[..]
+        );
+        assert_eq!(
+            RawFrame::with_length(9, b"\x04").bytes(),
+            &b"\0\0\0\x09\x04"[..]
+        );
+        assert_eq!(RawFrame::new(Bytes::from_static(b"x")).bytes(), &b"x"[..]);
+    }
+
+    #[test]
+    fn errors_name_the_field_and_the_place() {
+        let decode = |body: &[u8]| super::super::Message::decode(&Frame::from_body(body));
+        let texts = [
+            (
+                &b"\x06\0\0\0\0\0\0\0\0\0\0\x40"[..],
+                "`request` ends 3 bytes into `length`",
+            ),
+            (b"\x04", "`have` ends before `index`"),
+            (b"\x09\x1a", "`port` ends 1 byte into `port`"),
+            (
+                b"\x0e\0",
+                "`have_all` goes on for 1 byte behind its last field",
+            ),
+        ];
+        for (body, text) in texts {
+            assert_eq!(decode(body).unwrap_err().to_string(), text);
+        }
+    }
+}

@@ -57,7 +57,7 @@ impl Source for Unstructured<'_> {
     fn dict(&mut self, _: &'static Field) -> Result<Dict> {
         let wild = Value::Dict(dict(self, MAX_DEPTH)?);
         let canonical = Bytes::from(bencode::encode_canonical(&wild));
-        match bencode::read(&canonical, Limits::default()) {
+        match bencode::read(&canonical, Limits::PEER) {
             Ok(document) => Ok(document.value.as_dict().cloned().unwrap_or_default()),
             Err(_) => Err(Error::IncorrectFormat),
         }

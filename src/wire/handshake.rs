@@ -242,3 +242,87 @@ fn array_at<const N: usize>(bytes: &[u8; Handshake::LEN], at: usize) -> [u8; N] 
 const RESERVED_AT: usize = 20;
 const INFO_HASH_AT: usize = 28;
 const PEER_ID_AT: usize = 48;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capabilities_are_the_bits_of_their_beps() {
+        use Capability::{Dht, Extended, Fast, V2};
+        let bits = [
+            (Fast, [0, 0, 0, 0, 0, 0, 0, 4]),
+            (Extended, [0, 0, 0, 0, 0, 0x10, 0, 0]),
+            (Dht, [0, 0, 0, 0, 0, 0, 0, 1]),
+            (V2, [0, 0, 0, 0, 0, 0, 0, 0x10]),
+        ];
+        for (capability, bytes) in bits {
+            let reserved = Reserved::with(&[capability]);
+            assert_eq!(reserved.0, bytes);
+            assert!(reserved.has(capability));
+            assert_eq!(Capability::by_name(capability.name()), Some(capability));
+            let mut cleared = reserved;
+            cleared.clear(capability);
+            assert_eq!(cleared, Reserved::default());
+        }
+        let both = Reserved::with(&[Fast, Dht]).and(&Reserved::with(&[Fast, V2]));
+        assert_eq!(both, Reserved::with(&[Fast]));
+    }
+
+    #[test]
+    fn lists_named_and_unnamed_bits() {
+        let reserved = Reserved([0x80, 0, 0, 0, 0, 0x90, 0, 0x41]);
+        let names: Vec<_> = reserved.known().map(|bit| bit.name).collect();
+        assert_eq!(names, ["azureus", "extended", "dht"]);
+        assert_eq!(reserved.unknown(), [(5, 0x80), (7, 0x40)]);
+    }
+
+    #[test]
+    fn bytes_of_the_table_are_within_the_field_and_no_bit_stands_twice() {
+        let mut seen = Reserved::default();
+        for bit in RESERVED_BITS {
+            assert_eq!(bit.mask.count_ones(), 1, "{}", bit.name);
+            assert!(!seen.has_bit(bit), "{}", bit.name);
+            seen.set_bit(bit);
+            assert!(seen.has_bit(bit), "{}", bit.name);
+        }
+    }
+
+    #[test]
+    fn wrong_protocol_shows_at_its_first_byte() {
+        let mut decoder = HandshakeDecoder::new();
+        decoder.push(b"\x13BitTorrent");
+        assert_eq!(decoder.handshake(), Ok(None));
+        decoder.push(b" protocoL");
+        let error = HandshakeError::WrongProtocol {
+            offset: 19,
+            expected: b'l',
+            actual: b'L',
+        };
+        assert_eq!(decoder.handshake(), Err(error));
+        let mut decoder = HandshakeDecoder::new();
+        decoder.push(&[0x12]);
+        let error = HandshakeError::WrongLength { actual: 0x12 };
+        assert_eq!(decoder.handshake(), Err(error));
+    }
+
+    #[test]
+    fn decoder_leaves_what_follows_and_knows_the_info_hash_early() {
+        let handshake = Handshake {
+            reserved: Reserved::default(),
+            info_hash: InfoHash([7; 20]),
+            peer_id: PeerId(*b"-XX0001-abcdefghijkl"),
+        };
+        let mut stream = handshake.encode().to_vec();
+        stream.extend([0, 0, 0, 1, 2]);
+        let mut decoder = HandshakeDecoder::new();
+        assert_eq!(decoder.push(&stream[..47]), 47);
+        assert_eq!(decoder.info_hash(), None);
+        assert_eq!(decoder.push(&stream[47..48]), 1);
+        assert_eq!(decoder.info_hash(), Some(InfoHash([7; 20])));
+        assert_eq!(decoder.needed(), 20);
+        assert_eq!(decoder.push(&stream[48..]), 20);
+        assert_eq!(decoder.handshake(), Ok(Some(handshake)));
+        assert_eq!(decoder.raw(), stream[..68]);
+    }
+}

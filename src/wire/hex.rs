@@ -66,3 +66,26 @@ pub fn decode_array<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
 pub(super) fn write(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        assert_eq!(decode(&encode(&bytes)).unwrap(), bytes);
+        assert_eq!(
+            decode("DE ad\nbe EF").unwrap(),
+            [0xde, 0xad, 0xbe, 0xef][..]
+        );
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        assert_eq!(decode("0g"), Err(HexError::NotADigit { offset: 1 }));
+        assert_eq!(decode("abc"), Err(HexError::Odd));
+        let error = decode_array::<20>("00").unwrap_err();
+        assert_eq!(error.to_string(), "1 bytes, not 20");
+    }
+}

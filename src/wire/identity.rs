@@ -86,3 +86,40 @@ macro_rules! hex_newtype {
     )*};
 }
 hex_newtype!(InfoHash PeerId);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_clients_with_their_version() {
+        let ids = [
+            (b"-TR3000-abcdefghijkl", Some("Transmission 3.00")),
+            (b"-TR2940-abcdefghijkl", Some("Transmission 2.94")),
+            (b"-TR4050-abcdefghijkl", Some("Transmission 4.0.5")),
+            (b"-LT20B0-abcdefghijkl", Some("libtorrent 2.0.11")),
+            (
+                b"-lt0D80-abcdefghijkl",
+                Some("libTorrent (rTorrent) 0.13.8"),
+            ),
+            (b"-qB4630-abcdefghijkl", Some("qBittorrent 4.6.3")),
+            (b"-XX0001-abcdefghijkl", Some("XX 0.0.0.1")),
+            (b"-XX1000-abcdefghijkl", Some("XX 1.0")),
+            (b"A2-1-36-0-abcdefghij", None),
+            (b"-\x1b[0001-abcdefghijkl", None),
+            (b"-XX..01-abcdefghijkl", None),
+        ];
+        for (id, client) in ids {
+            assert_eq!(PeerId(*id).client().as_deref(), client);
+        }
+    }
+
+    #[test]
+    fn is_written_and_read_as_hex() {
+        let text = "aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d";
+        let hash: InfoHash = text.parse().unwrap();
+        assert_eq!(hash.to_string(), text);
+        assert_eq!(format!("{hash:?}"), format!("InfoHash({text})"));
+        assert!("aaf4".parse::<PeerId>().is_err());
+    }
+}

@@ -247,3 +247,160 @@ impl Sink for FieldCollector {
         self.0.push((field, FieldValue::Bencode(value)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::bencode::Value;
+    use super::super::extension::ExtensionMessage;
+    use super::super::field::FieldType;
+    use super::super::message::Message;
+    use super::super::registry::{EXTENSIONS, Kind, MESSAGES};
+    use super::*;
+
+    /// Notes every field that is asked for or handed over, with its shape.
+    #[derive(Default)]
+    struct Recorder(Vec<(&'static str, FieldType)>);
+
+    impl Recorder {
+        fn note(&mut self, field: &'static Field, ty: FieldType) {
+            self.0.push((field.name, ty));
+        }
+    }
+
+    impl Source for Recorder {
+        type Error = std::convert::Infallible;
+
+        fn u8(&mut self, field: &'static Field) -> Result<u8, Self::Error> {
+            self.note(field, FieldType::U8);
+            Ok(1)
+        }
+        fn u16(&mut self, field: &'static Field) -> Result<u16, Self::Error> {
+            self.note(field, FieldType::U16);
+            Ok(2)
+        }
+        fn u32(&mut self, field: &'static Field) -> Result<u32, Self::Error> {
+            self.note(field, FieldType::U32);
+            Ok(3)
+        }
+        fn hash(&mut self, field: &'static Field) -> Result<[u8; 32], Self::Error> {
+            self.note(field, FieldType::Hash);
+            Ok([4; 32])
+        }
+        fn bytes(&mut self, field: &'static Field) -> Result<Bytes, Self::Error> {
+            self.note(field, FieldType::Bytes);
+            Ok(Bytes::from_static(b"five"))
+        }
+        fn unknown_id(&mut self, field: &'static Field) -> Result<UnknownId, Self::Error> {
+            self.note(field, FieldType::U8);
+            Ok(UnknownId::new(66).unwrap())
+        }
+        fn int(&mut self, field: &'static Field) -> Result<i128, Self::Error> {
+            self.note(field, FieldType::Int);
+            Ok(7)
+        }
+        fn optional_int(&mut self, field: &'static Field) -> Result<Option<i128>, Self::Error> {
+            self.note(field, FieldType::OptionalInt);
+            Ok(Some(8))
+        }
+        fn dict(&mut self, field: &'static Field) -> Result<Dict, Self::Error> {
+            self.note(field, FieldType::Dict);
+            Ok(vec![(Bytes::from_static(b"key"), Value::Int(9))])
+        }
+    }
+
+    impl Sink for Recorder {
+        fn u8(&mut self, field: &'static Field, value: u8) {
+            self.note(field, FieldType::U8);
+            assert!(value == 1 || value == 66);
+        }
+        fn u16(&mut self, field: &'static Field, value: u16) {
+            self.note(field, FieldType::U16);
+            assert_eq!(value, 2);
+        }
+        fn u32(&mut self, field: &'static Field, value: u32) {
+            self.note(field, FieldType::U32);
+            assert_eq!(value, 3);
+        }
+        fn hash(&mut self, field: &'static Field, value: &[u8; 32]) {
+            self.note(field, FieldType::Hash);
+            assert_eq!(value, &[4; 32]);
+        }
+        fn bytes(&mut self, field: &'static Field, value: &Bytes) {
+            self.note(field, FieldType::Bytes);
+            assert_eq!(value, "five");
+        }
+        fn int(&mut self, field: &'static Field, value: i128) {
+            // Where a key may be missing, what is written is the integer itself.
+            self.note(field, field.ty);
+            assert!(value == 7 || value == 8);
+        }
+        fn dict(&mut self, field: &'static Field, value: &Dict) {
+            self.note(field, FieldType::Dict);
+            assert_eq!(value.len(), 1);
+        }
+    }
+
+    #[test]
+    fn both_walks_visit_exactly_the_fields_of_each_row_in_order() {
+        for row in &MESSAGES {
+            let expected: Vec<_> = row
+                .fields
+                .iter()
+                .map(|field| (field.name, field.ty))
+                .collect();
+            let mut read = Recorder::default();
+            let mut written = Recorder::default();
+            let kind = if row.kind.is_extension() {
+                let Ok(message) = ExtensionMessage::read(row.kind, &mut read);
+                let message = message.unwrap();
+                message.write(&mut written);
+                message.kind()
+            } else {
+                let Ok(message) = Message::read(row.kind, &mut read);
+                message.write(&mut written);
+                assert!(matches!(
+                    ExtensionMessage::read(row.kind, &mut Recorder::default()),
+                    Ok(None)
+                ));
+                message.kind()
+            };
+            assert_eq!(kind, row.kind);
+            assert_eq!(read.0, expected, "reading {}", row.name);
+            assert_eq!(written.0, expected, "writing {}", row.name);
+        }
+    }
+
+    #[test]
+    fn counted_length_is_the_written_length() {
+        for row in MESSAGES.iter().filter(|row| !row.kind.is_extension()) {
+            let Ok(message) = Message::read(row.kind, &mut Recorder::default());
+            let mut length = LengthCounter::default();
+            message.write(&mut length);
+            let mut out = BytesMut::new();
+            message.write(&mut ByteWriter(&mut out));
+            assert_eq!(length.0, out.len(), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn every_kind_is_found_by_name_and_by_id() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::by_name(kind.name()), Some(*kind));
+            assert!(kind.id().is_none_or(|id| Kind::by_id(id) == Some(*kind)));
+        }
+        assert_eq!(Kind::by_name("no_such_message"), None);
+        assert_eq!(Kind::by_id(10), None);
+    }
+
+    #[test]
+    fn every_payload_belongs_to_the_extension_that_lists_it() {
+        for kind in Kind::ALL {
+            let Some(name @ ("ut_metadata" | "ut_pex" | "lt_donthave")) = kind.extension() else {
+                assert!(matches!(kind.extension(), None | Some("")));
+                continue;
+            };
+            let extension = EXTENSIONS.iter().find(|it| it.name == name).unwrap();
+            assert!(extension.kinds.contains(kind));
+        }
+    }
+}

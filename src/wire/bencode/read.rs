@@ -13,13 +13,17 @@ pub struct Limits {
     pub items: usize,
 }
 
+impl Limits {
+    /// For payloads of extension messages: a hundred times what they need.
+    pub const PEER: Self = Self {
+        depth: 32,
+        items: 4096,
+    };
+}
+
 impl Default for Limits {
-    /// Ten times what BEPs 9 to 55 need, and small enough for a hostile peer.
     fn default() -> Self {
-        Self {
-            depth: 64,
-            items: 65_536,
-        }
+        Self::PEER
     }
 }
 
@@ -103,7 +107,7 @@ pub enum ReadErrorKind {
     #[error("integer without digits")]
     EmptyInteger,
     /// A string that is longer than what is left.
-    #[error("string of {length} bytes with {left} left")]
+    #[error("string of {length} bytes, of which {left} are there,")]
     StringPastEnd {
         /// Length as told; the largest u64 stands for anything larger.
         length: u64,
@@ -392,4 +396,116 @@ impl Reader<'_> {
 
 const fn error(offset: usize, kind: ReadErrorKind) -> ReadError {
     ReadError { offset, kind }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flaws(text: &'static [u8]) -> Vec<String> {
+        let document = read(&Bytes::from_static(text), Limits::PEER).unwrap();
+        document.flaws.iter().map(ToString::to_string).collect()
+    }
+
+    fn refusal(text: &'static [u8]) -> String {
+        let error = read(&Bytes::from_static(text), Limits::PEER).unwrap_err();
+        error.to_string()
+    }
+
+    #[test]
+    fn reads_every_type_without_copying() {
+        let input = Bytes::from_static(b"d1:al1:xi-5ee1:bdee");
+        let document = read(&input, Limits::PEER).unwrap();
+        let list = Value::List(vec![Value::text("x"), Value::Int(-5)]);
+        let expected = Value::dict([("a", list), ("b", Value::dict([]))]);
+        assert_eq!(document.value, expected);
+        assert_eq!(document.flaws, []);
+        assert_eq!(document.end, input.len());
+        let x = document.value.get("a").unwrap().as_list().unwrap()[0].as_bytes();
+        assert_eq!(x.unwrap().as_ptr(), input[7..].as_ptr());
+    }
+
+    #[test]
+    fn reports_what_is_not_canonical_with_its_offset() {
+        assert_eq!(flaws(b"d1:bi1e1:ai2ee"), ["key out of order at byte 7"]);
+        assert_eq!(flaws(b"d1:ai1e1:ai2ee"), ["key repeated at byte 7"]);
+        assert_eq!(
+            flaws(b"d1:bi1e1:ai2e1:bi3ee"),
+            ["key out of order at byte 7", "key repeated at byte 13"],
+        );
+        assert_eq!(flaws(b"i03e"), ["integer with a leading zero at byte 1"]);
+        assert_eq!(flaws(b"i-0e"), ["minus zero at byte 1"]);
+        assert_eq!(
+            flaws(b"i-00e"),
+            [
+                "integer with a leading zero at byte 1",
+                "minus zero at byte 1"
+            ],
+        );
+        assert_eq!(flaws(b"i+5e"), ["integer with a plus sign at byte 1"]);
+        assert_eq!(
+            flaws(b"03:abc"),
+            ["string length with a leading zero at byte 0"]
+        );
+        assert_eq!(flaws(b"i1ei2e"), ["bytes behind the value at byte 3"]);
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_read_with_its_offset() {
+        assert_eq!(refusal(b""), "unexpected end at byte 0");
+        assert_eq!(refusal(b"d1:a"), "unexpected end at byte 4");
+        assert_eq!(refusal(b"i12"), "unexpected end at byte 3");
+        assert_eq!(refusal(b"12"), "unexpected end at byte 2");
+        assert_eq!(refusal(b"x"), "unexpected byte 0x78 at byte 0");
+        assert_eq!(refusal(b"e"), "unexpected byte 0x65 at byte 0");
+        assert_eq!(refusal(b"1x:a"), "unexpected byte 0x78 at byte 1");
+        assert_eq!(refusal(b"i1-e"), "unexpected byte 0x2d at byte 2");
+        assert_eq!(refusal(b"ie"), "integer without digits at byte 1");
+        assert_eq!(refusal(b"i-e"), "integer without digits at byte 1");
+        assert_eq!(refusal(b"di1ei2ee"), "key that is no string at byte 1");
+        assert_eq!(refusal(b"d1:ae"), "key without value at byte 4");
+        assert_eq!(
+            refusal(b"l5:abc"),
+            "string of 5 bytes, of which 3 are there, at byte 1",
+        );
+        assert_eq!(
+            refusal(b"99999999999999999999999:a"),
+            "string of 18446744073709551615 bytes, of which 1 are there, at byte 0",
+        );
+    }
+
+    #[test]
+    fn integer_beyond_its_type_is_the_nearest_bound() {
+        let digits = "9".repeat(50);
+        for (sign, bound) in [("", i128::MAX), ("-", i128::MIN)] {
+            let input = Bytes::from(format!("i{sign}{digits}e"));
+            let document = read(&input, Limits::PEER).unwrap();
+            assert_eq!(document.value, Value::Int(bound));
+            assert_eq!(document.flaws[0].kind, FlawKind::IntTooLarge);
+        }
+        let least = Bytes::from(format!("i{}e", i128::MIN));
+        let document = read(&least, Limits::PEER).unwrap();
+        assert_eq!(
+            (document.value, document.flaws),
+            (Value::Int(i128::MIN), vec![])
+        );
+    }
+
+    #[test]
+    fn stops_at_its_limits() {
+        let limits = Limits { depth: 2, items: 3 };
+        let error = |text: &'static [u8]| {
+            let result = read(&Bytes::from_static(text), limits);
+            result.unwrap_err().kind
+        };
+        assert_eq!(error(b"llleee"), ReadErrorKind::TooDeep { limit: 2 });
+        assert_eq!(error(b"l0:0:0:e"), ReadErrorKind::TooManyItems { limit: 3 });
+        assert!(read(&Bytes::from_static(b"ll0:ee"), limits).is_ok());
+    }
+
+    #[test]
+    fn says_where_the_value_ends_when_more_may_follow() {
+        let document = read_prefix(&Bytes::from_static(b"d1:ai1eeabcd"), Limits::PEER).unwrap();
+        assert_eq!((document.end, document.flaws), (8, vec![]));
+    }
 }

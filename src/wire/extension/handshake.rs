@@ -191,11 +191,11 @@ fn check(field: &'static Field, value: &Value) -> Option<KeyProblem> {
         (FieldType::Int, _) if field == &P => check_range(value, 1, 65_535),
         (FieldType::Int, _) => check_range(value, 0, i128::from(u32::MAX)),
         (FieldType::Text, Value::Bytes(bytes)) => {
-            let right = match field.name {
-                "yourip" => matches!(bytes.len(), 4 | 16),
-                "ipv4" => bytes.len() == 4,
-                "ipv6" => bytes.len() == 16,
-                _ => true,
+            let right = match bytes.len() {
+                _ if ![&YOURIP, &IPV4, &IPV6].contains(&field) => true,
+                4 => field != &IPV6,
+                16 => field != &IPV4,
+                _ => false,
             };
             let actual = bytes.len();
             (!right).then_some(KeyProblem::WrongLength { actual })
@@ -232,4 +232,72 @@ fn ipv4(bytes: &[u8]) -> Option<Ipv4Addr> {
 
 fn ipv6(bytes: &[u8]) -> Option<Ipv6Addr> {
     <[u8; 16]>::try_from(bytes).ok().map(Ipv6Addr::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_known_keys_their_types() {
+        let v6 = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+        let handshake = ExtendedHandshake::new()
+            .with_m(&[("ut_metadata", 3), ("ut_pex", 0)])
+            .with("p", 6881)
+            .with("v", Value::text("XX 1"))
+            .with("yourip", Value::bytes(&v6))
+            .with("ipv4", Value::bytes(&[192, 0, 2, 1]))
+            .with("ipv6", Value::bytes(&v6))
+            .with("reqq", 250)
+            .with("metadata_size", 40_504)
+            .with("upload_only", 1);
+        assert_eq!(
+            handshake.m(),
+            [("ut_metadata".to_owned(), 3), ("ut_pex".to_owned(), 0)]
+        );
+        assert_eq!(handshake.ext_id("ut_metadata"), Some(3));
+        assert_eq!(handshake.ext_id("lt_donthave"), None);
+        assert_eq!(handshake.p(), Some(6881));
+        assert_eq!(handshake.v().unwrap(), &b"XX 1"[..]);
+        assert_eq!(handshake.yourip().unwrap().to_string(), "2001:db8::1");
+        assert_eq!(handshake.ipv4().unwrap().to_string(), "192.0.2.1");
+        assert_eq!(handshake.ipv6().unwrap().to_string(), "2001:db8::1");
+        assert_eq!(handshake.reqq(), Some(250));
+        assert_eq!(handshake.metadata_size(), Some(40_504));
+        assert_eq!(handshake.upload_only(), Some(1));
+        assert_eq!(handshake.flaws(), []);
+    }
+
+    #[test]
+    fn reports_types_ranges_and_lengths() {
+        let m = Value::dict([("a", Value::text("x")), ("b", 256.into()), ("c", 7.into())]);
+        let handshake = ExtendedHandshake::new()
+            .with("m", m)
+            .with("p", 65_536)
+            .with("v", 5)
+            .with("yourip", Value::bytes(&[1, 2, 3]))
+            .with("reqq", -1);
+        let flaws: Vec<_> = handshake.flaws().iter().map(ToString::to_string).collect();
+        let expected = [
+            "`p` is 65536, not within 1 and 65535",
+            "`reqq` is -1, not within 0 and 4294967295",
+            "`v` is an integer, not a string",
+            "`yourip` has 3 bytes",
+            "`m.a` is a string, not an integer",
+            "`m.b` is 256, not within 0 and 255",
+        ];
+        assert_eq!(flaws, expected);
+        assert_eq!(handshake.ext_id("b"), None);
+        assert_eq!(handshake.ext_id("c"), Some(7));
+        assert_eq!(handshake.p(), None);
+    }
+
+    #[test]
+    fn encodes_keys_in_order_whatever_order_they_were_set_in() {
+        let handshake = ExtendedHandshake::new()
+            .with("v", 1)
+            .with("a", 2)
+            .with("v", 3);
+        assert_eq!(handshake.encode(), b"d1:ai2e1:vi3ee"[..]);
+    }
 }

@@ -171,7 +171,7 @@ impl ExtensionMessage {
             reader.finish()?;
             built
         } else {
-            let mut reader = DictReader::new(kind, payload)?;
+            let mut reader = DictReader::new(kind.name(), payload)?;
             Self::read(kind, &mut reader)?
         };
         built.ok_or(DecodeError::UnknownExtension)
@@ -179,7 +179,7 @@ impl ExtensionMessage {
 
     /// What of a payload is not canonical bencoding, with offsets; empty if it has no dictionary.
     pub fn form_flaws(name: &str, payload: &Bytes) -> Vec<Flaw> {
-        let limits = Limits::default();
+        let limits = Limits::PEER;
         let document = match name {
             // BEP 9, "data": the piece follows the dictionary.
             "ut_metadata" => bencode::read_prefix(payload, limits),
@@ -244,7 +244,7 @@ impl ExtensionMessage {
 }
 
 fn decode_metadata(payload: &Bytes) -> Result<ExtensionMessage, DecodeError> {
-    let mut reader = DictReader::new(Kind::UtMetadataUnknown, payload)?;
+    let mut reader = DictReader::new("ut_metadata", payload)?;
     let kind = match reader.int(&MSG_TYPE)? {
         0 => Kind::UtMetadataRequest,
         1 => Kind::UtMetadataData,
@@ -263,9 +263,8 @@ struct DictReader {
 }
 
 impl DictReader {
-    fn new(kind: Kind, payload: &Bytes) -> Result<Self, DecodeError> {
-        let message = kind.name();
-        let document = bencode::read_prefix(payload, Limits::default())
+    fn new(message: &'static str, payload: &Bytes) -> Result<Self, DecodeError> {
+        let document = bencode::read_prefix(payload, Limits::PEER)
             .map_err(|error| DecodeError::Bencode { message, error })?;
         let rest = payload.slice(document.end..);
         match document.value {
@@ -361,5 +360,97 @@ impl Sink for KeyCollector {
 
     fn dict(&mut self, _: &'static Field, value: &Dict) {
         self.0.get_or_insert_default().extend_from_slice(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(name: &str, payload: &'static [u8]) -> Result<ExtensionMessage, DecodeError> {
+        ExtensionMessage::decode(name, &Bytes::from_static(payload))
+    }
+
+    #[test]
+    fn finds_the_metadata_behind_the_dictionary() {
+        let message = decode(
+            "ut_metadata",
+            b"d8:msg_typei1e5:piecei4e10:total_sizei9eeee:",
+        );
+        let expected = ExtensionMessage::MetadataData {
+            piece: 4,
+            total_size: Some(9),
+            data: Bytes::from_static(b"ee:"),
+        };
+        assert_eq!(message, Ok(expected));
+    }
+
+    #[test]
+    fn keeps_a_metadata_message_of_unknown_type() {
+        let message = decode("ut_metadata", b"d8:msg_typei-7ee").unwrap();
+        assert_eq!(message.kind(), Kind::UtMetadataUnknown);
+        assert_eq!(message.to_string(), "ut_metadata_unknown msg_type=-7");
+        assert_eq!(message.encode_payload(), b"d8:msg_typei-7ee"[..]);
+    }
+
+    #[test]
+    fn names_the_key_that_is_missing_or_of_another_type() {
+        let errors = [
+            ("ut_metadata", &b"de"[..], "`ut_metadata` has no `msg_type`"),
+            (
+                "ut_metadata",
+                b"d8:msg_typei2ee",
+                "`ut_metadata_reject` has no `piece`",
+            ),
+            (
+                "ut_metadata",
+                b"d8:msg_type1:0e",
+                "`msg_type` of `ut_metadata` is not an integer but a string",
+            ),
+            (
+                "ut_pex",
+                b"5:added",
+                "`ut_pex` is not a dictionary but a string",
+            ),
+            (
+                "lt_donthave",
+                b"\0\0\x01",
+                "`lt_donthave` ends 3 bytes into `index`",
+            ),
+            (
+                "lt_donthave",
+                b"\0\0\0\x01\x02",
+                "`lt_donthave` goes on for 1 byte behind its last field",
+            ),
+        ];
+        for (name, payload, text) in errors {
+            assert_eq!(decode(name, payload).unwrap_err().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn does_not_decode_what_is_known_by_name_only() {
+        let error = Err(DecodeError::UnknownExtension);
+        assert_eq!(decode("ut_holepunch", b"de"), error);
+        assert_eq!(decode("no_such_thing", b"de"), error);
+    }
+
+    #[test]
+    fn finds_fields_and_keys_by_name() {
+        let reject = ExtensionMessage::MetadataReject { piece: 3 };
+        assert_eq!(reject.field("piece"), Some(FieldValue::Int(3)));
+        assert_eq!(reject.field("data"), None);
+        let handshake = decode("", b"d4:reqqi5e5:thing1:xe").unwrap();
+        assert_eq!(handshake.field("reqq"), Some(FieldValue::Int(5)));
+        let thing = FieldValue::Bytes(Bytes::from_static(b"x"));
+        assert_eq!(handshake.field("thing"), Some(thing));
+    }
+
+    #[test]
+    fn bytes_behind_a_dictionary_are_a_flaw_only_without_data() {
+        let payload = Bytes::from_static(b"d8:msg_typei0e5:piecei0eexyz");
+        assert!(ExtensionMessage::form_flaws("ut_metadata", &payload).is_empty());
+        assert_eq!(ExtensionMessage::form_flaws("ut_pex", &payload).len(), 1);
+        assert!(ExtensionMessage::form_flaws("lt_donthave", &payload).is_empty());
     }
 }

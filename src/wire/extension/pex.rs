@@ -57,3 +57,36 @@ fn addresses_v6(bytes: &[u8]) -> Vec<SocketAddr> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_peers_with_their_flags() {
+        let v6 = [&[0x20, 1, 0xd, 0xb8][..], &[0; 11], &[1, 0x1a, 0xe1]].concat();
+        let message = Value::dict([
+            (
+                "added",
+                Value::bytes(&[192, 0, 2, 1, 0x1a, 0xe1, 198, 51, 100, 7, 0xc8, 0xd5]),
+            ),
+            ("added.f", Value::bytes(&[0x12])),
+            ("added6", Value::bytes(&v6)),
+            ("dropped", Value::bytes(&[203, 0, 113, 9, 0x1a, 0xe9, 1, 2])),
+        ]);
+        let pex = PexMessage {
+            dict: message.as_dict().unwrap().clone(),
+        };
+        let added = [
+            ("192.0.2.1:6881", 0x12),
+            ("198.51.100.7:51413", 0),
+            ("[2001:db8::1]:6881", 0),
+        ];
+        assert_eq!(
+            pex.added(),
+            added.map(|(peer, flags)| (peer.parse().unwrap(), flags))
+        );
+        assert_eq!(pex.dropped(), ["203.0.113.9:6889".parse().unwrap()]);
+        assert_eq!(pex.string("dropped").len(), 8);
+    }
+}
