@@ -1,0 +1,235 @@
+//! The command line from outside: exit codes, what goes to which stream, bad input, and what each
+//! flag changes.
+
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The binary, without settings of the person who runs the tests.
+fn btspec() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_btspec"));
+    for (name, _) in std::env::vars() {
+        if name.starts_with("BTSPEC_") {
+            command.env_remove(name);
+        }
+    }
+    command.env_remove("NO_COLOR");
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+/// What a process left behind.
+#[derive(Debug)]
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    /// The exit code and something that standard error says.
+    #[track_caller]
+    fn stops(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, code, "{self:#?}");
+        for word in words {
+            assert!(self.err.contains(word), "no `{word}` in {self:#?}");
+        }
+        assert!(!self.err.contains("panicked"), "{self:#?}");
+    }
+}
+
+fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
+    output(btspec().args(args).stdin(Stdio::null()))
+}
+
+fn output(command: &mut Command) -> Ran {
+    let output = command.output().unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn with_input(args: &[&str], input: &[u8]) -> Ran {
+    let mut child = btspec()
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// An empty folder of this test, below cargo's own folder for such things.
+fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+#[test]
+fn help_is_a_result_and_names_every_exit_code() {
+    let help = run(["--help"]);
+    assert_eq!(help.code, 0);
+    assert!(help.err.is_empty());
+    for code in 0..=5 {
+        assert!(help.out.contains(&format!("\n  {code} ")), "{}", help.out);
+    }
+    let version = run(["--version"]);
+    assert_eq!(version.code, 0);
+    assert!(version.out.contains(env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn wrong_arguments_are_usage() {
+    run(["frobnicate"]).stops(2, &["frobnicate"]);
+    run::<&str>([]).stops(2, &["Usage"]);
+    run(["list", "--nonsense"]).stops(2, &["--nonsense"]);
+    run(["list", "--level", "hard"]).stops(2, &["hard", "must, should, practice, may"]);
+    run(["schema", "poem"]).stops(2, &["poem"]);
+}
+
+#[test]
+fn a_filter_that_is_none_shows_the_place() {
+    let ran = run(["list", "--filter", "tag(slow"]);
+    ran.stops(
+        2,
+        &["--filter", "`)` expected here", "  tag(slow\n          ^"],
+    );
+}
+
+#[test]
+fn filter_and_level_narrow_the_list() {
+    let all = run(["list"]);
+    assert_eq!(all.code, 0);
+    let rules = run(["list", "--filter", "rule()"]);
+    assert!(rules.out.lines().all(|line| line.starts_with("rule/")));
+    assert!(!rules.out.is_empty());
+    let musts = run(["list", "--level", "must"]);
+    assert!(musts.out.lines().count() <= all.out.lines().count());
+    assert!(!musts.out.contains("  practice  "), "{}", musts.out);
+    let none = run(["list", "--filter", "id(no/such)"]);
+    assert_eq!((none.code, none.out.as_str()), (0, ""));
+}
+
+#[test]
+fn flags_are_environment_variables_too() {
+    let flag = run(["list", "--filter", "rule()"]);
+    let variable = output(btspec().arg("list").env("BTSPEC_FILTER", "rule()"));
+    assert_eq!(flag.out, variable.out);
+}
+
+#[test]
+fn explains_and_suggests() {
+    let ran = run(["explain", "B6-RJ-01"]);
+    assert_eq!(ran.code, 0);
+    for words in [
+        "BEP 6",
+        "Why it matters",
+        "How it is judged",
+        "Common causes",
+    ] {
+        assert!(ran.out.contains(words), "{}", ran.out);
+    }
+    run(["explain", "B6-RJ-011"]).stops(2, &["did you mean `B6-RJ-01`?"]);
+}
+
+#[test]
+fn fixture_writes_the_same_bytes_every_time() {
+    let (a, b) = (folder("fixture-a"), folder("fixture-b"));
+    for dir in [&a, &b] {
+        let ran = run([OsStr::new("fixture"), OsStr::new("--out"), dir.as_os_str()]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_eq!(ran.out.lines().count(), 3);
+    }
+    for name in ["main", "one-piece", "tracker"] {
+        let file = format!("{name}.torrent");
+        assert_eq!(
+            std::fs::read(a.join(&file)).unwrap(),
+            std::fs::read(b.join(&file)).unwrap()
+        );
+    }
+}
+
+#[test]
+fn fixture_that_cannot_be_written_is_usage() {
+    let dir = folder("fixture-file");
+    let file = dir.join("file");
+    std::fs::write(&file, "").unwrap();
+    let ran = run([OsStr::new("fixture"), OsStr::new("--out"), file.as_os_str()]);
+    ran.stops(2, &["file"]);
+}
+
+#[test]
+fn decodes_hex_and_bytes_alike() {
+    let hex = with_input(&["decode"], b"00000005 04 00000007 # have 7\n00000001 00");
+    assert_eq!(hex.code, 0, "{hex:?}");
+    assert!(hex.out.contains("have index=7"), "{}", hex.out);
+    assert!(hex.out.contains("choke"));
+    let bytes = with_input(
+        &["decode", "-"],
+        &[0, 0, 0, 5, 4, 0, 0, 0, 7, 0, 0, 0, 1, 0],
+    );
+    assert_eq!(hex.out, bytes.out);
+}
+
+#[test]
+fn decode_accounts_for_every_byte() {
+    let ran = with_input(
+        &["decode"],
+        &[0, 0, 0, 2, 4, 9, 0xff, 0xff, 0xff, 0xff, 1, 2],
+    );
+    let covered = ran
+        .out
+        .lines()
+        .filter(|line| line.starts_with(' ') && !line.contains("note:"))
+        .map(|line| {
+            line.split_whitespace()
+                .nth(1)
+                .unwrap()
+                .parse::<usize>()
+                .unwrap()
+        })
+        .sum::<usize>();
+    assert_eq!(covered, 12, "{}", ran.out);
+    assert!(ran.out.contains("undecodable") && ran.out.contains("over the limit"));
+}
+
+#[test]
+fn decode_without_a_file_or_with_half_a_digit_is_usage() {
+    run(["decode", "no/such/file"]).stops(2, &["no/such/file"]);
+    with_input(&["decode"], b"000").stops(2, &["odd number"]);
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    for args in [&["list", "--plays"][..], &["schema", "report"]] {
+        let mut child = btspec()
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let mut err = String::new();
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut err)
+            .unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{err}");
+        assert_eq!(err, "");
+    }
+}
