@@ -4,28 +4,33 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::table::{RULES, Rule, Ruling};
-use crate::session::{Event, Session};
-use crate::trace::ConnId;
+use crate::requirement::Role;
+use crate::session::{Event, EventKind, Session};
+use crate::trace::{ConnId, What};
 use crate::wire::PeerId;
 
-/// What the target is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// It has everything.
-    Seed,
-    /// It downloads.
-    Leech,
-}
+/// Peer ids that are remembered.
+const MAX_PEER_IDS: usize = 256;
 
 /// What a rule may know beyond the connection.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Context {
-    /// What the target is in this case, if that is known.
-    pub role: Option<Role>,
-    /// The target's peer id on every connection of the case.
+    /// What the target is in this case; `Any` where nobody knows.
+    pub role: Role,
+    /// Peer ids that the target had before it was started anew.
+    pub earlier_peer_ids: Vec<PeerId>,
+    /// Peer ids of the target since then.
     pub peer_ids: BTreeMap<ConnId, PeerId>,
-    /// When the target's process was started anew, in time of the case.
-    pub restarted: Vec<Duration>,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self {
+            role: Role::Any,
+            earlier_peer_ids: Vec::new(),
+            peer_ids: BTreeMap::new(),
+        }
+    }
 }
 
 /// A rule was broken.
@@ -85,7 +90,7 @@ impl Judge {
     /// With the target's role, where it is known.
     #[must_use]
     pub fn with_role(mut self, role: Role) -> Self {
-        self.context.role = Some(role);
+        self.context.role = role;
         self
     }
 
@@ -101,16 +106,21 @@ impl Judge {
         self
     }
 
-    /// The target's process was started anew at `at`.
-    pub fn handle_restart(&mut self, at: Duration) {
-        self.context.restarted.push(at);
+    /// The target's process was started anew.
+    pub fn handle_restart(&mut self) {
+        let ids = std::mem::take(&mut self.context.peer_ids);
+        for id in ids.into_values() {
+            if self.context.earlier_peer_ids.len() < MAX_PEER_IDS {
+                self.context.earlier_peer_ids.push(id);
+            }
+        }
     }
 
     /// Puts an event to every rule. `session` is the one that made the event.
     pub fn handle(&mut self, event: &Event, session: &Session) -> Vec<Violation> {
         self.last_seq = self.last_seq.max(event.observation.seq);
         let mut violations = Vec::new();
-        if event.received() {
+        if event.received() || matches!(event.kind, EventKind::Closed(_)) {
             for (rule, count) in RULES.iter().zip(&mut self.counts) {
                 if event.tainted && !rule.absolute || self.off.contains(&rule.id) {
                     continue;
@@ -149,7 +159,15 @@ impl Judge {
 }
 
 impl Context {
-    fn learn(&mut self, _event: &Event) {}
+    fn learn(&mut self, event: &Event) {
+        if let What::Handshake(handshake) = &event.observation.what
+            && event.received()
+            && self.peer_ids.len() < MAX_PEER_IDS
+        {
+            self.peer_ids
+                .insert(event.observation.conn, handshake.peer_id);
+        }
+    }
 }
 
 fn violation(rule: &Rule, event: &Event, last_seq: u64, detail: String) -> Violation {

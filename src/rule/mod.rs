@@ -13,9 +13,19 @@
     clippy::disallowed_methods
 )]
 
+pub mod bep10;
+pub mod bep20;
+pub mod bep21;
+pub mod bep27;
 pub mod bep3;
+pub mod bep4;
+pub mod bep5;
+pub mod bep6;
 pub mod judge;
 pub mod table;
+#[cfg(test)]
+mod tests;
+mod view;
 
-pub use judge::{Context, Judge, Role, Tally, Violation};
+pub use judge::{Context, Judge, Tally, Violation};
 pub use table::{RULES, Rule, Ruling, by_id};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::event::Event;
+use super::event::{Event, Stand};
 use super::ext_ids::ExtIds;
 use super::half::Half;
 use super::ledger::{Entry, EntryState, Ledger};
@@ -309,10 +309,14 @@ impl Session {
         self.proven
     }
 
+    /// The tester has a ut_metadata request open.
+    pub fn metadata_owed(&self) -> bool {
+        !self.metadata_asked.is_empty()
+    }
+
     /// Piece `index` can be requested from the tester as far as the target may know: announced, and
     /// not taken back for sure.
-    pub(super) fn announced_by_us(&self, index: u32) -> super::event::Stand {
-        use super::event::Stand;
+    pub(super) fn announced_by_us(&self, index: u32) -> Stand {
         if !self.ours.announced.get(index) {
             return Stand::Wrong;
         }

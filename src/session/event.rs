@@ -247,13 +247,13 @@ pub struct ExtendedUse {
     pub name: Option<String>,
     /// Whether the id stands in the receiver's `m`.
     pub stand: Stand,
-    /// The receiver has set this name to 0, and the sender knows.
+    /// The receiver has set this name to 0, and no other id of it can be in force.
     pub switched_off: bool,
     /// The receiver had sent an extension handshake.
     pub after_handshake: bool,
     /// The name that the *sender's* own `m` gives this id.
     pub senders_own: Option<String>,
-    /// The message answers one of the receiver's, such as a ut_metadata request.
+    /// The message answers a ut_metadata request of the receiver, or may be meant to.
     pub answer: bool,
 }
 

@@ -85,12 +85,30 @@ impl ExtIds {
         }
     }
 
-    /// Whether the side has set `name` to 0 and the other side must have read it.
+    /// Whether the side has set `name` to 0 and no other id of it can be in force: it had none, or
+    /// the other side has read the change.
     pub fn switched_off(&self, name: &str) -> bool {
-        self.map.known().get(name) == Some(&0)
+        self.map.sent().get(name) == Some(&0)
             && !self
                 .map
                 .possible(|map| map.get(name).is_some_and(|id| *id != 0))
+    }
+
+    /// Whether any extension is switched off.
+    pub fn any_switched_off(&self) -> bool {
+        let mut names = self.map.sent().keys();
+        names.any(|name| self.switched_off(name))
+    }
+
+    /// Two names with the same id, by all handshakes together.
+    pub fn clash(&self) -> Option<(&str, &str, u8)> {
+        let mut by_id: BTreeMap<u8, &str> = BTreeMap::new();
+        for (name, id) in self.iter() {
+            if let Some(other) = by_id.insert(id, name) {
+                return Some((other, name, id));
+            }
+        }
+        None
     }
 
     /// How many handshakes there were.

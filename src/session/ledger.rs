@@ -61,6 +61,9 @@ pub struct Entry {
     pub choked: bool,
     /// Chokes by the answering side before this was asked.
     pub chokes: u64,
+    /// The asking side may take it for settled, though it is not: something like an answer came,
+    /// for the same piece and not right.
+    pub doubtful: bool,
     /// What became of it.
     pub state: EntryState,
 }
@@ -284,6 +287,17 @@ impl Ledger {
         self.answer(chosen, proves, ambiguous, AnswerHow::Reject, block, at)
     }
 
+    /// Something like an answer came for this piece, and answers nothing.
+    pub(super) fn doubt(&mut self, index: u32) {
+        for id in &self.live {
+            if let Some(entry) = self.entries.get_mut(id)
+                && entry.block.index == index
+            {
+                entry.doubtful = true;
+            }
+        }
+    }
+
     /// The connection has ended.
     pub(super) fn close(&mut self) {
         for id in self.live.clone() {
@@ -452,6 +466,7 @@ mod tests {
                 marks: Marks::default(),
                 choked: false,
                 chokes: 0,
+                doubtful: false,
                 state: EntryState::Open,
             })
             .id

@@ -12,7 +12,10 @@ use super::event::{
 use super::ledger::{Entry, EntryState, MAX_ENTRIES, Marks, Settled};
 use crate::torrent::{BLOCK_LEN, PieceSet};
 use crate::trace::{CloseHow, Dir, Observation, What};
-use crate::wire::{BlockRef, Capability, DecodeError, ExtensionMessage, Handshake, Kind, Message};
+use crate::wire::{
+    BlockRef, Capability, DecodeError, ExtendedHandshake, ExtensionMessage, Handshake, Kind,
+    Message,
+};
 
 /// Requests that a side keeps open where it gave no `reqq`: the default that BEP 10 quotes.
 const DEFAULT_REQQ: u64 = 250;
@@ -35,6 +38,10 @@ impl Session {
             side.first_typed.get_or_insert(kind);
             side.typed
         });
+        if typed == 1 && dir == Dir::Received {
+            // Either it has come or something else has taken its place.
+            self.timers.availability = None;
+        }
         let mut payload = None;
         let kind = match &observation.what {
             What::Handshake(handshake) => self.handshake(dir, handshake, at),
@@ -218,9 +225,7 @@ impl Session {
         has: PieceSet,
         typed: u64,
     ) -> EventKind {
-        if dir == Dir::Received {
-            self.timers.availability = None;
-        } else {
+        if dir == Dir::Sent {
             self.withdrawn.retain(|index, _| !has.get(*index));
         }
         let side = self.half_mut(dir);
@@ -290,7 +295,7 @@ impl Session {
             beyond_reqq: live >= reqq,
         };
         let open_since = open
-            .filter(|e| !asking.requests.choked_since(e))
+            .filter(|e| !e.doubtful && !asking.requests.choked_since(e))
             .map(|e| at.saturating_sub(e.at));
         let own = asking.has.get(block.index);
         let complete = asking.complete();
@@ -302,6 +307,7 @@ impl Session {
             marks,
             choked,
             chokes: 0,
+            doubtful: false,
             state: EntryState::Open,
         });
         EventKind::Request(Asked {
@@ -403,6 +409,9 @@ impl Session {
                 })
             }
             Settled::Nothing { near } => {
+                if dir == Dir::Sent {
+                    self.theirs.requests.doubt(block.index);
+                }
                 let asked = &self.half(dir.flip()).requests;
                 let excused = asked.has_marked_live()
                     || asked.has_been_odd()
@@ -440,7 +449,9 @@ impl Session {
         if let Ok(message) = &decoded {
             side.took(message);
         }
-        if let Ok(ExtensionMessage::Handshake(handshake)) = &decoded {
+        if let Ok(ExtensionMessage::Handshake(handshake)) = &decoded
+            && !is_metadata(handshake)
+        {
             if let Some(upload_only) = handshake.upload_only() {
                 side.upload_only = upload_only != 0;
             }
@@ -492,6 +503,11 @@ impl Session {
             answer = self.extension(dir, message, order);
         }
         *payload = decoded;
+        let metadata = [&name, &senders_own]
+            .into_iter()
+            .flatten()
+            .any(|name| name == "ut_metadata");
+        answer |= metadata && stand == Stand::Wrong && self.awaits_metadata(dir);
         EventKind::Extended(ExtendedUse {
             ext_id,
             name,
@@ -538,6 +554,12 @@ impl Session {
             | ExtensionMessage::MetadataUnknown { .. }
             | ExtensionMessage::Pex(_) => false,
         }
+    }
+
+    /// The tester has asked for metadata, so that a ut_metadata message of the target may be meant
+    /// as the answer.
+    pub(super) fn awaits_metadata(&self, dir: Dir) -> bool {
+        dir == Dir::Received && !self.metadata_asked.is_empty()
     }
 
     /// Whether the target may take what we sent otherwise than we do.
@@ -588,6 +610,11 @@ impl Session {
             | Message::Port { .. } => false,
         }
     }
+}
+
+/// A ut_metadata message under id 0, as Transmission sends it where the id was set to 0.
+pub(crate) fn is_metadata(handshake: &ExtendedHandshake) -> bool {
+    handshake.get("msg_type").is_some() && handshake.get("m").is_none()
 }
 
 /// Kind of a message whose id counts for "first message": 0–8 and 13–17. A frame that does not fit
