@@ -1,1 +1,17 @@
-//! The `target` layer.
+//! The peer under test, outside simulation: how it is named, reached, started and looked after.
+//!
+//! [`Spec`] is what a user says, [`Sources`] where we come from, [`look`](probe::look) the first
+//! glance. [`client`] starts real clients from driver files; [`serve`] puts the reference peer on
+//! sockets for other people's tests. The loop that plays cases over sockets is `engine::driver`.
+
+pub mod client;
+pub mod guard;
+pub mod probe;
+pub mod serve;
+pub mod source;
+pub mod spec;
+
+pub use probe::{Looks, ProbeError, Sight, look};
+pub use serve::Server;
+pub use source::{SourceError, SourceList, Sources};
+pub use spec::{Address, LookupError, Spec, SpecError};

@@ -1,0 +1,558 @@
+//! A client under test that we started: its start, verbs, health and end.
+
+use std::io::{self, BufRead, BufReader};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::file::ClientFile;
+use super::folder::Folder;
+use super::health::{self, Usage};
+use super::log::Log;
+use super::run::{self, run};
+use super::template::Vars;
+use crate::peer::Role;
+use crate::target::guard::{self, Ended, Report};
+use crate::target::probe::{Looks, ProbeError, look};
+use crate::target::source::Sources;
+use crate::torrent::{DataError, Torrent};
+
+/// Where the program with the guard in it is: normally we ourselves.
+#[derive(Debug, Clone)]
+pub struct Launcher(PathBuf);
+
+/// A running client.
+#[derive(Debug)]
+pub struct Client {
+    file: ClientFile,
+    addr: SocketAddr,
+    vars: Vars,
+    folder: PathBuf,
+    guard: Child,
+    /// The guard cleans up when this is closed, by us or by our death.
+    hold: Option<ChildStdin>,
+    state: watch::Receiver<State>,
+    log: Log,
+}
+
+/// What the guard has told of the client.
+#[derive(Debug, Clone, Default)]
+struct State {
+    pid: Option<u32>,
+    failed: Option<String>,
+    ended: Option<Ended>,
+    /// The guard itself is gone.
+    lost: bool,
+}
+
+/// State of a client's processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientHealth {
+    /// Whether its first process runs.
+    pub alive: bool,
+    /// Exit code of a process that ended by itself.
+    pub exit: Option<i32>,
+    /// Resident bytes of all its processes.
+    pub memory: Option<u64>,
+    /// Open files and sockets of all its processes.
+    pub files: Option<u64>,
+}
+
+/// What became of a verb.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VerbOutcome {
+    /// Done; standard output.
+    Done(String),
+    /// The driver does not know it.
+    Unknown,
+    /// It failed; why.
+    Failed(String),
+}
+
+/// Why a client does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// This system has no process groups.
+    #[error("clients can be started on Unix only; start it yourself and use --target")]
+    Unsupported,
+    /// Something that the driver needs is not installed.
+    #[error("{client} cannot run here: {why}; {hint}")]
+    Need {
+        /// The client.
+        client: String,
+        /// What went wrong.
+        why: String,
+        /// What the driver's author recommends.
+        hint: String,
+    },
+    /// The driver does not start it in this role.
+    #[error("{client} cannot be started as {role}")]
+    Role {
+        /// The client.
+        client: String,
+        /// The role.
+        role: &'static str,
+    },
+    /// We could not do our part.
+    #[error("cannot start {client}: {source}")]
+    System {
+        /// The client.
+        client: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Torrent or data could not be written for it.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// It could not be started, ended at once, or its `after_start` failed.
+    #[error("{client} does not start: {why}{}", indented(.log))]
+    Start {
+        /// The client.
+        client: String,
+        /// What happened.
+        why: String,
+        /// Its last lines.
+        log: Vec<String>,
+    },
+    /// It runs, but does not serve our torrent.
+    #[error("{client} is not ready after {} s: {why}{}", .within.as_secs(), indented(.log))]
+    NotReady {
+        /// The client.
+        client: String,
+        /// How long we waited.
+        within: Duration,
+        /// What the last look at it showed.
+        why: String,
+        /// Its last lines.
+        log: Vec<String>,
+    },
+    /// The driver claims to know a verb that does not exist.
+    #[error("{client}: the unknown verb `{verb}` must end with exit code 64, but {got}")]
+    VerbProbe {
+        /// The client.
+        client: String,
+        /// A name made up for the purpose.
+        verb: String,
+        /// What happened.
+        got: String,
+    },
+}
+
+impl Launcher {
+    /// This program.
+    ///
+    /// # Errors
+    /// When the system does not know where it is.
+    pub fn this_program() -> io::Result<Self> {
+        std::env::current_exe().map(Self)
+    }
+
+    /// The program at `path`; tests name the binary that they were built with.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+}
+
+impl ClientFile {
+    /// Runs the driver's checks; returns the client's version, if its driver can tell.
+    ///
+    /// # Errors
+    /// When something that it needs is missing.
+    pub async fn check(&self) -> Result<Option<String>, ClientError> {
+        let folder = Folder::new(&self.name).map_err(|source| self.system(source))?;
+        let script = folder.write_script(self.script.as_ref());
+        let mut vars = self.vars.clone();
+        vars.insert(
+            "script".to_owned(),
+            script.map_err(|source| self.system(source))?,
+        );
+        for need in &self.needs {
+            let ran = run(&need.run.fill(&vars), folder.path(), COMMAND_LIMIT).await;
+            let why = match ran {
+                Ok(ran) if ran.code == Some(0) => continue,
+                Ok(ran) => ran.last,
+                Err(why) => why,
+            };
+            return Err(ClientError::Need {
+                client: self.name.clone(),
+                why,
+                hint: need.hint.clone(),
+            });
+        }
+        let Some(version) = &self.version else {
+            return Ok(None);
+        };
+        let ran = run(&version.fill(&vars), folder.path(), COMMAND_LIMIT).await;
+        Ok(ran.ok().and_then(|ran| {
+            let texts = [ran.out.as_str(), ran.last.as_str()];
+            texts.into_iter().find_map(version_in)
+        }))
+    }
+
+    fn system(&self, source: io::Error) -> ClientError {
+        ClientError::System {
+            client: self.name.clone(),
+            source,
+        }
+    }
+}
+
+impl Client {
+    /// Starts a client and waits until it serves `torrent`: a handshake for its info hash and, for
+    /// a seed, every piece announced. A leech starts empty.
+    ///
+    /// # Errors
+    /// When it does not come to that in the driver's time.
+    pub async fn start(
+        file: &ClientFile,
+        role: Role,
+        torrent: &Torrent,
+        launcher: &Launcher,
+        sources: &mut Sources,
+    ) -> Result<Self, ClientError> {
+        if !cfg!(unix) {
+            return Err(ClientError::Unsupported);
+        }
+        let role_name = match role {
+            Role::Seed => "seed",
+            Role::Leech => "leech",
+        };
+        if !file.roles.contains(&role) {
+            return Err(ClientError::Role {
+                client: file.name.clone(),
+                role: role_name,
+            });
+        }
+        let system = |source| file.system(source);
+        let mut folder = Folder::new(&file.name).map_err(system)?;
+        let bind = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let [port, ctl] = free_ports(bind).map_err(system)?;
+        let mut vars = file.vars.clone();
+        vars.insert(
+            "script".to_owned(),
+            folder.write_script(file.script.as_ref()).map_err(system)?,
+        );
+        for (name, value) in [
+            ("bind", bind.to_string()),
+            ("port", port.to_string()),
+            ("ctl", ctl.to_string()),
+            ("role", role_name.to_owned()),
+        ] {
+            vars.insert(name.to_owned(), value);
+        }
+        folder.furnish(file, role, torrent, &mut vars)?;
+        let mut client = Self::spawn(file, launcher, folder.path(), vars, bind, port)?;
+        folder.hand_over();
+        client.begin().await?;
+        client.ready(role, torrent, sources).await?;
+        Ok(client)
+    }
+
+    fn spawn(
+        file: &ClientFile,
+        launcher: &Launcher,
+        folder: &Path,
+        vars: Vars,
+        bind: IpAddr,
+        port: u16,
+    ) -> Result<Self, ClientError> {
+        let mut command = std::process::Command::new(&launcher.0);
+        command
+            .arg(guard::SUBCOMMAND)
+            .arg(folder)
+            .arg(file.grace.as_millis().to_string())
+            .args(file.start.fill(&vars))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        run::without_proxies(&mut command);
+        for (name, value) in &file.env {
+            command.env(name, value.fill(&vars));
+        }
+        let mut guard = command.spawn().map_err(|source| file.system(source))?;
+        let hold = guard.stdin.take();
+        let state = follow(guard.stdout.take());
+        let log = guard.stderr.take().map(Log::follow).unwrap_or_default();
+        Ok(Self {
+            file: file.clone(),
+            addr: SocketAddr::new(bind, port),
+            vars,
+            folder: folder.to_owned(),
+            guard,
+            hold,
+            state,
+            log,
+        })
+    }
+
+    /// Waits for the process, then does what the driver wants done once it runs.
+    async fn begin(&mut self) -> Result<(), ClientError> {
+        let started = self
+            .state
+            .wait_for(|state| state.pid.is_some() || state.failed.is_some() || state.lost);
+        let why = match timeout(COMMAND_LIMIT, started).await {
+            Ok(Ok(state)) if state.pid.is_some() => None,
+            Ok(Ok(state)) => Some(state.failed.clone()),
+            _ => Some(None),
+        };
+        if let Some(why) = why {
+            return Err(self.no_start(why.unwrap_or_else(|| "its guard ended".to_owned())));
+        }
+        if let Some(after) = &self.file.after_start {
+            let argv = after.fill(&self.vars);
+            match run(&argv, &self.folder, self.file.ready_within).await {
+                Ok(ran) if ran.code == Some(0) => {}
+                Ok(ran) => return Err(self.no_start(format!("after_start: {}", ran.last))),
+                Err(why) => return Err(self.no_start(format!("after_start: {why}"))),
+            }
+        }
+        Ok(())
+    }
+
+    async fn ready(
+        &mut self,
+        role: Role,
+        torrent: &Torrent,
+        sources: &mut Sources,
+    ) -> Result<(), ClientError> {
+        let end = Instant::now() + self.file.ready_within;
+        let watch = match role {
+            Role::Seed => LOOK_LIMIT,
+            Role::Leech => Duration::ZERO,
+        };
+        loop {
+            let from = sources.fresh();
+            let why = match look(self.addr, from, torrent, LOOK_LIMIT, watch).await {
+                Ok(sight) => match (role, sight.looks()) {
+                    (Role::Leech, _) | (Role::Seed, Looks::Seed) => return Ok(()),
+                    (Role::Seed, Looks::Partial { has, of }) => {
+                        format!("it announced {has} of {of} pieces")
+                    }
+                    (Role::Seed, Looks::Leech) => "it announced no pieces".to_owned(),
+                },
+                Err(ProbeError::Dial(why)) => why.to_string(),
+                Err(why) => why.to_string(),
+            };
+            if let Some(ended) = self.ended() {
+                return Err(self.no_start(format!("it ended with {ended}")));
+            }
+            if Instant::now() >= end {
+                return Err(ClientError::NotReady {
+                    client: self.file.name.clone(),
+                    within: self.file.ready_within,
+                    why,
+                    log: self.log.last(LOG_LINES),
+                });
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    fn no_start(&self, why: String) -> ClientError {
+        ClientError::Start {
+            client: self.file.name.clone(),
+            why,
+            log: self.log.last(LOG_LINES),
+        }
+    }
+
+    fn ended(&self) -> Option<Ended> {
+        self.state.borrow().ended
+    }
+
+    /// The driver.
+    pub fn file(&self) -> &ClientFile {
+        &self.file
+    }
+
+    /// Where it listens for peers.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The last lines of its own output.
+    pub fn log(&self, lines: usize) -> Vec<String> {
+        self.log.last(lines)
+    }
+
+    /// Looks at its processes.
+    pub fn health(&self) -> ClientHealth {
+        let state = self.state.borrow().clone();
+        let Usage { memory, files } = match state.pid {
+            Some(pid) if state.ended.is_none() => health::of_group(pid),
+            _ => Usage::default(),
+        };
+        ClientHealth {
+            alive: state.ended.is_none() && !state.lost,
+            exit: match state.ended {
+                Some(Ended::Exit(code)) => Some(code),
+                _ => None,
+            },
+            memory,
+            files,
+        }
+    }
+
+    /// Waits until its first process has ended: exit code, if it has one, and how in words.
+    /// Dropping the future loses nothing.
+    pub async fn death(&self) -> (Option<i32>, String) {
+        let mut state = self.state.clone();
+        let over = state.wait_for(|state| state.ended.is_some() || state.lost);
+        let ended = over.await.ok().and_then(|state| state.ended);
+        match ended {
+            Some(Ended::Exit(code)) => (Some(code), format!("exit code {code}")),
+            Some(ended) => (None, ended.to_string()),
+            None => (None, "its guard ended".to_owned()),
+        }
+    }
+
+    /// A command that carries out a verb, to be run beside other things.
+    pub fn verb(&self, command: &str) -> impl Future<Output = VerbOutcome> + use<> {
+        let (verb, arg) = command
+            .trim()
+            .split_once(' ')
+            .unwrap_or((command.trim(), ""));
+        let known = self.file.verbs.get(verb);
+        let mut vars = self.vars.clone();
+        vars.insert("verb".to_owned(), verb.to_owned());
+        vars.insert("arg".to_owned(), arg.trim().to_owned());
+        let argv = known
+            .or(self.file.other_verb.as_ref())
+            .map(|command| command.fill(&vars));
+        let folder = self.folder.clone();
+        async move {
+            let Some(argv) = argv else {
+                return VerbOutcome::Unknown;
+            };
+            match run(&argv, &folder, COMMAND_LIMIT).await {
+                Ok(ran) => match ran.code {
+                    Some(0) => VerbOutcome::Done(ran.out),
+                    Some(UNKNOWN_VERB) => VerbOutcome::Unknown,
+                    Some(code) => VerbOutcome::Failed(format!("exit code {code}: {}", ran.last)),
+                    None => VerbOutcome::Failed("ended by a signal".to_owned()),
+                },
+                Err(why) => VerbOutcome::Failed(why),
+            }
+        }
+    }
+
+    /// Asks for a verb that does not exist, which the driver must say: one that answers `done` to
+    /// everything would make verdicts about nothing.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn probe_verbs(&self) -> Result<(), ClientError> {
+        let verb = format!("no-such-verb-{:04x}", self.addr.port());
+        let got = match self.verb(&verb).await {
+            VerbOutcome::Unknown => return Ok(()),
+            VerbOutcome::Done(_) => "it says that it did it".to_owned(),
+            VerbOutcome::Failed(why) => format!("it failed with {why}"),
+        };
+        Err(ClientError::VerbProbe {
+            client: self.file.name.clone(),
+            verb,
+            got,
+        })
+    }
+
+    /// Ends it and waits until nothing of it is left.
+    pub async fn stop(mut self) {
+        self.hold = None;
+        let end = Instant::now() + self.file.grace + STOP_LIMIT;
+        while matches!(self.guard.try_wait(), Ok(None)) && Instant::now() < end {
+            sleep(STOP_STEP).await;
+        }
+    }
+}
+
+/// Reads the guard's reports in a thread of its own.
+fn follow(from: Option<ChildStdout>) -> watch::Receiver<State> {
+    let (sender, receiver) = watch::channel(State::default());
+    thread::spawn(move || {
+        let lines = from.map(|from| BufReader::new(from).lines());
+        for line in lines.into_iter().flatten().map_while(Result::ok) {
+            let Ok(report) = line.parse::<Report>() else {
+                continue;
+            };
+            sender.send_modify(|state| match report {
+                Report::Started(pid) => state.pid = Some(pid),
+                Report::Failed(why) => state.failed = Some(why),
+                Report::Ended(ended) => state.ended = Some(ended),
+            });
+        }
+        sender.send_modify(|state| state.lost = true);
+    });
+    receiver
+}
+
+/// Ports that nobody uses now. All are held until the last is found, so that they differ.
+fn free_ports<const N: usize>(ip: IpAddr) -> io::Result<[u16; N]> {
+    let mut ports = [0; N];
+    let mut held = Vec::with_capacity(N);
+    for port in &mut ports {
+        let listener = TcpListener::bind(SocketAddr::new(ip, 0))?;
+        *port = listener.local_addr()?.port();
+        held.push(listener);
+    }
+    Ok(ports)
+}
+
+/// The first word that looks like a version: digits and dots.
+fn version_in(text: &str) -> Option<String> {
+    let digits = |c: char| c.is_ascii_digit() || c == '.';
+    let words = text.split(|c: char| !digits(c));
+    let mut words = words.map(|word| word.trim_matches('.'));
+    words.find(|word| word.contains('.')).map(str::to_owned)
+}
+
+fn indented(log: &[String]) -> String {
+    log.iter().map(|line| format!("\n    {line}")).collect()
+}
+
+/// Exit code of a verb that a driver does not know.
+const UNKNOWN_VERB: i32 = 64;
+
+/// Longest time for a check or a verb.
+const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+
+/// Longest time for one look at a client that starts.
+const LOOK_LIMIT: Duration = Duration::from_secs(5);
+
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Time for the guard beyond the client's own grace.
+const STOP_LIMIT: Duration = Duration::from_secs(8);
+
+const STOP_STEP: Duration = Duration::from_millis(5);
+
+const LOG_LINES: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_versions() {
+        for (text, version) in [
+            ("transmission-daemon 3.00 (bb6b5a062e)", Some("3.00")),
+            ("2.1.1.0", Some("2.1.1.0")),
+            ("v1.", None),
+            ("nothing", None),
+        ] {
+            assert_eq!(version_in(text).as_deref(), version, "{text}");
+        }
+    }
+
+    #[test]
+    fn free_ports_differ() {
+        let ports = free_ports::<8>(IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap();
+        let unique = ports.iter().collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(unique.len(), 8);
+    }
+}

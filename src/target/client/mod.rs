@@ -1,0 +1,17 @@
+//! Clients that btspec starts itself.
+//!
+//! A driver is data: `clients/NAME.yaml` says how a client is started, told to do things and
+//! stopped, with at most one helper script beside it ([`ClientFile`]). A started one is a
+//! [`Client`]; each lives in a folder of its own below the guard of [`guard`](super::guard).
+
+mod file;
+mod folder;
+mod health;
+mod launch;
+mod load;
+mod log;
+mod run;
+mod template;
+
+pub use file::{ClientFile, FileError, Flaw};
+pub use launch::{Client, ClientError, ClientHealth, Launcher, VerbOutcome};
