@@ -89,6 +89,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli/"]),
     ("sha1", &["torrent/"]),
     ("bitvec", &["torrent/"]),
+    ("rustix", &["target/guard"]),
 ];
 
 /// What only the binary's output module may call.

@@ -20,6 +20,9 @@ use stop::Stop;
 
 /// Runs the command line.
 pub(crate) fn main() -> ExitCode {
+    if let Some(exit) = guard() {
+        return exit;
+    }
     // A panic is a bug of ours, and has the exit code of one.
     let exit = std::panic::catch_unwind(|| match Cli::try_parse() {
         Ok(cli) => dispatch(cli.command),
@@ -38,6 +41,20 @@ pub(crate) fn main() -> ExitCode {
             Exit::Internal.into()
         }
     }
+}
+
+/// `btspec __guard …`, which a run starts beside each client. No user types it, so it has no place
+/// in the help.
+fn guard() -> Option<ExitCode> {
+    let mut args = std::env::args_os().skip(1);
+    if args.next()? != btspec::target::guard::SUBCOMMAND {
+        return None;
+    }
+    #[cfg(unix)]
+    let code = btspec::target::guard::main(args);
+    #[cfg(not(unix))]
+    let code = Exit::Usage.code();
+    Some(code.into())
 }
 
 /// `--help` and `--version` are results; the rest of clap's messages are diagnostics.

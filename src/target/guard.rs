@@ -88,7 +88,8 @@ mod unix {
     use std::time::Duration;
 
     use rustix::process::{
-        Pid, Signal, kill_process, kill_process_group, setsid, test_kill_process_group,
+        Pid, Signal, WaitOptions, kill_process, kill_process_group, setsid,
+        test_kill_process_group, waitpid,
     };
 
     use super::{Ended, Report};
@@ -183,18 +184,30 @@ mod unix {
                 if let Ok(Seen::ClientEnded(_)) = seen.recv_timeout(STEP) {
                     ended = true;
                 }
+                // Members of the group that outlived their parent are ours, and count until reaped.
+                for pid in children().into_iter().filter(|pid| *pid != group) {
+                    let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+                }
             }
             if !gone(ended) {
                 let _ = kill_process_group(group, Signal::KILL);
-            }
-            // Whoever left the group is our child by now, where the system knows subreapers.
-            for pid in children() {
-                let _ = kill_process(pid, Signal::KILL);
             }
             while !ended {
                 match seen.recv_timeout(KILL_LIMIT) {
                     Ok(Seen::ClientEnded(_)) | Err(_) => ended = true,
                     Ok(Seen::RunEnded) => {}
+                }
+            }
+            // Whoever left the group is our child by now, where the system knows subreapers. Its
+            // own children become ours when it dies, hence the rounds.
+            for _ in 0..ROUNDS {
+                let left = children();
+                if left.is_empty() {
+                    break;
+                }
+                for pid in left {
+                    let _ = kill_process(pid, Signal::KILL);
+                    let _ = waitpid(Some(pid), WaitOptions::empty());
                 }
             }
         }
@@ -267,6 +280,8 @@ mod unix {
     }
 
     const STEP: Duration = Duration::from_millis(20);
+
+    const ROUNDS: u32 = 100;
 
     const KILL_LIMIT: Duration = Duration::from_secs(5);
 }

@@ -47,8 +47,9 @@ impl Folder {
         let Some(Script { name, text }) = script else {
             return Ok(String::new());
         };
+        // Not under its own name: `libtorrent.py` would be found by `import libtorrent`.
         let name = Path::new(name).file_name().unwrap_or_default();
-        let path = self.path.join(name);
+        let path = self.path.join(format!("driver-{}", name.to_string_lossy()));
         std::fs::write(&path, text)?;
         Ok(shown(&path))
     }

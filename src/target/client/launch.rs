@@ -316,7 +316,7 @@ impl Client {
     }
 
     async fn ready(
-        &mut self,
+        &self,
         role: Role,
         torrent: &Torrent,
         sources: &mut Sources,
@@ -417,7 +417,7 @@ impl Client {
         let (verb, arg) = command
             .trim()
             .split_once(' ')
-            .unwrap_or((command.trim(), ""));
+            .unwrap_or_else(|| (command.trim(), ""));
         let known = self.file.verbs.get(verb);
         let mut vars = self.vars.clone();
         vars.insert("verb".to_owned(), verb.to_owned());
