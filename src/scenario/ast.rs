@@ -55,6 +55,8 @@ pub struct Case {
     pub when: Option<Expr>,
     /// Set-up: a miss is `inconclusive`.
     pub given: Vec<Step>,
+    /// Lists that some step appends to: empty when the play begins.
+    pub lists: Vec<String>,
     /// What judges.
     pub steps: Vec<Step>,
     /// Best effort at the end.
@@ -248,7 +250,7 @@ pub struct Step {
     pub span: Span,
     /// What to do.
     pub action: Action,
-    /// Which connection; inherited from the step before when `None`.
+    /// Which connection, inheritance resolved. `None` only for a `never` that listens on all.
     pub peer: Option<String>,
     /// Deadline of the whole step, composite or not.
     pub within: Option<Delay>,

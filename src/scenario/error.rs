@@ -1,6 +1,12 @@
-//! Errors of scenario files, and the one way in which they are shown.
+//! Errors of scenario files, and the one way in which a place in a file is shown.
+
+use std::fmt;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::span::Span;
+use crate::requirement;
 
 /// What is wrong with a scenario file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,10 +14,10 @@ pub struct ScenarioError {
     /// When it was found.
     pub phase: Phase,
     /// Where; `None` for a file that cannot be read.
-    pub span: Option<Span>,
+    pub span: Option<Box<Span>>,
     /// What is wrong: lower case, no full stop.
     pub message: String,
-    /// What was expected there, beside the caret.
+    /// What was expected there; stands beside the caret.
     pub expected: Option<String>,
     /// How to put it right.
     pub help: Option<String>,
@@ -31,28 +37,75 @@ pub enum Phase {
 }
 
 impl ScenarioError {
-    /// An error while a case is played.
-    pub fn runtime(span: &Span, message: impl Into<String>) -> Self {
+    /// An error at a place.
+    pub fn new(phase: Phase, span: &Span, message: impl Into<String>) -> Self {
         Self {
-            phase: Phase::Run,
-            span: Some(span.clone()),
+            phase,
+            span: Some(Box::new(span.clone())),
             message: message.into(),
             expected: None,
             help: None,
         }
     }
 
+    /// An error while a case is played.
+    pub fn runtime(span: &Span, message: impl Into<String>) -> Self {
+        Self::new(Phase::Run, span, message)
+    }
+
+    /// An error about a file as a whole.
+    pub fn unreadable(message: impl Into<String>) -> Self {
+        Self {
+            phase: Phase::Read,
+            span: None,
+            message: message.into(),
+            expected: None,
+            help: None,
+        }
+    }
+
+    /// An error found while a file is checked.
+    pub(super) fn invalid(span: &Span, message: impl Into<String>) -> Self {
+        Self::new(Phase::Validate, span, message)
+    }
+
+    /// Adds what was expected.
+    pub(super) fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.expected = Some(expected.into());
+        self
+    }
+
+    /// Adds how to put it right.
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds the nearest of `names`, if one is near.
+    pub(super) fn nearest<'a>(self, wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Self {
+        match nearest(wrong, names) {
+            Some(name) => self.help(format!("did you mean `{name}`?")),
+            None => self,
+        }
+    }
+
     /// file:line:col, the line, a caret and what was expected, without colour.
     pub fn render(&self) -> String {
         match &self.span {
-            Some(span) => snippet(span, &self.message, self.expected.as_deref()),
-            None => self.message.clone(),
+            Some(span) => Excerpt {
+                span,
+                title: &self.message,
+                label: self.expected.as_deref(),
+                help: self.help.as_deref(),
+            }
+            .render(),
+            None => format!("error: {}", self.message),
         }
     }
 }
 
-impl std::fmt::Display for ScenarioError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for ScenarioError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.span {
             Some(span) => write!(f, "{span}: {}", self.message),
             None => f.write_str(&self.message),
@@ -62,7 +115,134 @@ impl std::fmt::Display for ScenarioError {
 
 impl std::error::Error for ScenarioError {}
 
-/// A place in a file as rustc would show it, without colour: for errors and for failing steps.
-pub fn snippet(span: &Span, title: &str, label: Option<&str>) -> String {
-    format!("{span}: {title} {}", label.unwrap_or(""))
+/// A place in a file, shown as `file:line:col`, the line and a caret with `label` beside it: for a
+/// failing step in a report. Without colour, without a title.
+pub fn snippet(span: &Span, label: &str) -> String {
+    let text = Excerpt {
+        span,
+        title: "",
+        label: (!label.is_empty()).then_some(label),
+        help: None,
+    }
+    .render();
+    let without_title = text.split_once('\n').map_or("", |(_, rest)| rest);
+    without_title.to_owned()
+}
+
+struct Excerpt<'a> {
+    span: &'a Span,
+    title: &'a str,
+    label: Option<&'a str>,
+    help: Option<&'a str>,
+}
+
+impl Excerpt<'_> {
+    fn render(&self) -> String {
+        let line = self.span.source_line();
+        let start = byte_of(line, self.span.col.saturating_sub(1));
+        let end = byte_of(
+            line,
+            self.span
+                .col
+                .saturating_sub(1)
+                .saturating_add(self.span.len),
+        );
+        let mut caret = AnnotationKind::Primary.span(start..end.max(start));
+        if let Some(label) = self.label {
+            caret = caret.label(label);
+        }
+        let source = Snippet::source(line)
+            .line_start(usize::try_from(self.span.line).unwrap_or(1))
+            .path(self.span.file.name.as_str())
+            .annotation(caret);
+        let mut group = Level::ERROR.primary_title(self.title).element(source);
+        if let Some(help) = self.help {
+            group = group.element(Level::HELP.message(help));
+        }
+        Renderer::plain()
+            .decor_style(DecorStyle::Ascii)
+            .term_width(WIDTH)
+            .render(&[group])
+            .to_string()
+    }
+}
+
+/// Byte offset of the character number `chars` of a line, or its end.
+fn byte_of(line: &str, chars: u32) -> usize {
+    let chars = usize::try_from(chars).unwrap_or(usize::MAX);
+    line.char_indices()
+        .nth(chars)
+        .map_or(line.len(), |(at, _)| at)
+}
+
+/// The name that was probably meant: one that begins with or has the wrong one as a part, or
+/// else the closest.
+fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let names: Vec<&str> = names.into_iter().collect();
+    let whole = |name: &&&str| {
+        wrong.len() >= 4
+            && (name.starts_with(wrong) || name.split(['_', '-', '.']).any(|part| part == wrong))
+    };
+    match names.iter().find(whole) {
+        Some(name) => Some(name),
+        None => requirement::nearest(wrong, names),
+    }
+}
+
+/// Columns of a rendered excerpt; longer lines are cut around the caret.
+const WIDTH: usize = 140;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::span::SourceFile;
+    use super::*;
+
+    fn span() -> Span {
+        Span {
+            file: Arc::new(SourceFile {
+                name: "scenarios/a.yaml".into(),
+                text: "spec: 1\n      - expect: {reject: {index: 0}}\n".into(),
+            }),
+            line: 2,
+            col: 18,
+            len: 6,
+        }
+    }
+
+    #[test]
+    fn shows_line_caret_expectation_and_help() {
+        let error = ScenarioError::invalid(&span(), "unknown message `reject`")
+            .expected("a message")
+            .nearest("reject", ["request", "reject_request"]);
+        insta::assert_snapshot!(error.render(), @r"
+        error: unknown message `reject`
+         --> scenarios/a.yaml:2:18
+          |
+        2 |       - expect: {reject: {index: 0}}
+          |                  ^^^^^^ a message
+          |
+          = help: did you mean `reject_request`?
+        ");
+    }
+
+    #[test]
+    fn shows_a_step_without_title() {
+        insta::assert_snapshot!(snippet(&span(), "nothing within 15 s"), @r"
+         --> scenarios/a.yaml:2:18
+          |
+        2 |       - expect: {reject: {index: 0}}
+          |                  ^^^^^^ nothing within 15 s
+        ");
+    }
+
+    #[test]
+    fn finds_the_nearest_name() {
+        let names = ["request", "reject_request", "piece", "have_all", "have"];
+        assert_eq!(nearest("reqeust", names), Some("request"));
+        assert_eq!(nearest("reject", names), Some("reject_request"));
+        assert_eq!(nearest("haveall", names), Some("have_all"));
+        assert_eq!(nearest("zzz", names), None);
+    }
 }

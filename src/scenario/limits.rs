@@ -14,6 +14,12 @@ pub const CONNECTIONS: usize = 16;
 pub const SENT_LEN: u64 = 64 << 20;
 /// Depth of an expression.
 pub const EXPR_DEPTH: usize = 32;
+/// Parts of an expression, `vars` in place.
+pub const EXPR_NODES: usize = 1_000;
+/// Entries of a list that an expression builds.
+pub const LIST: usize = 1 << 20;
+/// Bytes of a value that an expression builds.
+pub const VALUE_LEN: usize = 1 << 24;
 /// Depth of `use` in `use`.
 pub const USE_DEPTH: usize = 8;
 /// Plays of one matrix.
@@ -31,3 +37,10 @@ pub const CONNECT: Duration = Duration::from_secs(15);
 pub const ACCEPT: Duration = Duration::from_secs(90);
 /// For a whole case.
 pub const CASE: Duration = Duration::from_secs(60);
+
+/// Depth of the YAML tree.
+pub const YAML_DEPTH: usize = 48;
+/// Values in one file.
+pub const YAML_NODES: usize = 100_000;
+/// Longest delay.
+pub const DELAY: Duration = Duration::from_secs(24 * 3600);

@@ -5,21 +5,38 @@
 //! [`Env`] at play, and what is sent or matched is a `wire` message.
 
 pub mod ast;
+mod embedded;
 pub mod error;
 pub mod eval;
+mod expr;
+mod facts;
 pub mod filter;
 pub mod glob;
 pub mod limits;
 pub mod load;
+mod matching;
+mod parse;
 pub mod pattern;
 pub mod play;
+mod resolve;
 pub mod span;
 pub mod template;
+mod types;
+pub mod val;
+mod view;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::{ScenarioError, snippet};
-pub use eval::{Env, Expr, Val};
-pub use load::{embedded, load};
+pub use eval::{Env, Expr};
+pub use facts::torrent_value;
+pub use load::{embedded, load, parse_text};
+pub use matching::sha1;
 pub use pattern::{Captures, MessageView, Pattern};
 pub use play::{Choice, Play, PlayId, expand};
+pub use resolve::{DEFAULT_RESERVED, reserved};
 pub use span::{SourceFile, Span};
 pub use template::Template;
+pub use val::Val;

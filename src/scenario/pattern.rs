@@ -1,12 +1,12 @@
-//! What a scenario waits for: message patterns, and the view of a message that they look at.
+//! What a scenario waits for: message patterns. `view` is what they look at, `matching` how.
 
-use bytes::Bytes;
-
-use super::error::ScenarioError;
-use super::eval::{Env, Expr, Val};
+use super::eval::Expr;
 use super::span::Span;
 use super::template::BytesTemplate;
-use crate::wire::{ExtensionMessage, FieldValue, Frame, Handshake, Kind, Message};
+use super::val::Val;
+use crate::wire::Kind;
+
+pub use super::view::MessageView;
 
 /// A message pattern.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct Pattern {
 }
 
 /// Which messages a pattern is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PatternKind {
     /// Messages of a kind.
     Kind(Kind),
@@ -28,6 +28,22 @@ pub enum PatternKind {
     Handshake,
     /// A frame that does not decode.
     Malformed,
+}
+
+impl PatternKind {
+    /// The handshake's name in patterns.
+    pub const HANDSHAKE: &str = "handshake";
+    /// The name in patterns of a frame that does not decode.
+    pub const MALFORMED: &str = "malformed";
+
+    /// Its name in files and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kind(kind) => kind.name(),
+            Self::Handshake => Self::HANDSHAKE,
+            Self::Malformed => Self::MALFORMED,
+        }
+    }
 }
 
 /// What must hold of one field or dictionary key.
@@ -64,8 +80,6 @@ pub enum Matcher {
 pub enum Wanted {
     /// An expression.
     Expr(Expr),
-    /// A number below zero.
-    Int(i128),
     /// Bytes.
     Bytes(BytesTemplate),
 }
@@ -101,6 +115,53 @@ pub enum TestOp {
     Present,
 }
 
+impl TestOp {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Gt,
+        Self::Ge,
+        Self::Lt,
+        Self::Le,
+        Self::Eq,
+        Self::In,
+        Self::Len,
+        Self::Sha1,
+        Self::Hex,
+        Self::Present,
+    ];
+
+    /// Its key in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gt => "gt",
+            Self::Ge => "ge",
+            Self::Lt => "lt",
+            Self::Le => "le",
+            Self::Eq => "eq",
+            Self::In => "in",
+            Self::Len => "len",
+            Self::Sha1 => "sha1",
+            Self::Hex => "hex",
+            Self::Present => "present",
+        }
+    }
+
+    /// How reports show it.
+    pub(super) fn sign(self) -> &'static str {
+        match self {
+            Self::Gt => "> ",
+            Self::Ge => "at least ",
+            Self::Lt => "< ",
+            Self::Le => "at most ",
+            Self::Eq | Self::Hex => "",
+            Self::In => "in ",
+            Self::Len => "of length ",
+            Self::Sha1 => "of SHA-1 ",
+            Self::Present => "present: ",
+        }
+    }
+}
+
 /// What a match keeps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Captures {
@@ -108,81 +169,4 @@ pub struct Captures {
     pub set: Vec<(String, Val)>,
     /// Entries for lists.
     pub append: Vec<(String, Val)>,
-}
-
-/// A message as patterns see it: it may be several things at once, such as `extended` and
-/// `ut_metadata_data`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MessageView {
-    faces: Vec<Face>,
-}
-
-/// One thing that a message is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Face {
-    what: PatternKind,
-    fields: Vec<(&'static str, FieldValue)>,
-}
-
-impl MessageView {
-    /// Of a message of the core protocol, or an extended message whose payload nobody read.
-    pub fn message(message: &Message) -> Self {
-        let _ = message;
-        Self { faces: Vec::new() }
-    }
-
-    /// Of an extended message with its payload.
-    pub fn extended(message: &Message, payload: &ExtensionMessage) -> Self {
-        let _ = payload;
-        Self::message(message)
-    }
-
-    /// Of a handshake.
-    pub fn handshake(handshake: &Handshake) -> Self {
-        let _ = handshake;
-        Self { faces: Vec::new() }
-    }
-
-    /// Of a frame that does not decode.
-    pub fn malformed(frame: &Frame) -> Self {
-        let _ = frame;
-        Self { faces: Vec::new() }
-    }
-
-    /// Whether it is a keep-alive.
-    pub fn is_keep_alive(&self) -> bool {
-        self.faces
-            .iter()
-            .any(|face| face.what == PatternKind::Kind(Kind::KeepAlive))
-    }
-}
-
-impl Pattern {
-    /// What a match keeps, or `None` if `view` does not match.
-    pub fn matches(
-        &self,
-        view: &MessageView,
-        env: &dyn Env,
-    ) -> Result<Option<Captures>, ScenarioError> {
-        let _ = (view, env);
-        Ok(None)
-    }
-
-    /// Why a message of the right kind did not match: `begin = 32768, wanted 0`. `None` if the
-    /// kind differs or it does match.
-    pub fn miss(&self, view: &MessageView, env: &dyn Env) -> Option<String> {
-        let _ = (view, env);
-        None
-    }
-
-    /// The pattern with its values, for reports: `reject_request(index 3, begin 0)`.
-    pub fn describe(&self, env: &dyn Env) -> String {
-        let _ = env;
-        String::new()
-    }
-}
-
-/// Bytes for a report: the first few in hex.
-pub(super) fn short_hex(bytes: &Bytes) -> String {
-    bytes.iter().take(20).map(|b| format!("{b:02x}")).collect()
 }

@@ -1,11 +1,12 @@
 //! What a scenario sends: messages and wrong bytes, with expressions in their fields.
+//!
+//! `resolve` gives them values.
 
 use bytes::Bytes;
 
-use super::error::ScenarioError;
-use super::eval::{Env, Expr};
+use super::eval::Expr;
 use super::span::Span;
-use crate::wire::{Field, Kind, Message};
+use crate::wire::{Field, Kind};
 
 /// A message to send.
 #[derive(Debug, Clone)]
@@ -69,11 +70,20 @@ pub enum BytesTemplate {
     Info {
         /// Which 16 KiB.
         piece: Expr,
-        /// How its bytes differ.
-        of: BlockSource,
     },
+    /// A number in so many bytes, big-endian.
+    Uint(Expr, u8),
     /// A bitfield for the torrent.
     Bits(BitsTemplate),
+    /// The same bytes with the lowest bit of the last one flipped.
+    Flip(Box<Self>),
+    /// A bencoded value.
+    Bencode {
+        /// The value.
+        value: Box<BencodeTemplate>,
+        /// Keys in the order written, repeats kept; else canonical.
+        as_is: bool,
+    },
 }
 
 /// Where the bytes of a block come from.
@@ -122,11 +132,8 @@ pub enum BencodeTemplate {
     Bytes(BytesTemplate),
     /// A list.
     List(Vec<Self>),
-    /// A dictionary; written in the order of its keys unless `as_is`.
-    Dict {
-        /// Keys and values as written.
-        entries: Vec<(Bytes, Self)>,
-    },
+    /// A dictionary, keys as written.
+    Dict(Vec<(Bytes, Self)>),
 }
 
 /// Bytes that are no message.
@@ -142,6 +149,33 @@ pub struct RawTemplate {
     pub take: Option<Expr>,
     /// Where the target's parser stands behind them.
     pub boundary: Boundary,
+}
+
+impl RawPart {
+    /// Whether it is made of whole messages and handshakes only.
+    pub fn is_whole(&self) -> bool {
+        match self {
+            Self::Message(_) => true,
+            Self::Handshake(handshake) => {
+                let RawHandshake {
+                    pstrlen,
+                    pstr,
+                    info_hash,
+                    peer_id,
+                    ..
+                } = &**handshake;
+                let right = |bytes: &Option<BytesTemplate>| match bytes {
+                    None => true,
+                    Some(BytesTemplate::Literal(bytes)) => bytes.len() == 20,
+                    Some(_) => false,
+                };
+                pstrlen.is_none() && pstr.is_none() && right(info_hash) && right(peer_id)
+            }
+            Self::Frame(frame) => frame.length.is_none(),
+            Self::Concat(parts) => parts.iter().all(Self::is_whole),
+            Self::Bytes(_) => false,
+        }
+    }
 }
 
 /// One part of raw bytes.
@@ -160,7 +194,7 @@ pub enum RawPart {
 }
 
 /// A handshake with anything wrong in it. `None` is the right value.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct RawHandshake {
     /// Length byte.
     pub pstrlen: Option<Expr>,
@@ -198,26 +232,9 @@ pub enum Boundary {
     Unknown,
 }
 
-impl Template {
-    /// The message with its values. An extension message takes its id from `peer.ext.NAME`.
-    pub fn resolve(&self, env: &dyn Env) -> Result<Message, ScenarioError> {
-        let _ = env;
-        Err(ScenarioError::runtime(&self.span, "not resolved yet"))
-    }
-}
-
-impl RawTemplate {
-    /// The bytes, `skip` and `take` applied.
-    pub fn resolve(&self, env: &dyn Env) -> Result<Bytes, ScenarioError> {
-        let _ = env;
-        Err(ScenarioError::runtime(&self.span, "not resolved yet"))
-    }
-}
-
-impl BytesTemplate {
-    /// The bytes.
-    pub fn resolve(&self, env: &dyn Env) -> Result<Bytes, ScenarioError> {
-        let _ = env;
-        Ok(Bytes::new())
-    }
-}
+/// Our ids for extensions in the default extended handshake.
+pub const OUR_EXTENSIONS: [(&str, u8); 3] = [("ut_metadata", 1), ("ut_pex", 2), ("lt_donthave", 3)];
+/// `reqq` of the default extended handshake.
+pub const OUR_REQQ: i128 = 250;
+/// `v` of the default extended handshake.
+pub const OUR_V: &str = concat!("btspec ", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,26 @@
+//! The scenario files that are part of the binary.
+
+/// Name and text of every file in `scenarios/`, by name.
+pub(super) const FILES: &[(&str, &str)] = &[(
+    "scenarios/_blocks.yaml",
+    include_str!("../../scenarios/_blocks.yaml"),
+)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_is_listed() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+        let mut found: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(".yaml"))
+            .map(|name| format!("scenarios/{name}"))
+            .collect();
+        found.sort();
+        let listed: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(found, listed);
+    }
+}
