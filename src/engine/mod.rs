@@ -4,6 +4,7 @@
 //! happened ([`Input`]). Two loops drive it: `sim`, a discrete-event simulation without clock or
 //! sockets, and `driver`, tokio over real ones.
 
+pub mod driver;
 pub mod io;
 pub mod sim;
 

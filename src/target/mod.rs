@@ -6,11 +6,13 @@
 
 pub mod client;
 pub mod guard;
+pub mod live;
 pub mod probe;
 pub mod serve;
 pub mod source;
 pub mod spec;
 
+pub use live::Live;
 pub use probe::{Looks, ProbeError, Sight, look};
 pub use serve::Server;
 pub use source::{SourceError, SourceList, Sources};

@@ -1,0 +1,174 @@
+//! A target on real sockets: somebody's address, or a client that we started.
+
+use std::net::SocketAddr;
+
+use super::client::{Client, ClientError, ClientFile, ClientHealth, Launcher, VerbOutcome};
+use super::source::Sources;
+use crate::peer::Role;
+use crate::torrent::Torrent;
+
+/// What a run over sockets is against.
+#[derive(Debug)]
+pub struct Live {
+    addr: SocketAddr,
+    started: Option<Started>,
+}
+
+/// A client, and what it takes to start it again.
+#[derive(Debug)]
+struct Started {
+    /// `None` while it is being started again, and after that failed.
+    client: Option<Client>,
+    file: ClientFile,
+    role: Role,
+    torrent: Torrent,
+    launcher: Launcher,
+    version: Option<String>,
+}
+
+impl Live {
+    /// Somebody who listens at `addr`, and whom we cannot start again.
+    pub fn at(addr: SocketAddr) -> Self {
+        Self {
+            addr,
+            started: None,
+        }
+    }
+
+    /// Checks a driver, starts its client, and sees to it that it knows which verbs it knows.
+    ///
+    /// # Errors
+    /// When any of that fails.
+    pub async fn start(
+        file: ClientFile,
+        role: Role,
+        torrent: Torrent,
+        launcher: Launcher,
+        sources: &mut Sources,
+    ) -> Result<Self, ClientError> {
+        let version = file.check().await?;
+        let client = Client::start(&file, role, &torrent, &launcher, sources).await?;
+        client.probe_verbs().await?;
+        Ok(Self {
+            addr: client.addr(),
+            started: Some(Started {
+                client: Some(client),
+                file,
+                role,
+                torrent,
+                launcher,
+                version,
+            }),
+        })
+    }
+
+    /// Whether [`restart`](Self::restart) can work.
+    pub fn can_restart(&self) -> bool {
+        self.started.is_some()
+    }
+
+    /// Ends the client and starts it anew, with an empty folder or all of the data, at another
+    /// port.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn restart(&mut self, sources: &mut Sources) -> Result<(), ClientError> {
+        let Some(started) = &mut self.started else {
+            return Ok(());
+        };
+        if let Some(old) = started.client.take() {
+            old.stop().await;
+        }
+        let Started {
+            file,
+            role,
+            torrent,
+            launcher,
+            ..
+        } = &*started;
+        let client = Client::start(file, *role, torrent, launcher, sources).await?;
+        self.addr = client.addr();
+        started.client = Some(client);
+        Ok(())
+    }
+
+    /// Ends the client, if there is one, and waits until nothing of it is left.
+    pub async fn stop(self) {
+        if let Some(client) = self.started.and_then(|started| started.client) {
+            client.stop().await;
+        }
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The role that it was started in.
+    pub fn role(&self) -> Option<Role> {
+        self.started.as_ref().map(|started| started.role)
+    }
+
+    /// The client's version, as its driver found out.
+    pub fn version(&self) -> Option<&str> {
+        self.started.as_ref()?.version.as_deref()
+    }
+
+    /// Connections that it bears at once, as its driver says.
+    pub fn jobs(&self) -> usize {
+        self.started.as_ref().map_or(1, |s| s.file.jobs())
+    }
+
+    /// Verbs that its driver knows.
+    pub fn verbs(&self) -> impl Iterator<Item = &str> {
+        self.started.iter().flat_map(|started| started.file.verbs())
+    }
+
+    /// A command that carries out a verb, to be run beside other things.
+    pub fn verb(&self, command: &str) -> impl Future<Output = VerbOutcome> + use<> {
+        let asked = self.client().map(|client| client.verb(command));
+        async move {
+            match asked {
+                Some(asked) => asked.await,
+                None => VerbOutcome::Unknown,
+            }
+        }
+    }
+
+    /// Looks at its processes, if they are ours.
+    pub fn health(&self) -> Option<ClientHealth> {
+        match self.client() {
+            Some(client) => Some(client.health()),
+            // One that could not be started again.
+            None => self.started.as_ref().map(|_| ClientHealth {
+                alive: false,
+                exit: None,
+                memory: None,
+                files: None,
+            }),
+        }
+    }
+
+    /// Waits for the end of its process: exit code, and a note with its last lines. Never ends
+    /// for a target that we did not start.
+    pub async fn death(&self) -> (Option<i32>, String) {
+        let Some(client) = self.client() else {
+            return std::future::pending().await;
+        };
+        let (code, how) = client.death().await;
+        let lines = client.log(LOG_LINES);
+        let log = lines.iter().map(|line| format!("\n{line}"));
+        (code, how + &log.collect::<String>())
+    }
+
+    /// The last lines of its own output.
+    pub fn log(&self, lines: usize) -> Vec<String> {
+        self.client().map(|c| c.log(lines)).unwrap_or_default()
+    }
+
+    fn client(&self) -> Option<&Client> {
+        self.started.as_ref()?.client.as_ref()
+    }
+}
+
+const LOG_LINES: usize = 5;
