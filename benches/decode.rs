@@ -120,7 +120,7 @@ fn control() -> Vec<Message> {
                 0..=2 => Message::Have { index: block.index },
                 3..=5 => Message::Request(block),
                 6 => Message::Cancel(block),
-                _ if block.index % 2 == 0 => Message::KeepAlive,
+                _ if block.index.is_multiple_of(2) => Message::KeepAlive,
                 _ => Message::Unchoke,
             }
         })

@@ -40,6 +40,7 @@ impl Frame {
     }
 
     /// All bytes, the prefix included.
+    #[inline]
     pub const fn raw(&self) -> &Bytes {
         &self.raw
     }
@@ -50,6 +51,7 @@ impl Frame {
     }
 
     /// First byte of the body: the message id.
+    #[inline]
     pub fn id(&self) -> Option<u8> {
         self.raw.get(Self::PREFIX_LEN).copied()
     }
@@ -156,6 +158,7 @@ impl FrameDecoder {
     }
 
     /// Takes in what was read. After an error bytes are dropped: the stream has no frames any more.
+    #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
         if self.failed.is_some() {
             return;
@@ -168,6 +171,7 @@ impl FrameDecoder {
     }
 
     /// The next complete frame, sharing memory with the buffer. Once failed, failed for good.
+    #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -218,6 +222,7 @@ fn byte_count(count: usize) -> String {
 }
 
 /// Where a frame ends that starts at 0.
+#[inline]
 fn frame_end(length: u32) -> usize {
     usize::try_from(length).map_or(usize::MAX, |length| {
         length.saturating_add(Frame::PREFIX_LEN)

@@ -108,11 +108,13 @@ impl Kind {
     }
 
     /// Name in scenarios and reports.
+    #[inline]
     pub const fn name(self) -> &'static str {
         self.spec().name
     }
 
     /// Message id on the wire; `None` for keep-alives, unknown ids and extension payloads.
+    #[inline]
     pub const fn id(self) -> Option<u8> {
         self.spec().id
     }
@@ -124,6 +126,7 @@ impl Kind {
     }
 
     /// The kind with that message id.
+    #[inline]
     pub const fn by_id(id: u8) -> Option<Self> {
         #[expect(
             clippy::indexing_slicing,

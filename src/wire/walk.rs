@@ -63,11 +63,13 @@ pub(super) struct ByteReader<'a> {
 
 impl<'a> ByteReader<'a> {
     /// Reads `body` from offset `at`; `message` is named in errors.
+    #[inline]
     pub(super) fn new(message: &'static str, body: &'a Bytes, at: usize) -> Self {
         Self { message, body, at }
     }
 
     /// Refuses bytes that no field has taken.
+    #[inline]
     pub(super) fn finish(self) -> Result<(), DecodeError> {
         match self.body.len().saturating_sub(self.at) {
             0 => Ok(()),
@@ -78,6 +80,7 @@ impl<'a> ByteReader<'a> {
         }
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self, field: &'static Field) -> Result<[u8; N], DecodeError> {
         let left = self.body.get(self.at..).unwrap_or_default();
         match left.first_chunk::<N>() {
@@ -97,22 +100,27 @@ impl<'a> ByteReader<'a> {
 impl Source for ByteReader<'_> {
     type Error = DecodeError;
 
+    #[inline]
     fn u8(&mut self, field: &'static Field) -> Result<u8, DecodeError> {
         self.array(field).map(u8::from_be_bytes)
     }
 
+    #[inline]
     fn u16(&mut self, field: &'static Field) -> Result<u16, DecodeError> {
         self.array(field).map(u16::from_be_bytes)
     }
 
+    #[inline]
     fn u32(&mut self, field: &'static Field) -> Result<u32, DecodeError> {
         self.array(field).map(u32::from_be_bytes)
     }
 
+    #[inline]
     fn hash(&mut self, field: &'static Field) -> Result<[u8; 32], DecodeError> {
         self.array(field)
     }
 
+    #[inline]
     fn bytes(&mut self, _: &'static Field) -> Result<Bytes, DecodeError> {
         let from = self.at.min(self.body.len());
         self.at = self.body.len();
@@ -151,22 +159,27 @@ impl ByteReader<'_> {
 pub(super) struct ByteWriter<'a>(pub(super) &'a mut BytesMut);
 
 impl Sink for ByteWriter<'_> {
+    #[inline]
     fn u8(&mut self, _: &'static Field, value: u8) {
         self.0.put_u8(value);
     }
 
+    #[inline]
     fn u16(&mut self, _: &'static Field, value: u16) {
         self.0.put_u16(value);
     }
 
+    #[inline]
     fn u32(&mut self, _: &'static Field, value: u32) {
         self.0.put_u32(value);
     }
 
+    #[inline]
     fn hash(&mut self, _: &'static Field, value: &[u8; 32]) {
         self.0.put_slice(value);
     }
 
+    #[inline]
     fn bytes(&mut self, _: &'static Field, value: &Bytes) {
         self.0.put_slice(value);
     }
@@ -181,28 +194,34 @@ impl Sink for ByteWriter<'_> {
 pub(super) struct LengthCounter(pub(super) usize);
 
 impl LengthCounter {
+    #[inline]
     fn add(&mut self, len: usize) {
         self.0 = self.0.saturating_add(len);
     }
 }
 
 impl Sink for LengthCounter {
+    #[inline]
     fn u8(&mut self, _: &'static Field, _: u8) {
         self.add(1);
     }
 
+    #[inline]
     fn u16(&mut self, _: &'static Field, _: u16) {
         self.add(2);
     }
 
+    #[inline]
     fn u32(&mut self, _: &'static Field, _: u32) {
         self.add(4);
     }
 
+    #[inline]
     fn hash(&mut self, _: &'static Field, value: &[u8; 32]) {
         self.add(value.len());
     }
 
+    #[inline]
     fn bytes(&mut self, _: &'static Field, value: &Bytes) {
         self.add(value.len());
     }
