@@ -5,12 +5,13 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use btspec::engine::driver::drive;
 use btspec::engine::{Action, CloseKind, ConnId, ConnectError, Input, Source, Tester};
 use btspec::target::{Live, Sources};
 use bytes::Bytes;
+use tokio::time::Instant;
 
 /// A tester that follows a list: each entry waits for an input and then acts.
 struct Script {

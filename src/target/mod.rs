@@ -8,12 +8,14 @@ pub mod client;
 pub mod guard;
 pub mod live;
 pub mod probe;
+pub mod role;
 pub mod serve;
 pub mod source;
 pub mod spec;
 
 pub use live::Live;
 pub use probe::{Looks, ProbeError, Sight, look};
+pub use role::{RoleError, role_of};
 pub use serve::Server;
 pub use source::{SourceError, SourceList, Sources};
 pub use spec::{Address, LookupError, Spec, SpecError};
