@@ -6,6 +6,8 @@
 
 pub mod driver;
 pub mod io;
+pub mod player;
+pub mod settings;
 pub mod sim;
 
 pub use io::{Action, CloseKind, ConnId, ConnectError, Health, Input, Source, Tester, VerbResult};

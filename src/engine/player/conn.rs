@@ -1,0 +1,186 @@
+//! One connection of a case: its streams, its session, where its cursor stands.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::engine::io::ConnectError;
+use crate::outcome::{ClosedBy, How};
+use crate::session::{Session, SessionConfig, frame_limit};
+use crate::torrent::{PieceSet, Torrent};
+use crate::trace::{ConnId, Dir, StreamDecoder};
+use crate::wire::Message;
+
+/// Index into the player's list of connections; the tester's number is one more.
+pub(super) type Index = usize;
+
+/// A connection of the case, from the moment it was asked for.
+pub(super) struct Conn {
+    pub(super) id: ConnId,
+    /// Name in the scenario.
+    pub(super) peer: String,
+    pub(super) phase: Phase,
+    pub(super) local: Option<SocketAddr>,
+    pub(super) remote: Option<SocketAddr>,
+    pub(super) opened_at: Duration,
+    pub(super) session: Session,
+    pub(super) received: StreamDecoder,
+    pub(super) sent: StreamDecoder,
+    /// Nothing can be said about where the target's parser stands: nothing automatic goes out.
+    pub(super) opaque: bool,
+    /// What the target sends behind its handshake is only counted.
+    pub(super) raw: bool,
+    /// Bytes given to the loop, and bytes that it has handed to the network.
+    pub(super) given: u64,
+    pub(super) written: u64,
+    /// When `written` caught up with `given` the last time.
+    pub(super) written_at: Duration,
+    /// Segments with pauses between them, still to be given to the loop.
+    pub(super) last_given_at: Duration,
+    /// Where the last burst began in the stream: the provocation is what was sent from here on.
+    pub(super) burst_from: u64,
+    /// Sends go on without a look at what came.
+    pub(super) in_burst: bool,
+    /// First entry of the log that an expectation may look at.
+    pub(super) cursor: usize,
+    pub(super) closed: Option<Closed>,
+    /// The target has ended its side, whoever was first.
+    pub(super) target_closed: bool,
+    /// We have ended ours.
+    pub(super) own_closed: bool,
+    pub(super) write_failed: bool,
+    /// Number of the last log entry that proves life.
+    pub(super) life: Option<u64>,
+    /// Number of the last thing that a step sent, for the same count.
+    pub(super) provoked: u64,
+    /// Place of our last message in our stream.
+    pub(super) order: u64,
+    /// Metadata pieces that we asked for, and where.
+    pub(super) metadata_asked: Vec<(i128, u64)>,
+    pub(super) serves: PieceSet,
+    pub(super) unchoke: bool,
+    /// Answers of the reference core that wait for a frame boundary.
+    pub(super) queue: VecDeque<Message>,
+    /// Metadata pieces and blocks that probes have asked for.
+    pub(super) probes: u32,
+}
+
+/// How far a connection has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Asked for.
+    Opening,
+    /// It never came about.
+    Failed(ConnectError),
+    /// Bytes flow, or did.
+    Open,
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Closed {
+    pub(super) by: ClosedBy,
+    pub(super) how: How,
+    pub(super) at: Duration,
+    /// Bytes that had been handed to the network.
+    pub(super) after_sent: u64,
+    /// The provocation was written as a whole before.
+    pub(super) complete: bool,
+}
+
+impl Conn {
+    pub(super) fn new(
+        id: ConnId,
+        peer: &str,
+        torrent: &Torrent,
+        initiator: bool,
+        at: Duration,
+    ) -> Self {
+        let geometry = torrent.geometry();
+        let metadata = torrent.metainfo().info_bytes().len() as u64;
+        Self {
+            id,
+            peer: peer.to_owned(),
+            phase: Phase::Opening,
+            local: None,
+            remote: None,
+            opened_at: at,
+            session: Session::new(SessionConfig {
+                conn: id,
+                torrent: torrent.clone(),
+                initiator,
+            }),
+            received: StreamDecoder::new(id, Dir::Received, frame_limit(&geometry, metadata)),
+            // What we send is ours to choose: no limit.
+            sent: StreamDecoder::new(id, Dir::Sent, u32::MAX),
+            opaque: false,
+            raw: false,
+            given: 0,
+            written: 0,
+            written_at: at,
+            last_given_at: at,
+            burst_from: 0,
+            in_burst: false,
+            cursor: 0,
+            closed: None,
+            target_closed: false,
+            own_closed: false,
+            write_failed: false,
+            life: None,
+            provoked: 0,
+            order: 0,
+            metadata_asked: Vec::new(),
+            serves: PieceSet::none(geometry.pieces()),
+            unchoke: false,
+            queue: VecDeque::new(),
+            probes: 0,
+        }
+    }
+
+    /// Bytes can be sent.
+    pub(super) fn writable(&self) -> bool {
+        self.phase == Phase::Open && !self.own_closed && !self.target_closed && !self.write_failed
+    }
+
+    /// Something automatic may be sent: both handshakes are through and our stream stands between
+    /// two frames.
+    pub(super) fn between_frames(&self) -> bool {
+        self.writable()
+            && !self.opaque
+            && self.sent.on_boundary()
+            && self.session.established_at().is_some()
+    }
+
+    /// A probe or an automatic message would be read as such by the target.
+    pub(super) fn open(&self) -> bool {
+        self.phase == Phase::Open && !self.own_closed && !self.target_closed
+    }
+
+    /// When the last byte of the provocation was handed to the network; `None` as long as some of
+    /// it was not.
+    pub(super) fn provoked_at(&self) -> Option<Duration> {
+        (self.written >= self.given || self.target_closed).then_some(self.written_at)
+    }
+}
+
+/// Cuts `bytes` into segments of these sizes, the last one again and again if `repeat`.
+pub(super) fn cut(bytes: &Bytes, sizes: &[usize], repeat: bool) -> Vec<Bytes> {
+    let mut rest = bytes.clone();
+    let mut segments = Vec::new();
+    let mut sizes = sizes.iter().copied();
+    let mut last = usize::MAX;
+    while !rest.is_empty() {
+        let size = match sizes.next() {
+            Some(size) => {
+                last = size;
+                size
+            }
+            None if repeat => last,
+            None => usize::MAX,
+        };
+        segments.push(rest.split_to(size.clamp(1, rest.len())));
+    }
+    segments
+}

@@ -1,0 +1,166 @@
+//! Variables at play: the torrent, the target as the step's connection knows it, captures.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::conn::Index;
+use super::state::{State, Vars};
+use crate::scenario::ast::Delay;
+use crate::scenario::{Env, Play, ScenarioError, Val};
+use crate::torrent::{PieceSet, Torrent};
+use crate::wire::BlockRef;
+
+/// What expressions of a step see.
+pub(super) struct PlayEnv<'a> {
+    state: &'a State,
+    conn: Option<Index>,
+    vars: &'a Vars,
+}
+
+impl<'a> PlayEnv<'a> {
+    /// For a step on `conn`, with the variables of the moment.
+    pub(super) fn new(state: &'a State, conn: Option<Index>) -> Self {
+        Self {
+            state,
+            conn,
+            vars: &state.vars,
+        }
+    }
+
+    /// The same with variables kept from another moment.
+    pub(super) fn with_vars(state: &'a State, conn: Option<Index>, vars: &'a Vars) -> Self {
+        Self { state, conn, vars }
+    }
+
+    fn target(&self, name: &str) -> Option<Val> {
+        let session = self.conn.and_then(|index| self.state.conns.get(index));
+        let session = session.map(|conn| &conn.session);
+        match name {
+            "has" => Some(pieces(
+                session.map(|s| s.target_has().iter()).into_iter().flatten(),
+            )),
+            "missing" => Some(match session {
+                Some(session) => pieces(session.target_has().missing()),
+                None => pieces(0..self.state.torrent.geometry().pieces()),
+            }),
+            "allowed_fast" => Some(pieces(
+                session
+                    .map(|s| s.allowed_fast().iter().copied())
+                    .into_iter()
+                    .flatten(),
+            )),
+            _ => None,
+        }
+    }
+
+    /// The `n`th piece (from 1) that the target lacks and no other case has used.
+    fn fresh(&self, n: usize) -> Option<Val> {
+        let mut given = self.state.fresh.borrow_mut();
+        while given.len() < n {
+            let piece = self.pick_fresh(&given)?;
+            given.push(piece);
+        }
+        given
+            .get(n.checked_sub(1)?)
+            .map(|piece| Val::Int((*piece).into()))
+    }
+
+    fn pick_fresh(&self, given: &[u32]) -> Option<u32> {
+        let state = self.state;
+        let last = state.torrent.geometry().last();
+        let profile = state.settings.profile.as_ref();
+        let lacks = |has: Option<&PieceSet>, piece| has.is_none_or(|set| !set.get(piece));
+        let free = |piece: &u32| {
+            !given.contains(piece)
+                && lacks(profile.and_then(|p| p.has.as_ref()), *piece)
+                && state
+                    .conns
+                    .iter()
+                    .all(|conn| lacks(Some(conn.session.target_has()), *piece))
+        };
+        // The last piece is short and cases about the first ones name them: both come last.
+        let ordinary = FIRST_FRESH.min(last)..last;
+        let rest = (0..FIRST_FRESH.min(last)).chain([last]);
+        state.settings.fresh.take(ordinary.chain(rest).filter(free))
+    }
+}
+
+impl Env for PlayEnv<'_> {
+    fn get(&self, path: &str) -> Option<Val> {
+        if let Some(value) = self.vars.get(path) {
+            return Some(value.clone());
+        }
+        if let Some(name) = path.strip_prefix("torrent.") {
+            return torrent_value(&self.state.torrent, name);
+        }
+        if let Some(name) = path.strip_prefix("target.") {
+            return self.target(name);
+        }
+        if let Some(name) = path.strip_prefix("peer.ext.") {
+            let conn = self.conn.and_then(|index| self.state.conns.get(index))?;
+            let id = conn.session.ext_id_theirs(name).unwrap_or(0);
+            return Some(Val::Int(id.into()));
+        }
+        if path == "fresh" {
+            return self.fresh(1);
+        }
+        let n = path.strip_prefix("fresh.")?.parse().ok()?;
+        self.fresh(n)
+    }
+
+    fn play(&self) -> Option<&Play> {
+        Some(&self.state.play)
+    }
+
+    fn block(&self, block: &BlockRef) -> Option<Bytes> {
+        self.state.torrent.block(block)
+    }
+
+    fn info(&self) -> Option<Bytes> {
+        Some(self.state.torrent.metainfo().info_bytes().clone())
+    }
+}
+
+/// Only the torrent: for needs, before there is a state.
+pub(super) struct TorrentEnv<'a>(pub(super) &'a Torrent);
+
+impl Env for TorrentEnv<'_> {
+    fn get(&self, path: &str) -> Option<Val> {
+        torrent_value(self.0, path.strip_prefix("torrent.")?)
+    }
+}
+
+fn torrent_value(torrent: &Torrent, name: &str) -> Option<Val> {
+    let geometry = torrent.geometry();
+    let metainfo = torrent.metainfo();
+    let number = |n: u64| Some(Val::Int(n.into()));
+    match name {
+        "pieces" => number(geometry.pieces().into()),
+        "piece_len" => number(geometry.piece_len().into()),
+        "last" => number(geometry.last().into()),
+        "last_len" => number(geometry.last_len().into()),
+        "blocks" => number(geometry.block_count(0).into()),
+        "spare_bits" => number(geometry.spare_bits().into()),
+        "bitfield_len" => number(geometry.bitfield_len() as u64),
+        "total_len" => number(geometry.total_len()),
+        "info_len" => number(metainfo.info_bytes().len() as u64),
+        "info_pieces" => number(metainfo.info_pieces().into()),
+        "info_hash" => Some(Val::Bytes(Bytes::copy_from_slice(
+            &torrent.info_hash().0,
+        ))),
+        _ => None,
+    }
+}
+
+fn pieces(list: impl Iterator<Item = u32>) -> Val {
+    Val::List(list.map(|piece| Val::Int(piece.into())).collect())
+}
+
+/// A length of time.
+pub(super) fn delay(delay: &Delay, env: &dyn Env) -> Result<Duration, ScenarioError> {
+    delay.resolve(env)
+}
+
+/// Pieces below are named by cases about them.
+const FIRST_FRESH: u32 = 16;

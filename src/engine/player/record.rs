@@ -1,0 +1,178 @@
+//! The wire log of a case, kept while it is played and written out at its end.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::outcome::transcript::hex;
+use crate::outcome::{EntryDir, Fields, TranscriptEntry};
+use crate::session::Event;
+use crate::trace::transcript::Entry;
+use crate::trace::{ConnId, Dir, Observation, Recorder, Transcript, What};
+use crate::wire::{ExtensionMessage, Field, FieldValue};
+
+/// Observations in bounded number, and what happened beside them.
+#[derive(Debug)]
+pub(super) struct Record {
+    on: bool,
+    transcript: Transcript,
+    payloads: BTreeMap<u64, ExtensionMessage>,
+    events: Vec<(u64, TranscriptEntry)>,
+}
+
+impl Record {
+    pub(super) fn new(on: bool) -> Self {
+        Self {
+            on,
+            transcript: Transcript::new(),
+            payloads: BTreeMap::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Notes a message or a close, either way.
+    pub(super) fn seen(&mut self, event: &Event) {
+        if !self.on {
+            return;
+        }
+        if let Some(Ok(payload)) = &event.payload
+            && self.payloads.len() < MAX_PAYLOADS
+        {
+            self.payloads.insert(event.observation.seq, payload.clone());
+        }
+        self.transcript.push(event.observation.clone());
+    }
+
+    /// Notes something that is no message.
+    pub(super) fn event(
+        &mut self,
+        recorder: &mut Recorder,
+        at: Duration,
+        conn: Option<ConnId>,
+        kind: &str,
+        note: Option<String>,
+    ) {
+        if self.on && self.events.len() < MAX_EVENTS {
+            let entry = TranscriptEntry::event(at, conn.map(|c| c.0), kind, note);
+            self.events.push((recorder.latest(), entry));
+        }
+    }
+
+    /// Everything in order.
+    pub(super) fn write(&self) -> Vec<TranscriptEntry> {
+        let mut events = self.events.iter().peekable();
+        let mut lines = Vec::new();
+        let mut latest = Duration::ZERO;
+        for entry in self.transcript.entries() {
+            match entry {
+                Entry::Seen(observation) => {
+                    while let Some((_, event)) =
+                        events.next_if(|(before, _)| *before < observation.seq)
+                    {
+                        lines.push(event.clone());
+                    }
+                    latest = observation.at;
+                    lines.push(self.line(observation));
+                }
+                Entry::Gap(conn, dropped) => {
+                    let note = format!(
+                        "{} messages and {} bytes not kept",
+                        dropped.observations, dropped.bytes
+                    );
+                    lines.push(TranscriptEntry::event(
+                        latest,
+                        Some(conn.0),
+                        "gap",
+                        Some(note),
+                    ));
+                }
+            }
+        }
+        lines.extend(events.map(|(_, event)| event.clone()));
+        lines
+    }
+
+    fn line(&self, observation: &Observation) -> TranscriptEntry {
+        let dir = match observation.dir {
+            Dir::Sent => EntryDir::Sent,
+            Dir::Received => EntryDir::Received,
+        };
+        let (at, conn, raw) = (observation.at, observation.conn.0, &observation.raw);
+        let message = |kind: &str, fields: Fields, note: Option<String>| {
+            let mut entry = TranscriptEntry::message(at, conn, dir, kind, fields, raw);
+            entry.auto = observation.auto;
+            entry.note = note;
+            entry
+        };
+        match &observation.what {
+            What::Handshake(handshake) => {
+                let mut fields = Fields::default();
+                fields.push("reserved", hex(&handshake.reserved.0));
+                fields.push("info_hash", handshake.info_hash.to_string());
+                fields.push("peer_id", handshake.peer_id.to_string());
+                message("handshake", fields, handshake.peer_id.client())
+            }
+            What::BadHandshake(error) => {
+                message("bad_handshake", Fields::default(), Some(error.to_string()))
+            }
+            What::Message(found) => match self.payloads.get(&observation.seq) {
+                Some(payload) => message(payload.kind().name(), list(&payload.fields()), None),
+                None => message(found.name(), list(&found.fields()), None),
+            },
+            What::Undecodable(error) => {
+                message("undecodable", Fields::default(), Some(error.to_string()))
+            }
+            What::OverLimit { length } => message(
+                "undecodable",
+                Fields::default(),
+                Some(format!("length prefix {length} is above the limit")),
+            ),
+            What::Trailing => message(
+                "raw",
+                Fields::default(),
+                Some("not finished when the stream ended".to_owned()),
+            ),
+            What::Opaque => message("raw", Fields::default(), None),
+            What::Closed(how) => {
+                let who = match observation.dir {
+                    Dir::Sent => "tester",
+                    Dir::Received => "target",
+                };
+                let note = format!("{} by {who}", how.name());
+                TranscriptEntry::event(at, Some(conn), "closed", Some(note))
+            }
+            What::Quiet => TranscriptEntry::event(at, Some(conn), "quiet", None),
+        }
+    }
+}
+
+fn list(fields: &[(&'static Field, FieldValue)]) -> Fields {
+    fields
+        .iter()
+        .map(|(field, value)| (field.name, json(value)))
+        .collect()
+}
+
+fn json(value: &FieldValue) -> Value {
+    match value {
+        FieldValue::Int(n) => match (u64::try_from(*n), i64::try_from(*n)) {
+            (Ok(n), _) => Value::from(n),
+            (_, Ok(n)) => Value::from(n),
+            _ => Value::from(n.to_string()),
+        },
+        FieldValue::Bytes(bytes) => {
+            let shown = bytes.get(..SHOWN_BYTES).unwrap_or(bytes);
+            let more = if shown.len() < bytes.len() { "…" } else { "" };
+            Value::from(format!("{}{more}", hex(shown)))
+        }
+        other => Value::from(other.to_string()),
+    }
+}
+
+/// Bytes of a field that a transcript shows.
+const SHOWN_BYTES: usize = 40;
+/// Decoded payloads kept of a case.
+const MAX_PAYLOADS: usize = 8192;
+/// Events kept of a case.
+const MAX_EVENTS: usize = 8192;

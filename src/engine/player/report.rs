@@ -1,0 +1,160 @@
+//! From the state of a play to its row in the report.
+
+use std::collections::BTreeMap;
+
+use super::conn::Phase;
+use super::state::State;
+use crate::engine::settings::{Calibration, Profile};
+use crate::outcome::{CaseOutcome, Closed, Connection, Verdict};
+use crate::rule::Tally as RuleTally;
+use crate::scenario::ast::{Direction, Role};
+use crate::wire::escape::peer_text;
+
+/// A play that is over: its row, and what the run learns from it.
+#[derive(Debug, Clone)]
+pub struct Played {
+    /// The row.
+    pub outcome: CaseOutcome,
+    /// How often each rule was put to the test.
+    pub rules: Vec<RuleTally>,
+    /// The slowest answers.
+    pub slowest: Calibration,
+    /// What the target showed on the first connection with both handshakes.
+    pub profile: Option<Profile>,
+    /// The target is gone: it died, or takes no connection any more.
+    pub lost: bool,
+    /// The target never took a connection in this play.
+    pub unreachable: bool,
+    /// Openings of the target that were no plain handshake.
+    pub encrypted: u32,
+}
+
+/// The row as it stands.
+pub(super) fn build(state: &State) -> Played {
+    let play = &state.play;
+    let case = &play.case;
+    let mut outcome = CaseOutcome::new(
+        play.id.0.clone(),
+        case.suite.clone(),
+        format!("{}/{}", case.suite, case.id),
+    );
+    outcome.title.clone_from(&case.title);
+    outcome.role = Some(role_name(play.role).to_owned());
+    outcome.direction = Some(
+        match play.direction {
+            Direction::Dialled => "dialled",
+            Direction::Dials => "dials",
+        }
+        .to_owned(),
+    );
+    outcome.matrix = play
+        .matrix
+        .iter()
+        .map(|(name, value)| (name.clone(), value.label.clone()))
+        .collect();
+    outcome.variant = play.variant.map(|variant| variant.name().to_owned());
+    outcome.attempt = state.settings.attempt;
+    outcome.requirements = case.cites.iter().map(|cite| cite.id.clone()).collect();
+    outcome.level = outcome
+        .requirements
+        .iter()
+        .filter_map(|id| super::tally::level_of(id))
+        .max();
+    outcome.verdict = state.tally.verdict();
+    outcome.reason = state.tally.reason().map(str::to_owned);
+    outcome.duration_ms = state.now.into();
+    outcome.observations.clone_from(&state.observations);
+    outcome.findings.clone_from(&state.tally.findings);
+    let decisive = outcome.verdict;
+    outcome
+        .findings
+        .sort_by_key(|finding| finding.verdict != decisive);
+    outcome.connections = connections(state);
+    outcome.transcript = state.record.write();
+    let refused = state
+        .conns
+        .iter()
+        .any(|conn| matches!(conn.phase, Phase::Failed(_) | Phase::Opening));
+    let opened = state.conns.iter().any(|conn| conn.remote.is_some());
+    Played {
+        rules: state.judge.tallies(),
+        slowest: state.slowest,
+        profile: profile(state),
+        lost: state.lost || state.died.is_some(),
+        unreachable: outcome.verdict == Verdict::Inconclusive && refused && !opened,
+        encrypted: state.encrypted,
+        outcome,
+    }
+}
+
+fn connections(state: &State) -> Vec<Connection> {
+    state
+        .conns
+        .iter()
+        .filter_map(|conn| {
+            Some(Connection {
+                conn: conn.id.0,
+                peer: conn.peer.clone(),
+                source: conn.local?.to_string(),
+                target: conn.remote?.to_string(),
+                opened_ms: conn.opened_at.into(),
+                closed: conn.closed.map(|closed| Closed {
+                    by: closed.by,
+                    how: closed.how,
+                    at_ms: closed.at.into(),
+                    after_sent: closed.after_sent,
+                }),
+            })
+        })
+        .collect()
+}
+
+/// What the target showed of itself.
+fn profile(state: &State) -> Option<Profile> {
+    let (index, conn) = state
+        .conns
+        .iter()
+        .enumerate()
+        .find(|(_, conn)| conn.session.established_at().is_some())?;
+    let session = &conn.session;
+    let handshake = session.theirs().handshake()?;
+    let extended = session.their_extended();
+    let extensions: BTreeMap<String, u8> = extended
+        .map(|handshake| handshake.m())
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|(name, id)| Some((name, u8::try_from(id).ok().filter(|id| *id != 0)?)))
+        .collect();
+    let client = extended
+        .and_then(|handshake| handshake.v())
+        .map(|v| peer_text(v))
+        .or_else(|| handshake.peer_id.client());
+    let first_messages = state
+        .log
+        .iter()
+        .filter(|seen| seen.conn == index && seen.is_message())
+        .take(FIRST_MESSAGES)
+        .map(|seen| seen.name())
+        .collect();
+    Some(Profile {
+        reserved: handshake.reserved,
+        extensions,
+        client,
+        metadata_size: extended
+            .and_then(|handshake| handshake.metadata_size())
+            .and_then(|size| u64::try_from(size).ok()),
+        first_messages,
+        has: Some(session.target_has().clone()),
+    })
+}
+
+/// A role as ids and reports have it.
+pub(super) fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Seed => "seed",
+        Role::Leech => "leech",
+    }
+}
+
+/// First messages that a profile shows.
+const FIRST_MESSAGES: usize = 8;

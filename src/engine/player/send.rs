@@ -1,0 +1,185 @@
+//! `send` and `send_raw`: bursts, segments, variants.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use super::conn::{Index, cut};
+use super::env::delay;
+use super::script::{Ctx, Flow, Stop, Weight};
+use super::state::State;
+use super::watch::closed_text;
+use crate::scenario::ast::{Fragment, Sizes, Step, Variant};
+use crate::scenario::template::{Boundary, RawTemplate};
+use crate::scenario::{Template, limits};
+use crate::trace::{Dir, StreamDecoder};
+
+impl Ctx {
+    /// `send`: one write.
+    pub(super) async fn send(&self, step: &Step, templates: &[Template]) -> Flow {
+        let conn = self.conn_of(step)?;
+        self.begin_send(step, conn)?;
+        let mut bytes = BytesMut::new();
+        for template in templates {
+            self.message(conn, template)?.encode_to(&mut bytes);
+        }
+        self.put(step, conn, bytes.freeze(), None).await
+    }
+
+    /// `send_raw`.
+    pub(super) async fn send_raw(&self, step: &Step, raw: &RawTemplate) -> Flow {
+        let conn = self.conn_of(step)?;
+        self.begin_send(step, conn)?;
+        let bytes = self.env(Some(conn), |env| raw.resolve(env))?;
+        self.put(step, conn, bytes, Some(raw.boundary)).await
+    }
+
+    /// A send is of no use once the target has closed; else it opens or goes on with a burst.
+    fn begin_send(&self, step: &Step, conn: Index) -> Flow {
+        let (closed, own) = self.with(|state| {
+            let received = state.received();
+            let Some(conn) = state.conns.get_mut(conn) else {
+                return (false, true);
+            };
+            if !conn.in_burst {
+                conn.in_burst = true;
+                conn.cursor = conn.cursor.max(received);
+                conn.burst_from = conn.given;
+            }
+            (conn.target_closed || conn.write_failed, conn.own_closed)
+        });
+        if own {
+            return Err(Stop::Error(format!(
+                "{}: this connection was closed by a step before",
+                step.span
+            )));
+        }
+        if closed {
+            let actual = self.with(|state| closed_text(state, conn));
+            return Err(Stop::miss(
+                Weight::Inconclusive,
+                Some(self.id(conn)),
+                Vec::new(),
+                format!("{actual}, before this was sent"),
+            ));
+        }
+        Ok(())
+    }
+
+    async fn put(
+        &self,
+        step: &Step,
+        conn: Index,
+        bytes: Bytes,
+        boundary: Option<Boundary>,
+    ) -> Flow {
+        let total = self.with(|s| s.sent) + bytes.len() as u64;
+        if total > limits::SENT_LEN {
+            return Err(Stop::Error(format!(
+                "{}: the case sends more than {} bytes",
+                step.span,
+                limits::SENT_LEN
+            )));
+        }
+        let (segments, gap) = match &step.fragment {
+            Some(fragment) => self.fragments(conn, &bytes, fragment)?,
+            None => (self.with(|s| segments(s, &bytes)), None),
+        };
+        let opaque = self.with(|state| is_opaque(state, conn, &bytes, boundary));
+        if boundary == Some(Boundary::Unknown) {
+            self.with(|state| {
+                if let Some(conn) = state.conns.get_mut(conn) {
+                    conn.opaque = true;
+                }
+            });
+        }
+        let Some(gap) = gap.filter(|gap| !gap.is_zero()) else {
+            self.with(|state| write(state, conn, &bytes, segments, opaque));
+            return Ok(());
+        };
+        for (place, segment) in segments.into_iter().enumerate() {
+            if place > 0 {
+                self.sleep(Some(conn), gap).await?;
+            }
+            self.with(|state| write(state, conn, &segment, vec![segment.clone()], opaque));
+        }
+        Ok(())
+    }
+
+    fn fragments(
+        &self,
+        conn: Index,
+        bytes: &Bytes,
+        fragment: &Fragment,
+    ) -> Flow<(Vec<Bytes>, Option<Duration>)> {
+        Ok(self.env(Some(conn), |env| {
+            let size = |expr: &crate::scenario::Expr| {
+                expr.eval_u64(env)
+                    .map(|n| usize::try_from(n).unwrap_or(usize::MAX))
+            };
+            let segments = match &fragment.sizes {
+                Sizes::Every(expr) => cut(bytes, &[size(expr)?], true),
+                Sizes::Then(list) => {
+                    let sizes = list.iter().map(size).collect::<Result<Vec<_>, _>>()?;
+                    cut(bytes, &sizes, false)
+                }
+            };
+            let gap = match &fragment.gap {
+                Some(gap) => Some(delay(gap, env)?),
+                None => None,
+            };
+            Ok::<_, crate::scenario::ScenarioError>((segments, gap))
+        })?)
+    }
+}
+
+fn write(state: &mut State, conn: Index, bytes: &Bytes, segments: Vec<Bytes>, opaque: bool) {
+    if opaque {
+        state.write_opaque(conn, bytes, segments);
+    } else {
+        state.write(conn, bytes, segments, false);
+    }
+}
+
+/// Whether bytes are not for our own decoder: nobody knows where the target's parser stands behind
+/// them, or the author says that it stands where ours would not.
+fn is_opaque(state: &State, conn: Index, bytes: &Bytes, boundary: Option<Boundary>) -> bool {
+    let Some(conn) = state.conns.get(conn) else {
+        return true;
+    };
+    match boundary {
+        None => false,
+        Some(Boundary::Unknown) => true,
+        Some(Boundary::Whole) if conn.sent.on_boundary() => {
+            let mut trial = StreamDecoder::without_handshake(conn.id, Dir::Sent, u32::MAX);
+            trial.push(bytes, Duration::ZERO);
+            !trial.on_boundary()
+        }
+        Some(Boundary::Whole | Boundary::Open) => false,
+    }
+}
+
+/// How a write is cut by the play's variant.
+pub(super) fn segments(state: &State, bytes: &Bytes) -> Vec<Bytes> {
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    match state.play.variant {
+        None => vec![bytes.clone()],
+        Some(Variant::Drip) => {
+            let size = if bytes.len() <= DRIP_WHOLE {
+                1
+            } else {
+                bytes.len().div_ceil(DRIP_SEGMENTS)
+            };
+            cut(bytes, &[size], true)
+        }
+        Some(Variant::Halves) => cut(bytes, &[bytes.len().div_ceil(2)], false),
+        Some(Variant::FirstByte) => cut(bytes, &[1], false),
+    }
+}
+
+/// Writes up to this length drip byte by byte.
+const DRIP_WHOLE: usize = 256;
+/// Longer ones in so many segments.
+const DRIP_SEGMENTS: usize = 64;
