@@ -11,9 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-/// The tester's number of a connection, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnId(pub u32);
+pub use crate::trace::ConnId;
 
 /// Our end of a test: what a loop drives. The player is one.
 pub trait Tester {

@@ -63,8 +63,6 @@ pub(super) struct Conn {
     pub(super) unchoke: bool,
     /// Answers of the reference core that wait for a frame boundary.
     pub(super) queue: VecDeque<Message>,
-    /// Metadata pieces and blocks that probes have asked for.
-    pub(super) probes: u32,
 }
 
 /// How far a connection has come.
@@ -135,7 +133,6 @@ impl Conn {
             serves: PieceSet::none(geometry.pieces()),
             unchoke: false,
             queue: VecDeque::new(),
-            probes: 0,
         }
     }
 

@@ -12,9 +12,10 @@ use super::watch::{Limits, closed_text, seconds};
 use crate::engine::io::{Action, CloseKind, ConnectError, Source};
 use crate::outcome::{Expected, Verdict};
 use crate::scenario::ast::{Connect, ConnectMode, Direction, HandshakeMode, Role, Serves, Step};
-use crate::scenario::{Template, limits};
+use crate::scenario::{Template, limits, reserved};
 use crate::torrent::PieceSet;
 use crate::trace::What;
+use crate::wire::bencode::Value;
 use crate::wire::extension::ExtendedHandshake;
 use crate::wire::{
     Capability, ExtensionMessage, Handshake, InfoHash, Kind, Message, PeerId, Reserved,
@@ -190,7 +191,7 @@ impl Ctx {
 
     fn handshake(&self, conn: Index, connect: &Connect) -> Flow<Handshake> {
         let (reserved, info_hash, peer_id) = self.env(Some(conn), |env| {
-            let reserved = connect.reserved(env)?;
+            let reserved = reserved(&connect.reserved, env)?;
             let resolve = |template: &Option<_>| -> Result<Option<Bytes>, _> {
                 match template {
                     Some(template) => {
@@ -218,7 +219,9 @@ impl Ctx {
     async fn their_handshake(&self, step: &Step, conn: Index) -> Flow {
         let span = self.connect_span(step, conn)?;
         let deadline = self.deadline(conn, span);
-        let plain = self.wait(deadline, |state| Ok(opening(state, conn))).await?;
+        let plain = self
+            .wait(deadline, |state| Ok(opening(state, conn)))
+            .await?;
         if plain == Some(true) {
             return Ok(());
         }
@@ -425,7 +428,10 @@ fn usual_extended(state: &State) -> Message {
         .with_m(&[("ut_metadata", 1), ("ut_pex", 2), ("lt_donthave", 3)])
         .with("metadata_size", size as i128)
         .with("reqq", 250_i128)
-        .with("v", concat!("btspec ", env!("CARGO_PKG_VERSION")));
+        .with(
+            "v",
+            Value::text(concat!("btspec ", env!("CARGO_PKG_VERSION"))),
+        );
     ExtensionMessage::Handshake(handshake).into_message(0)
 }
 

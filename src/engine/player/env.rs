@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::conn::Index;
 use super::state::{State, Vars};
 use crate::scenario::ast::Delay;
-use crate::scenario::{Env, Play, ScenarioError, Val};
+use crate::scenario::{Env, Play, ScenarioError, Val, torrent_value};
 use crate::torrent::{PieceSet, Torrent};
 use crate::wire::BlockRef;
 
@@ -91,8 +91,8 @@ impl Env for PlayEnv<'_> {
         if let Some(value) = self.vars.get(path) {
             return Some(value.clone());
         }
-        if let Some(name) = path.strip_prefix("torrent.") {
-            return torrent_value(&self.state.torrent, name);
+        if let Some(value) = torrent_value(&self.state.torrent, path) {
+            return Some(value);
         }
         if let Some(name) = path.strip_prefix("target.") {
             return self.target(name);
@@ -127,29 +127,7 @@ pub(super) struct TorrentEnv<'a>(pub(super) &'a Torrent);
 
 impl Env for TorrentEnv<'_> {
     fn get(&self, path: &str) -> Option<Val> {
-        torrent_value(self.0, path.strip_prefix("torrent.")?)
-    }
-}
-
-fn torrent_value(torrent: &Torrent, name: &str) -> Option<Val> {
-    let geometry = torrent.geometry();
-    let metainfo = torrent.metainfo();
-    let number = |n: u64| Some(Val::Int(n.into()));
-    match name {
-        "pieces" => number(geometry.pieces().into()),
-        "piece_len" => number(geometry.piece_len().into()),
-        "last" => number(geometry.last().into()),
-        "last_len" => number(geometry.last_len().into()),
-        "blocks" => number(geometry.block_count(0).into()),
-        "spare_bits" => number(geometry.spare_bits().into()),
-        "bitfield_len" => number(geometry.bitfield_len() as u64),
-        "total_len" => number(geometry.total_len()),
-        "info_len" => number(metainfo.info_bytes().len() as u64),
-        "info_pieces" => number(metainfo.info_pieces().into()),
-        "info_hash" => Some(Val::Bytes(Bytes::copy_from_slice(
-            &torrent.info_hash().0,
-        ))),
-        _ => None,
+        torrent_value(self.0, path)
     }
 }
 
@@ -159,7 +137,7 @@ fn pieces(list: impl Iterator<Item = u32>) -> Val {
 
 /// A length of time.
 pub(super) fn delay(delay: &Delay, env: &dyn Env) -> Result<Duration, ScenarioError> {
-    delay.resolve(env)
+    delay.eval(env)
 }
 
 /// Pieces below are named by cases about them.

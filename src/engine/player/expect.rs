@@ -97,7 +97,10 @@ impl Ctx {
     /// Notes how slow the target is with what is its right and with closes.
     fn note_pace(&self, step: &Step, conn: Index, found: &Found) {
         self.with(|state| {
-            let base = state.conns.get(conn).map_or(Duration::ZERO, |c| c.written_at);
+            let base = state
+                .conns
+                .get(conn)
+                .map_or(Duration::ZERO, |c| c.written_at);
             let took = found.at.saturating_sub(base);
             match &step.action {
                 Action::Closed(_) => state.slowest.close = state.slowest.close.max(took),
@@ -161,7 +164,9 @@ impl Ctx {
             .unwrap_or(Duration::ZERO);
         let span = self.span(step, conn, usual)?;
         let Some((place, found)) = self.first_of(&mut watches, conn, span).await? else {
-            return self.undecided(step, conn, &watches, span, otherwise, cites).await;
+            return self
+                .undecided(step, conn, &watches, span, otherwise, cites)
+                .await;
         };
         let Some(watch) = watches.get(place) else {
             return Ok(());
@@ -187,8 +192,7 @@ impl Ctx {
         let weight = self.weight(step, conn, false);
         let from = self.cursor(conn);
         let (expected, actual) = self.with(|state| {
-            let expected: Vec<Expected> =
-                watches.iter().map(|w| w.expected(state, span)).collect();
+            let expected: Vec<Expected> = watches.iter().map(|w| w.expected(state, span)).collect();
             let closed = state.conns.get(conn).is_some_and(|c| c.target_closed);
             let passed = passed_over(state, conn, from);
             let actual = if closed {
@@ -225,13 +229,7 @@ impl Ctx {
     }
 
     /// Puts a branch's `info`, `warn` or `fail` into the tally. True if that ends the case.
-    fn state_verdict(
-        &self,
-        branch: &Step,
-        cites: &[Citation],
-        found: &Found,
-        conn: Index,
-    ) -> bool {
+    fn state_verdict(&self, branch: &Step, cites: &[Citation], found: &Found, conn: Index) -> bool {
         let Some(stated @ (Stated::Info | Stated::Warn | Stated::Fail)) = branch.verdict else {
             return false;
         };
@@ -417,11 +415,7 @@ fn scan(
 }
 
 /// A silence whose time is over, unbroken.
-fn silence_over(
-    state: &State,
-    watches: &[Watch<'_>],
-    armed: Duration,
-) -> Option<(usize, Found)> {
+fn silence_over(state: &State, watches: &[Watch<'_>], armed: Duration) -> Option<(usize, Found)> {
     let over = |watch: &Watch<'_>| {
         watch.dead.is_none()
             && watch

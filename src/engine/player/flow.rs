@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::json;
-use sha1::{Digest, Sha1};
 
 use super::env::delay;
 use super::monitor::Background;
@@ -20,7 +19,8 @@ use crate::scenario::ast::{
     Action, CheckOp, Citation, Comparison, Delay, Measure, OwnClose, Repeat, Stated, Step, Use,
     Verb,
 };
-use crate::scenario::{Expr, Pattern, ScenarioError, Template, Val, limits};
+use crate::scenario::{Expr, Pattern, ScenarioError, Template, Val, limits, sha1};
+use crate::wire::hex;
 
 impl Ctx {
     /// A block's steps, in place. What they capture stays: the parser has made names unique.
@@ -136,10 +136,7 @@ impl Ctx {
         let conn = self.conn_of(step).ok();
         for comparison in comparisons {
             let (actual, wanted) = self.env(conn, |env| {
-                Ok::<_, ScenarioError>((
-                    comparison.actual.eval(env)?,
-                    comparison.wanted.eval(env)?,
-                ))
+                Ok::<_, ScenarioError>((comparison.actual.eval(env)?, comparison.wanted.eval(env)?))
             })?;
             if compare(comparison, &actual, &wanted)? {
                 continue;
@@ -157,14 +154,17 @@ impl Ctx {
     }
 
     /// `measure`: info at worst, unless `fail_if`.
-    pub(super) async fn measure(&self, step: &Step, measure: &Measure) -> Flow {
+    pub(super) async fn measure(&self, measure: &Measure) -> Flow {
         let mut watch = Watch::arm(self, &measure.until)?;
         let conn = watch.conn;
         self.end_burst(conn);
         let max = self.env(Some(conn), |env| delay(&measure.max, env))?;
         let max = self.scaled(max);
         let began = self.with(|state| {
-            let provoked = state.conns.get(conn).and_then(super::conn::Conn::provoked_at);
+            let provoked = state
+                .conns
+                .get(conn)
+                .and_then(super::conn::Conn::provoked_at);
             provoked.unwrap_or(state.now)
         });
         let found = self
@@ -303,9 +303,9 @@ fn compare(comparison: &Comparison, actual: &Val, wanted: &Val) -> Result<bool, 
         (CheckOp::Len, Val::Bytes(a), Val::Int(n)) => a.len() as i128 == *n,
         (CheckOp::Len, Val::List(a), Val::Int(n)) => a.len() as i128 == *n,
         (CheckOp::Sha1, a, Val::Bytes(hash)) => {
-            let mut digest = Sha1::new();
-            feed(&mut digest, a).map_err(fault)?;
-            digest.finalize().as_slice() == hash.as_ref()
+            let mut bytes = Vec::new();
+            gather(&mut bytes, a).map_err(fault)?;
+            sha1(&bytes).as_slice() == hash.as_ref()
         }
         (op, a, b) => {
             return Err(fault(format!(
@@ -319,12 +319,12 @@ fn compare(comparison: &Comparison, actual: &Val, wanted: &Val) -> Result<bool, 
 }
 
 /// Bytes, or a list of bytes one after another.
-fn feed(digest: &mut Sha1, value: &Val) -> Result<(), String> {
+fn gather(into: &mut Vec<u8>, value: &Val) -> Result<(), String> {
     match value {
-        Val::Bytes(bytes) => digest.update(bytes),
+        Val::Bytes(bytes) => into.extend_from_slice(bytes),
         Val::List(list) => {
             for entry in list {
-                feed(digest, entry)?;
+                gather(into, entry)?;
             }
         }
         other => return Err(format!("no SHA-1 of {}", other.kind())),
@@ -356,7 +356,7 @@ fn show(value: &Val) -> String {
         Val::Bytes(bytes) => {
             let shown = bytes.get(..20).unwrap_or(bytes);
             let more = if shown.len() < bytes.len() { "…" } else { "" };
-            format!("{}{more}", crate::outcome::transcript::hex(shown))
+            format!("{}{more}", hex::encode(shown))
         }
         Val::List(list) => {
             let texts: Vec<String> = list.iter().take(20).map(show).collect();

@@ -162,7 +162,11 @@ impl Ctx {
 
     /// Asks for a sign of life on `conn`, in the surest way that it offers.
     async fn probe(&self, conn: Index, span: Duration) -> Flow<Life> {
-        if !self.with(|s| s.conns.get(conn).is_some_and(super::conn::Conn::between_frames)) {
+        if !self.with(|s| {
+            s.conns
+                .get(conn)
+                .is_some_and(super::conn::Conn::between_frames)
+        }) {
             let closed = self.with(|s| s.conns.get(conn).is_some_and(|c| c.target_closed));
             return Ok(if closed { Life::Closed } else { Life::Mute });
         }
@@ -185,12 +189,7 @@ impl Ctx {
     }
 
     /// `None` when the request was rejected.
-    async fn probe_metadata(
-        &self,
-        conn: Index,
-        piece: u32,
-        span: Duration,
-    ) -> Flow<Option<Life>> {
+    async fn probe_metadata(&self, conn: Index, piece: u32, span: Duration) -> Flow<Option<Life>> {
         let (from, truth) = self.with(|state| {
             let id = state
                 .conns
@@ -207,9 +206,9 @@ impl Ctx {
         });
         let life = self
             .answer(conn, from, span, |seen| match seen.payload()? {
-                ExtensionMessage::MetadataData { piece: got, data, .. }
-                    if *got == i128::from(piece) =>
-                {
+                ExtensionMessage::MetadataData {
+                    piece: got, data, ..
+                } if *got == i128::from(piece) => {
                     let right = truth.as_ref().is_none_or(|truth| truth == data);
                     Some(Some(if right {
                         Life::Proved
@@ -237,7 +236,8 @@ impl Ctx {
         let grant = self.scaled(self.with(|s| Limits::of(s).grant));
         for _ in 0..TRIES {
             let allowed = self.with(|state| allowed_block(state, conn));
-            let choked = self.with(|s| s.conns.get(conn).is_none_or(|c| c.session.target_choking()));
+            let choked =
+                self.with(|s| s.conns.get(conn).is_none_or(|c| c.session.target_choking()));
             if choked && allowed.is_none() {
                 match self.uncounted(self.unchoked(conn, grant)).await? {
                     Life::Proved => {}
@@ -293,7 +293,10 @@ impl Ctx {
 
     async fn unchoked(&self, conn: Index, grant: Duration) -> Flow<Life> {
         self.with(|state| {
-            let interested = state.conns.get(conn).is_some_and(|c| *c.session.our_interest().sent());
+            let interested = state
+                .conns
+                .get(conn)
+                .is_some_and(|c| *c.session.our_interest().sent());
             if !interested {
                 send_probe(state, conn, &Message::Interested);
             }
@@ -310,9 +313,8 @@ impl Ctx {
                 Ok(conn.target_closed.then_some(Life::Closed))
             })
             .await?;
-        Ok(life.unwrap_or_else(|| {
-            Life::Unwilling(format!("not unchoked within {}", seconds(grant)))
-        }))
+        Ok(life
+            .unwrap_or_else(|| Life::Unwilling(format!("not unchoked within {}", seconds(grant)))))
     }
 
     /// Waits for a request of the target.
@@ -324,9 +326,11 @@ impl Ctx {
                 matches!(seen.event.kind, EventKind::Request(_)).then_some(Life::Proved)
             }))
             .await?;
-        Ok(life.unwrap_or_else(|| {
-            Life::Unwilling(format!("no request within {}", seconds(grant)))
-        }))
+        Ok(
+            life.unwrap_or_else(|| {
+                Life::Unwilling(format!("no request within {}", seconds(grant)))
+            }),
+        )
     }
 
     /// The first arrival from `from` on that `judge` takes for an answer; a close is one.
@@ -578,7 +582,10 @@ fn free_block(state: &State, conn: Index) -> Option<BlockRef> {
     let taken = state.fresh.borrow();
     let mut pieces: Vec<u32> = session.target_has().iter().take(CANDIDATES).collect();
     pieces.extend(session.target_has().iter().last());
-    let ordinary = pieces.iter().copied().filter(|piece| !taken.contains(piece));
+    let ordinary = pieces
+        .iter()
+        .copied()
+        .filter(|piece| !taken.contains(piece));
     ordinary
         .filter_map(|piece| unasked(state, conn, piece))
         .next()

@@ -31,6 +31,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+pub use needs::meets;
 pub use report::Played;
 
 use self::script::Ctx;

@@ -198,11 +198,7 @@ pub(super) fn forbidden(
     }
 }
 
-fn matches(
-    pattern: &Pattern,
-    seen: &Seen,
-    env: &PlayEnv<'_>,
-) -> Result<bool, ScenarioError> {
+fn matches(pattern: &Pattern, seen: &Seen, env: &PlayEnv<'_>) -> Result<bool, ScenarioError> {
     match seen.view() {
         Some(view) => Ok(pattern.matches(view, env)?.is_some()),
         None => Ok(false),

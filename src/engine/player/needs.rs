@@ -3,8 +3,10 @@
 use super::env::TorrentEnv;
 use super::state::State;
 use crate::engine::settings::Profile;
+use crate::scenario::Play;
 use crate::scenario::ast::{Need, NeedKind, Verb};
-use crate::wire::Capability;
+use crate::torrent::Torrent;
+use crate::wire::{Capability, hex};
 
 /// The reason to skip the case before anything is sent.
 pub(super) fn missing(state: &State) -> Option<String> {
@@ -36,6 +38,14 @@ fn lacks(state: &State, need: &Need) -> Option<String> {
     }
 }
 
+/// Whether a torrent meets what the play's case asks of its content.
+pub fn meets(play: &Play, torrent: &Torrent) -> bool {
+    play.case.needs.iter().all(|need| match &need.what {
+        NeedKind::Content(expr) => matches!(expr.eval_bool(&TorrentEnv(torrent)), Ok(true)),
+        _ => true,
+    })
+}
+
 /// The reason to skip after a handshake, for targets without a profile.
 pub(super) fn missing_bits(state: &State, conn: usize) -> Option<String> {
     if state.settings.profile.is_some() {
@@ -60,7 +70,7 @@ fn bit(profile: &Profile, capability: Capability) -> Option<String> {
         format!(
             "target does not offer {}: reserved bytes {}",
             capability.name(),
-            crate::outcome::transcript::hex(&profile.reserved.0)
+            hex::encode(&profile.reserved.0)
         )
     })
 }

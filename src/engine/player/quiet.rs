@@ -1,10 +1,9 @@
 //! `silence` and `never`.
 
 use std::rc::Rc;
-use std::time::Duration;
 
-use super::monitor::{Monitor, Silence};
 use super::env::delay;
+use super::monitor::{Monitor, Silence};
 use super::script::{Ctx, Flow, Stop, Weight};
 use super::tally::StepRef;
 use super::watch::{closed_text, describe_listening, seconds};
@@ -41,7 +40,11 @@ impl Ctx {
                     let env = super::env::PlayEnv::new(state, Some(conn));
                     if super::monitor::forbidden(of, &seen, &env)?.is_some() {
                         let after = seen.at().saturating_sub(began);
-                        return Ok(Some(format!("{} came after {}", seen.name(), seconds(after))));
+                        return Ok(Some(format!(
+                            "{} came after {}",
+                            seen.name(),
+                            seconds(after)
+                        )));
                     }
                 }
                 Ok(None)
@@ -49,7 +52,8 @@ impl Ctx {
             .await?;
         if let Some(actual) = came {
             let what = self.env(Some(conn), |env| describe_listening(of, env));
-            let expected = Expected::new(format!("no {what} for {}", seconds(span)), actual.clone());
+            let expected =
+                Expected::new(format!("no {what} for {}", seconds(span)), actual.clone());
             return Err(Stop::miss(
                 Weight::Judged,
                 Some(self.id(conn)),
@@ -117,11 +121,13 @@ impl Ctx {
             return Err(Stop::miss(
                 Weight::Judged,
                 Some(self.id(conn)),
-                vec![Expected::new("the target closes the idle connection", missed)],
+                vec![Expected::new(
+                    "the target closes the idle connection",
+                    missed,
+                )],
                 "still open".to_owned(),
             ));
         }
         Ok(())
     }
 }
-

@@ -3,14 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
-
-use crate::outcome::transcript::hex;
 use crate::outcome::{EntryDir, Fields, TranscriptEntry};
 use crate::session::Event;
 use crate::trace::transcript::Entry;
 use crate::trace::{ConnId, Dir, Observation, Recorder, Transcript, What};
-use crate::wire::{ExtensionMessage, Field, FieldValue};
+use crate::wire::{ExtensionMessage, hex};
 
 /// Observations in bounded number, and what happened beside them.
 #[derive(Debug)]
@@ -108,7 +105,7 @@ impl Record {
         match &observation.what {
             What::Handshake(handshake) => {
                 let mut fields = Fields::default();
-                fields.push("reserved", hex(&handshake.reserved.0));
+                fields.push("reserved", hex::encode(&handshake.reserved.0));
                 fields.push("info_hash", handshake.info_hash.to_string());
                 fields.push("peer_id", handshake.peer_id.to_string());
                 message("handshake", fields, handshake.peer_id.client())
@@ -117,8 +114,8 @@ impl Record {
                 message("bad_handshake", Fields::default(), Some(error.to_string()))
             }
             What::Message(found) => match self.payloads.get(&observation.seq) {
-                Some(payload) => message(payload.kind().name(), list(&payload.fields()), None),
-                None => message(found.name(), list(&found.fields()), None),
+                Some(payload) => message(payload.kind().name(), payload.fields().into(), None),
+                None => message(found.name(), found.fields().into(), None),
             },
             What::Undecodable(error) => {
                 message("undecodable", Fields::default(), Some(error.to_string()))
@@ -147,31 +144,6 @@ impl Record {
     }
 }
 
-fn list(fields: &[(&'static Field, FieldValue)]) -> Fields {
-    fields
-        .iter()
-        .map(|(field, value)| (field.name, json(value)))
-        .collect()
-}
-
-fn json(value: &FieldValue) -> Value {
-    match value {
-        FieldValue::Int(n) => match (u64::try_from(*n), i64::try_from(*n)) {
-            (Ok(n), _) => Value::from(n),
-            (_, Ok(n)) => Value::from(n),
-            _ => Value::from(n.to_string()),
-        },
-        FieldValue::Bytes(bytes) => {
-            let shown = bytes.get(..SHOWN_BYTES).unwrap_or(bytes);
-            let more = if shown.len() < bytes.len() { "…" } else { "" };
-            Value::from(format!("{}{more}", hex(shown)))
-        }
-        other => Value::from(other.to_string()),
-    }
-}
-
-/// Bytes of a field that a transcript shows.
-const SHOWN_BYTES: usize = 40;
 /// Decoded payloads kept of a case.
 const MAX_PAYLOADS: usize = 8192;
 /// Events kept of a case.

@@ -52,7 +52,7 @@ pub(super) fn build(state: &State) -> Played {
         .iter()
         .map(|(name, value)| (name.clone(), value.label.clone()))
         .collect();
-    outcome.variant = play.variant.map(|variant| variant.name().to_owned());
+    outcome.variant = play.variant.map(|variant| variant.to_string());
     outcome.attempt = state.settings.attempt;
     outcome.requirements = case.cites.iter().map(|cite| cite.id.clone()).collect();
     outcome.level = outcome

@@ -210,7 +210,11 @@ impl Ctx {
 
     pub(super) fn scaled(&self, span: Duration) -> Duration {
         let scale = self.with(|s| s.settings.time_scale);
-        if scale > 1.0 { span.mul_f64(scale) } else { span }
+        if scale > 1.0 {
+            span.mul_f64(scale)
+        } else {
+            span
+        }
     }
 
     /// A deadline of `span` after the provocation on `conn`, or from now if that is later.
@@ -327,7 +331,7 @@ impl Ctx {
             Action::Survives { stay, close } => self.survives(step, *stay, *close, cites).await,
             Action::Alive => self.alive(step).await,
             Action::Check(comparisons) => self.check(step, comparisons),
-            Action::Measure(measure) => self.measure(step, measure).await,
+            Action::Measure(measure) => self.measure(measure).await,
             Action::Background { send, every, until } => {
                 self.background(step, send, every, until.as_deref())
             }
@@ -422,10 +426,7 @@ impl Ctx {
     }
 
     fn prepare(&self, case: &Case) {
-        let limit = case
-            .timeouts
-            .case
-            .unwrap_or(crate::scenario::limits::CASE);
+        let limit = case.timeouts.case.unwrap_or(crate::scenario::limits::CASE);
         let limit = self.scaled(limit);
         self.with(|state| {
             state.limit = Some(state.now + limit);

@@ -32,10 +32,6 @@ impl Seen {
         self.event.observation.at
     }
 
-    pub(super) fn seq(&self) -> u64 {
-        self.event.observation.seq
-    }
-
     pub(super) fn what(&self) -> &What {
         &self.event.observation.what
     }

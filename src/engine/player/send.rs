@@ -9,7 +9,7 @@ use super::env::delay;
 use super::script::{Ctx, Flow, Stop, Weight};
 use super::state::State;
 use super::watch::closed_text;
-use crate::scenario::ast::{Fragment, Sizes, Step, Variant};
+use crate::scenario::ast::{Fragment, Sizes, Step};
 use crate::scenario::template::{Boundary, RawTemplate};
 use crate::scenario::{Template, limits};
 use crate::trace::{Dir, StreamDecoder};
@@ -166,20 +166,6 @@ pub(super) fn segments(state: &State, bytes: &Bytes) -> Vec<Bytes> {
     }
     match state.play.variant {
         None => vec![bytes.clone()],
-        Some(Variant::Drip) => {
-            let size = if bytes.len() <= DRIP_WHOLE {
-                1
-            } else {
-                bytes.len().div_ceil(DRIP_SEGMENTS)
-            };
-            cut(bytes, &[size], true)
-        }
-        Some(Variant::Halves) => cut(bytes, &[bytes.len().div_ceil(2)], false),
-        Some(Variant::FirstByte) => cut(bytes, &[1], false),
+        Some(variant) => cut(bytes, &variant.segments(bytes.len()), false),
     }
 }
-
-/// Writes up to this length drip byte by byte.
-const DRIP_WHOLE: usize = 256;
-/// Longer ones in so many segments.
-const DRIP_SEGMENTS: usize = 64;

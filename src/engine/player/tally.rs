@@ -142,7 +142,11 @@ impl Tally {
         finding.rule = Some(violation.rule.to_owned());
         finding.conn = Some(violation.conn.0);
         cite(&mut finding, violation.requirement);
-        if self.cites.iter().any(|cited| cited == violation.requirement) {
+        if self
+            .cites
+            .iter()
+            .any(|cited| cited == violation.requirement)
+        {
             let reason = format!("rule {}: {}", violation.rule, violation.detail);
             self.fold(verdict, reason);
         }
@@ -151,7 +155,10 @@ impl Tally {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one place builds findings of steps")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one place builds findings of steps"
+    )]
     fn find(
         &mut self,
         step: &StepRef,

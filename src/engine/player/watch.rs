@@ -423,10 +423,6 @@ pub(super) fn describe_listening(of: &Listening, env: &PlayEnv<'_>) -> String {
     }
 }
 
-/// The name of a step's connection.
-pub(super) fn peer_of(step: &Step) -> &str {
-    step.peer.as_deref().unwrap_or(DEFAULT_PEER)
-}
 
 /// How long a peer without pieces and without the fast extension may take to say so by silence.
 const QUIET_OPENING: Duration = Duration::from_secs(1);

@@ -1,0 +1,136 @@
+//! Self mode: plays against simulated processes, a fresh one for each play, on several threads.
+//!
+//! What a play comes to depends on nothing but its play, the seed and the process: the number of
+//! threads changes nothing.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::io::Tester;
+use super::player::{Played, Player, meets};
+use super::settings::Settings;
+use super::sim::{World, WorldConfig};
+use crate::peer::{Peer, PeerConfig, Process, Role as PeerRole};
+use crate::scenario::Play;
+use crate::scenario::ast::Role;
+use crate::torrent::{Torrent, fixture};
+
+/// Where simulated targets listen.
+pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 6881);
+
+/// What is started for a play.
+pub trait Make: Sync {
+    /// A fresh process for the target's role, listening at [`LISTEN`].
+    fn make(&self, role: Role, torrent: &Torrent) -> Box<dyn Process>;
+}
+
+impl<F> Make for F
+where
+    F: Fn(Role, &Torrent) -> Box<dyn Process> + Sync,
+{
+    fn make(&self, role: Role, torrent: &Torrent) -> Box<dyn Process> {
+        self(role, torrent)
+    }
+}
+
+/// The reference peer, with what `change` does to its configuration.
+pub fn reference(
+    change: impl Fn(PeerConfig) -> PeerConfig + Sync,
+) -> impl Fn(Role, &Torrent) -> Box<dyn Process> + Sync {
+    move |role, torrent| {
+        let role = match role {
+            Role::Seed => PeerRole::Seed,
+            Role::Leech => PeerRole::Leech,
+        };
+        let mut config = PeerConfig::new(torrent.clone(), role);
+        config.listen = LISTEN;
+        Box::new(Peer::new(change(config)))
+    }
+}
+
+/// Everything that plays of a self run have in common.
+pub struct SelfMode<'a> {
+    /// Torrents to choose from: a play gets the first that meets its needs.
+    pub torrents: Vec<Torrent>,
+    /// What is started for each play.
+    pub make: &'a dyn Make,
+    /// The simulated network.
+    pub world: WorldConfig,
+    /// Settings of the players. Each gets a pool of fresh pieces of its own.
+    pub settings: Settings,
+    /// Threads.
+    pub jobs: usize,
+}
+
+impl<'a> SelfMode<'a> {
+    /// With the fixtures' torrents, no latency and one thread.
+    pub fn new(make: &'a dyn Make) -> Self {
+        Self {
+            torrents: vec![fixture::main().torrent, fixture::one_piece().torrent],
+            make,
+            world: WorldConfig::default(),
+            settings: Settings::default(),
+            jobs: 1,
+        }
+    }
+
+    /// Plays one.
+    pub fn play(&self, play: &Play) -> Played {
+        let Some(torrent) = self.torrent_for(play) else {
+            let mut player =
+                Player::new(play.clone(), fixture::main().torrent, self.settings.clone());
+            player.abort("no torrent to play with");
+            return player.outcome();
+        };
+        let settings = Settings {
+            fresh: super::settings::FreshPool::new(),
+            ..self.settings.clone()
+        };
+        let mut player = Player::new(play.clone(), torrent.clone(), settings);
+        let mut world = World::new(self.world);
+        let target = world.add(self.make.make(play.role, torrent), LISTEN);
+        if let Err(error) = world.play(&mut player, target)
+            && !player.done()
+        {
+            player.abort(&format!("{error}; please report it"));
+        }
+        player.outcome()
+    }
+
+    /// Plays all, on as many threads as `jobs` says. Results are in the order of `plays`; `done`
+    /// hears of each when it is over, in any order.
+    pub fn play_all(&self, plays: &[Play], done: &(dyn Fn(&Played) + Sync)) -> Vec<Played> {
+        let next = AtomicUsize::new(0);
+        let results: Mutex<Vec<Option<Played>>> = Mutex::new(vec![None; plays.len()]);
+        let work = || {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(play) = plays.get(index) else { return };
+                let played = self.play(play);
+                done(&played);
+                let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(slot) = results.get_mut(index) {
+                    *slot = Some(played);
+                }
+            }
+        };
+        let threads = self.jobs.clamp(1, plays.len().max(1));
+        if threads == 1 {
+            work();
+        } else {
+            std::thread::scope(|scope| {
+                for _ in 0..threads {
+                    scope.spawn(work);
+                }
+            });
+        }
+        let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        results.into_iter().flatten().collect()
+    }
+
+    fn torrent_for(&self, play: &Play) -> Option<&Torrent> {
+        let fits = self.torrents.iter().find(|torrent| meets(play, torrent));
+        fits.or_else(|| self.torrents.first())
+    }
+}
