@@ -1,0 +1,35 @@
+//! One test for each numbered ruling of SCENARIOS 3.
+
+mod support;
+
+use btspec::outcome::Verdict;
+
+#[test]
+fn simplest() {
+    let played = support::play(
+        "
+spec: 1
+suite: t
+title: T
+cases:
+  - case: a
+    title: A request is answered
+    cites: [B3-RQ-01]
+    roles: [seed]
+    given:
+      - connect: {reserved: [fast, extended]}
+      - until: {has: all}
+      - alive: {}
+      - send: interested
+      - until: {unchoked: true}
+    steps:
+      - send: {request: {index: 0, begin: 0, length: 16384}}
+      - expect: {piece: {index: 0, begin: 0}}
+      - survives: {stay: pass, close: warn}
+",
+    );
+    for p in &played {
+        println!("{}", serde_json::to_string_pretty(&p.outcome).unwrap());
+        assert_eq!(p.outcome.verdict, Verdict::Pass);
+    }
+}
