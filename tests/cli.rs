@@ -233,3 +233,113 @@ fn a_closed_pipe_is_no_error() {
         assert_eq!(err, "");
     }
 }
+
+/// A process that is ended with the test.
+struct Running(std::process::Child);
+
+impl Running {
+    /// Starts `btspec serve` on a free port and returns where it listens.
+    fn serve(args: &[&str]) -> (Self, String) {
+        let mut child = btspec()
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut bytes = child.stdout.as_mut().unwrap().bytes();
+        while !line.ends_with('\n') {
+            line.push(bytes.next().unwrap().unwrap().into());
+        }
+        let addr = line.split_whitespace().nth(2).unwrap().to_owned();
+        (Self(child), addr)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_served_seed_fills_a_served_leech() {
+    let (_seed, addr) = Running::serve(&["--role", "seed"]);
+    let leech = run([
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--role",
+        "leech",
+        "--peer",
+        &addr,
+        "--until-complete",
+    ]);
+    assert_eq!(leech.code, 0, "{leech:?}");
+    assert!(leech.out.contains("1027 of 1027 pieces"), "{leech:?}");
+}
+
+#[test]
+fn serve_with_nonsense_is_usage() {
+    let serve = |rest: &[&str]| {
+        run(["serve", "--listen", "127.0.0.1:0", "--role", "seed"]
+            .iter()
+            .chain(rest))
+    };
+    serve(&["--fault", "no-such-fault"]).stops(2, &["no fault `no-such-fault`"]);
+    serve(&["--data", "x"]).stops(2, &["--torrent"]);
+    serve(&["--torrent", "no/such.torrent"]).stops(2, &["no/such.torrent"]);
+    run(["serve", "--role", "seed", "--listen", "nowhere"]).stops(2, &["nowhere"]);
+    run(["serve", "--role", "both", "--listen", "127.0.0.1:0"]).stops(2, &["both"]);
+}
+
+/// Torrents that are none, each with the place and the words of its message.
+#[test]
+fn broken_torrents_are_usage_with_a_place() {
+    let dir = folder("broken-torrents");
+    let good = {
+        let out = dir.join("fixture");
+        run([OsStr::new("fixture"), OsStr::new("--out"), out.as_os_str()]);
+        std::fs::read(out.join("one-piece.torrent")).unwrap()
+    };
+    let hash = "20:aaaaaaaaaaaaaaaaaaaa";
+    let info = |middle: &str| format!("d4:info{middle}e").into_bytes();
+    let broken: &[(&str, Vec<u8>, &str)] = &[
+        ("truncated", good[..good.len() / 2].to_vec(), "byte"),
+        ("text", b"hello".to_vec(), "byte"),
+        ("empty", Vec::new(), "byte"),
+        (
+            "no-pieces",
+            info("d6:lengthi5e4:name1:a12:piece lengthi16384ee"),
+            "pieces",
+        ),
+        (
+            "odd-pieces",
+            info("d6:lengthi5e4:name1:a12:piece lengthi16384e6:pieces5:aaaaae"),
+            "pieces",
+        ),
+        (
+            "dotdot",
+            info(&format!(
+                "d5:filesld6:lengthi5e4:pathl2:..1:beee4:name1:a12:piece lengthi16384e6:pieces{hash}e"
+            )),
+            "path",
+        ),
+    ];
+    for (name, bytes, words) in broken {
+        let path = dir.join(format!("{name}.torrent"));
+        std::fs::write(&path, bytes).unwrap();
+        let ran = run([
+            OsStr::new("serve"),
+            OsStr::new("--listen"),
+            OsStr::new("127.0.0.1:0"),
+            OsStr::new("--role"),
+            OsStr::new("seed"),
+            OsStr::new("--torrent"),
+            path.as_os_str(),
+        ]);
+        ran.stops(2, &[&format!("{name}.torrent"), words]);
+    }
+}

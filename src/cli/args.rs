@@ -1,5 +1,7 @@
 //! What can be said on the command line. Every flag is also an environment variable `BTSPEC_*`.
 
+use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use btspec::outcome::Exit;
@@ -25,6 +27,11 @@ pub(crate) enum Command {
     Fixture(FixtureArgs),
     /// Decode recorded bytes of one direction of a connection
     Decode(DecodeArgs),
+    /// Put the reference peer on a socket
+    Serve(ServeArgs),
+    /// Hold a client, and end it when the run ends
+    #[command(name = btspec::target::guard::SUBCOMMAND, hide = true)]
+    Guard(GuardArgs),
 }
 
 /// Which cases are meant.
@@ -85,6 +92,71 @@ pub(crate) struct DecodeArgs {
     /// Bytes, or hexadecimal digits with white space and # comments; - is standard input
     #[arg(value_name = "FILE|-", default_value = "-")]
     pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Where to listen; port 0 takes a free one, and the first line of output names it
+    #[arg(long, value_name = "ADDR:PORT", env = "BTSPEC_LISTEN")]
+    pub(crate) listen: SocketAddr,
+    /// What it has at the start: everything or nothing
+    #[arg(long, value_enum, env = "BTSPEC_ROLE")]
+    pub(crate) role: PlayedRole,
+    /// Torrent; the fixture `main` without
+    #[arg(long, value_name = "FILE", env = "BTSPEC_TORRENT")]
+    pub(crate) torrent: Option<PathBuf>,
+    /// Folder or file with the torrent's data
+    #[arg(long, value_name = "PATH", env = "BTSPEC_DATA", requires = "torrent")]
+    pub(crate) data: Option<PathBuf>,
+    /// A defect to switch on; may be repeated
+    #[arg(long, value_name = "NAME", env = "BTSPEC_FAULT")]
+    pub(crate) fault: Vec<String>,
+    /// A peer to dial; may be repeated
+    #[arg(long, value_name = "ADDR:PORT", env = "BTSPEC_PEER")]
+    pub(crate) peer: Vec<SocketAddr>,
+    /// What its choices come from: peer id, order of pieces; another one each time without
+    #[arg(long, value_name = "NUMBER", env = "BTSPEC_SEED")]
+    pub(crate) seed: Option<u64>,
+    /// End, with exit code 0, as soon as all pieces are there and their hashes right
+    #[arg(long, env = "BTSPEC_UNTIL_COMPLETE")]
+    pub(crate) until_complete: bool,
+    /// Say everything that happens
+    #[arg(short, long, env = "BTSPEC_VERBOSE")]
+    pub(crate) verbose: bool,
+}
+
+/// What a peer has.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum PlayedRole {
+    /// Everything
+    Seed,
+    /// Nothing
+    Leech,
+}
+
+impl std::fmt::Display for PlayedRole {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Seed => "seed",
+            Self::Leech => "leech",
+        })
+    }
+}
+
+impl From<PlayedRole> for btspec::peer::Role {
+    fn from(role: PlayedRole) -> Self {
+        match role {
+            PlayedRole::Seed => Self::Seed,
+            PlayedRole::Leech => Self::Leech,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GuardArgs {
+    /// For `target::guard`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<OsString>,
 }
 
 fn exit_codes() -> String {

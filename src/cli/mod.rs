@@ -1,13 +1,16 @@
 //! Arguments, exit codes and wiring. Anything worth testing without a terminal is in the library.
 
 mod args;
+mod content;
 mod decode;
 mod explain;
+mod fault;
 mod fixture;
 mod list;
 mod out;
 mod schema;
 mod select;
+mod serve;
 mod stop;
 
 use std::process::ExitCode;
@@ -18,43 +21,33 @@ use clap::Parser;
 use args::{Cli, Command};
 use stop::Stop;
 
-/// Runs the command line.
+/// Runs the command line. A panic is a bug of ours, and has the exit code of one.
 pub(crate) fn main() -> ExitCode {
-    if let Some(exit) = guard() {
-        return exit;
+    std::panic::catch_unwind(parse_and_run).unwrap_or_else(|_| {
+        out::diagnose("internal error: btspec panicked; please report it");
+        Exit::Internal.into()
+    })
+}
+
+fn parse_and_run() -> ExitCode {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => return usage(&error).into(),
+    };
+    // The guard's code is its own affair.
+    #[cfg(unix)]
+    if let Command::Guard(args) = command {
+        return btspec::target::guard::main(args.args).into();
     }
-    // A panic is a bug of ours, and has the exit code of one.
-    let exit = std::panic::catch_unwind(|| match Cli::try_parse() {
-        Ok(cli) => dispatch(cli.command),
-        Err(error) => Ok(usage(&error)),
-    });
-    match exit {
-        Ok(Ok(exit)) => exit.into(),
-        Ok(Err(stop)) => {
+    match dispatch(command) {
+        Ok(exit) => exit.into(),
+        Err(stop) => {
             if !stop.message.is_empty() {
                 out::diagnose(&stop.message);
             }
             stop.exit.into()
         }
-        Err(_) => {
-            out::diagnose("internal error: btspec panicked; please report it");
-            Exit::Internal.into()
-        }
     }
-}
-
-/// `btspec __guard …`, which a run starts beside each client. No user types it, so it has no place
-/// in the help.
-fn guard() -> Option<ExitCode> {
-    let mut args = std::env::args_os().skip(1);
-    if args.next()? != btspec::target::guard::SUBCOMMAND {
-        return None;
-    }
-    #[cfg(unix)]
-    let code = btspec::target::guard::main(args);
-    #[cfg(not(unix))]
-    let code = Exit::Usage.code();
-    Some(code.into())
 }
 
 /// `--help` and `--version` are results; the rest of clap's messages are diagnostics.
@@ -70,10 +63,13 @@ fn usage(error: &clap::Error) -> Exit {
 
 fn dispatch(command: Command) -> Result<Exit, Stop> {
     match command {
+        Command::Serve(args) => serve::run(&args),
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Fixture(args) => fixture::run(&args),
         Command::Decode(args) => decode::run(&args),
+        // Windows has no drivers that start clients.
+        Command::Guard(_) => Err(Stop::usage("no guard on this system")),
     }
 }
