@@ -131,8 +131,20 @@ fn shape(value: &Value) -> &'static str {
     }
 }
 
-/// BEP 10, "handshake message": known keys have their types and sizes. Unknown keys are free; `m`
-/// has a rule of its own.
+/// Keys whose type and size BEPs 9, 10 and 21 give.
+const TYPED_KEYS: [&str; 8] = [
+    "p",
+    "v",
+    "yourip",
+    "ipv4",
+    "ipv6",
+    "reqq",
+    "metadata_size",
+    "upload_only",
+];
+
+/// BEP 10, "handshake message": known keys have their types and sizes. Other keys are free
+/// (libtorrent says -1 in `complete_ago`); `m` has a rule of its own.
 pub fn known_keys_typed(event: &Event, _: &Session, _: &Context) -> Ruling {
     let Some(handshake) = handshake(event) else {
         return Ruling::NotApplicable;
@@ -140,7 +152,7 @@ pub fn known_keys_typed(event: &Event, _: &Session, _: &Context) -> Ruling {
     let flaws = handshake.flaws();
     let flaw = flaws
         .iter()
-        .find(|flaw| flaw.key != "m" && !flaw.key.starts_with("m."));
+        .find(|flaw| TYPED_KEYS.contains(&flaw.key.as_str()));
     flaw.map_or(Ruling::Held, |flaw| Ruling::Broken(flaw.to_string()))
 }
 

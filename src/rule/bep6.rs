@@ -38,9 +38,7 @@ fn unnegotiated(event: &Event, session: &Session, concerns: bool, whose: &str) -
             kind.name()
         )),
         // Messages have come, and none of these.
-        _ if ended(event, session) && session.theirs().last_at() > session.established_at() => {
-            Ruling::Held
-        }
+        _ if ended(event, session) && session.theirs().first_typed().is_some() => Ruling::Held,
         _ => Ruling::NotApplicable,
     }
 }
