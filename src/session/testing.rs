@@ -122,7 +122,7 @@ impl Script {
 
     /// Lets time pass.
     pub(crate) fn wait(&mut self, seconds: f64) -> &mut Self {
-        self.now += Duration::from_secs_f64(seconds);
+        self.now = self.now.saturating_add(Duration::from_secs_f64(seconds));
         self.session.handle_timeout(self.now);
         self.collect()
     }

@@ -18,13 +18,19 @@ impl Numbers {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
+    fn below(&mut self, n: u8) -> u8 {
+        let [low, ..] = self.next().to_le_bytes();
+        low % n
+    }
+
+    fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
+        let at = usize::from(self.next().to_le_bytes()[0]) % from.len();
+        from[at]
     }
 
     /// A frame that is mostly a message: small ids, small numbers, now and then anything.
     fn frame(&mut self) -> Vec<u8> {
-        let id = self.below(24) as u8;
+        let id = self.below(24);
         let mut body = vec![id];
         let fields = match id {
             0..=3 | 14 | 15 => 0,
@@ -34,14 +40,14 @@ impl Numbers {
         };
         for _ in 0..fields {
             let number = match self.below(8) {
-                0 => self.next() as u32,
+                0 => u32::from_le_bytes([self.below(255), 0xff, 0, self.below(255)]),
                 1 => 16384,
-                _ => self.below(11) as u32,
+                _ => u32::from(self.below(11)),
             };
             body.extend_from_slice(&number.to_be_bytes());
         }
         if id == 20 {
-            let payloads: [&[u8]; 5] = [
+            let payloads: &[&[u8]] = &[
                 b"\0d1:md11:ut_metadatai201e6:ut_pexi0eee",
                 b"\0d1:md11:ut_metadatai3e1:ai3eee",
                 b"\xc9d8:msg_typei1e5:piecei0eexyz",
@@ -49,11 +55,10 @@ impl Numbers {
                 b"\0i1e",
             ];
             body.truncate(1);
-            body.extend_from_slice(payloads[self.below(5) as usize]);
+            body.extend_from_slice(self.pick(payloads));
         }
         if self.below(16) == 0 {
-            let len = self.below(body.len() as u64 + 1) as usize;
-            body.truncate(len);
+            body.truncate(usize::from(self.below(14)));
         }
         body
     }
@@ -77,7 +82,7 @@ fn nothing_panics_and_everything_stays_bounded() {
             match numbers.below(5) {
                 0 | 1 => case.sends_frame(&frame),
                 2 | 3 => case.gets_frame(&frame),
-                _ => case.wait(numbers.below(40) as f64),
+                _ => case.wait(f64::from(numbers.below(40))),
             };
         }
         case.closes().is_closed();
