@@ -8,6 +8,7 @@ pub mod case;
 pub mod date;
 pub mod event;
 pub mod exit;
+pub mod expectation;
 pub mod millis;
 pub mod run;
 pub mod transcript;

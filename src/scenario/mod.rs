@@ -24,7 +24,7 @@ pub mod template;
 mod types;
 pub mod val;
 mod view;
-mod yaml;
+pub(crate) mod yaml;
 
 #[cfg(test)]
 mod tests;

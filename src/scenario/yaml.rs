@@ -15,16 +15,16 @@ use super::span::{SourceFile, Span};
 
 /// A value with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// Where it stands.
-    pub(super) span: Span,
+    pub(crate) span: Span,
     /// What it is.
-    pub(super) value: Value,
+    pub(crate) value: Value,
 }
 
 /// What a node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// `null`, `~` or nothing.
     Null,
     /// `true` or `false`, not `yes`.
@@ -41,16 +41,16 @@ pub(super) enum Value {
 
 /// Key of a mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Key {
+pub(crate) struct Key {
     /// Where it stands.
-    pub(super) span: Span,
+    pub(crate) span: Span,
     /// Its text.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 impl Value {
     /// What it is, for messages.
-    pub(super) fn describe(&self) -> &'static str {
+    pub(crate) fn describe(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
             Self::Bool(_) => "true or false",
@@ -63,7 +63,7 @@ impl Value {
 }
 
 /// Reads one document.
-pub(super) fn read(file: &Arc<SourceFile>) -> Result<Node, ScenarioError> {
+pub(crate) fn read(file: &Arc<SourceFile>) -> Result<Node, ScenarioError> {
     if let Some(at) = leading_tab(&file.text) {
         return Err(error(file, at, "tabs do not indent in YAML".into()).expected("use spaces"));
     }

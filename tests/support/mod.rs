@@ -12,7 +12,11 @@ pub(crate) fn plays(text: &str) -> Vec<Play> {
         Ok(suite) => suite,
         Err(errors) => panic!(
             "{}",
-            errors.iter().map(|e| e.render()).collect::<Vec<_>>().join("\n")
+            errors
+                .iter()
+                .map(|e| e.render())
+                .collect::<Vec<_>>()
+                .join("\n")
         ),
     };
     let choice = Choice {

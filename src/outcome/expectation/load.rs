@@ -1,0 +1,168 @@
+//! The expectations file: a list of flat mappings, unknown keys refused.
+
+use std::sync::Arc;
+
+use super::{Condition, Entry, Expectations, Operator};
+use crate::outcome::Verdict;
+use crate::outcome::date::Date;
+use crate::requirement::nearest;
+use crate::scenario::error::{Phase, ScenarioError};
+use crate::scenario::span::{SourceFile, Span};
+use crate::scenario::yaml::{self, Node, Value};
+
+/// Keys of an entry.
+const KEYS: &[&str] = &[
+    "case", "verdict", "reason", "source", "text", "if", "until", "issue",
+];
+
+impl Expectations {
+    /// Reads `text`, the contents of `file`. The first thing wrong is the error.
+    pub fn load(file: &str, text: &str) -> Result<Self, ScenarioError> {
+        let source = Arc::new(SourceFile {
+            name: file.to_owned(),
+            text: text.to_owned(),
+        });
+        // A file whose last entry was commented out holds nothing, and is fine.
+        let blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+        let entries = if text.lines().all(blank) {
+            Vec::new()
+        } else {
+            let root = yaml::read(&source)?;
+            match root.value {
+                Value::Null => Vec::new(),
+                Value::List(nodes) => nodes.into_iter().map(entry).collect::<Result<_, _>>()?,
+                _ => return Err(wrong(&root.span, "expectations are a list", "`- case: …`")),
+            }
+        };
+        Ok(Self {
+            file: file.to_owned(),
+            entries,
+        })
+    }
+}
+
+fn entry(node: Node) -> Result<Entry, ScenarioError> {
+    let Value::Map(pairs) = node.value else {
+        return Err(wrong(&node.span, "an entry is a mapping", "`case: …`"));
+    };
+    let mut case = None;
+    let mut verdict = None;
+    let mut reason = None;
+    let mut entry = Entry {
+        line: node.span.line,
+        case: String::new(),
+        verdict: Verdict::Fail,
+        reason: String::new(),
+        source: None,
+        text: None,
+        condition: None,
+        until: None,
+        issue: None,
+    };
+    for (key, value) in pairs {
+        let span = value.span.clone();
+        let text = text(value)?;
+        match key.text.as_str() {
+            "case" => case = Some(text),
+            "verdict" => verdict = Some(listable(&text, &span)?),
+            "reason" => reason = Some(filled(text, &span)?),
+            "source" => entry.source = Some(text),
+            "text" => entry.text = Some(text),
+            "if" => entry.condition = Some(condition(&text, &span)?),
+            "until" => {
+                let until = text
+                    .parse::<Date>()
+                    .map_err(|error| wrong(&span, error.to_string(), "YYYY-MM-DD"))?;
+                entry.until = Some(until);
+            }
+            "issue" => entry.issue = Some(text),
+            other => {
+                let meant = nearest(other, KEYS.iter().copied())
+                    .map_or_else(|| KEYS.join(", "), |key| format!("did you mean `{key}`?"));
+                return Err(wrong(&key.span, format!("unknown key `{other}`"), meant));
+            }
+        }
+    }
+    let missing = |key: &str| wrong(&node.span, format!("no `{key}` in this entry"), "");
+    entry.case = case.ok_or_else(|| missing("case"))?;
+    entry.verdict = verdict.ok_or_else(|| missing("verdict"))?;
+    entry.reason = reason.ok_or_else(|| missing("reason"))?;
+    Ok(entry)
+}
+
+fn text(node: Node) -> Result<String, ScenarioError> {
+    match node.value {
+        Value::Text(text) => Ok(text),
+        Value::Int(_, written) => Ok(written),
+        other => Err(wrong(
+            &node.span,
+            format!("{} where text belongs", other.describe()),
+            "text",
+        )),
+    }
+}
+
+fn listable(text: &str, span: &Span) -> Result<Verdict, ScenarioError> {
+    text.parse()
+        .ok()
+        .filter(|verdict| {
+            matches!(
+                verdict,
+                Verdict::Fail | Verdict::Warn | Verdict::Inconclusive
+            )
+        })
+        .ok_or_else(|| {
+            wrong(
+                span,
+                format!("`{text}` cannot be expected"),
+                "fail, warn or inconclusive",
+            )
+        })
+}
+
+/// A reason that somebody has thought about.
+fn filled(text: String, span: &Span) -> Result<String, ScenarioError> {
+    let bare = text.trim();
+    if bare.is_empty() || bare.eq_ignore_ascii_case("todo") {
+        return Err(wrong(
+            span,
+            "the reason is still to be written",
+            "why this result is accepted",
+        ));
+    }
+    Ok(text)
+}
+
+fn condition(text: &str, span: &Span) -> Result<Condition, ScenarioError> {
+    let wanted = "`version < \"4.0\"`; operators < <= == != >= >";
+    let rest = text
+        .strip_prefix("version")
+        .ok_or_else(|| wrong(span, "a condition is about `version`", wanted))?
+        .trim_start();
+    let (operator, rest) = [
+        ("<=", Operator::Le),
+        (">=", Operator::Ge),
+        ("==", Operator::Eq),
+        ("!=", Operator::Ne),
+        ("<", Operator::Lt),
+        (">", Operator::Gt),
+    ]
+    .into_iter()
+    .find_map(|(sign, operator)| Some((operator, rest.strip_prefix(sign)?)))
+    .ok_or_else(|| wrong(span, "no comparison in this condition", wanted))?;
+    let version = rest.trim().trim_matches('"');
+    if version.is_empty() || !version.chars().any(|c| c.is_ascii_digit()) {
+        return Err(wrong(span, "no version to compare with", wanted));
+    }
+    Ok(Condition {
+        operator,
+        version: version.to_owned(),
+    })
+}
+
+fn wrong(span: &Span, message: impl Into<String>, expected: impl Into<String>) -> ScenarioError {
+    let expected = expected.into();
+    let mut error = ScenarioError::new(Phase::Validate, span, message);
+    error.expected = (!expected.is_empty()).then_some(expected);
+    error
+}

@@ -1,0 +1,59 @@
+//! Editing an expectations file without losing a comment.
+
+use std::collections::BTreeSet;
+
+use super::{Complaint, Expectations};
+use crate::outcome::date::Date;
+use crate::outcome::{RunOutcome, Verdict};
+
+impl Expectations {
+    /// The text of the file with the entries of `complaints` commented out, and an entry for each
+    /// unlisted fail and inconclusive (with `strict` each warn too) whose reason is still to be
+    /// written.
+    ///
+    /// `text` is what this was loaded from, and `run` what [`Expectations::apply`] has marked.
+    pub fn update(
+        &self,
+        text: &str,
+        run: &RunOutcome,
+        complaints: &[Complaint],
+        strict: bool,
+        today: Date,
+    ) -> String {
+        let stale = complaints
+            .iter()
+            .map(|complaint| complaint.line)
+            .collect::<BTreeSet<_>>();
+        let mut edited = String::with_capacity(text.len());
+        let mut commenting = false;
+        for (number, line) in (1_u32..).zip(text.lines()) {
+            if self.entries.iter().any(|entry| entry.line == number) {
+                commenting = stale.contains(&number);
+                if commenting {
+                    edited.push_str(&format!("# {today}: no longer holds\n"));
+                }
+            }
+            // Comments and blank lines between entries belong to whatever comes next.
+            let bare = line.trim_start();
+            if commenting && !bare.is_empty() && !bare.starts_with('#') {
+                edited.push_str("# ");
+            }
+            edited.push_str(line);
+            edited.push('\n');
+        }
+        for case in &run.cases {
+            let wanted = match case.verdict {
+                Verdict::Fail | Verdict::Inconclusive => true,
+                Verdict::Warn => strict,
+                _ => false,
+            };
+            if wanted && case.known.is_none() {
+                edited.push_str(&format!(
+                    "- case: \"{}\"\n  verdict: {}\n  reason: TODO\n",
+                    case.id, case.verdict
+                ));
+            }
+        }
+        edited
+    }
+}
