@@ -4,6 +4,8 @@
 //! were not running, what the system holds by then counts as arrived in time: a busy machine must
 //! not make a verdict.
 
+mod stage;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
@@ -20,6 +22,8 @@ use super::io::{
 use crate::target::client::VerbOutcome;
 use crate::target::{Live, Sources};
 use crate::transport::{DialError, Event, ListenerId, Sockets};
+
+pub use stage::{OpenError, SocketStage};
 
 /// Drives `tester` against `target` until it has ended; then every connection is dropped.
 ///
@@ -127,7 +131,7 @@ impl<'a> Wires<'a> {
                 let verb = Box::pin(self.target.verb(&command));
                 self.verbs.push((Asker::Tester(id), verb));
             }
-            Action::Health => self.ready.push_back(Input::Health(self.health())),
+            Action::Health => self.ready.push_back(Input::Health(health(self.target))),
         }
     }
 
@@ -194,18 +198,6 @@ impl<'a> Wires<'a> {
             && let Some((listener, _)) = self.listener.take()
         {
             self.sockets.stop_listening(listener);
-        }
-    }
-
-    fn health(&self) -> Health {
-        match self.target.health() {
-            Some(health) => Health {
-                alive: Some(health.alive),
-                exit: health.exit,
-                memory: health.memory,
-                files: health.files,
-            },
-            None => Health::default(),
         }
     }
 
@@ -387,6 +379,18 @@ impl<'a> Wires<'a> {
             }
         });
         let _ = timeout(LET_GO, ended).await;
+    }
+}
+
+fn health(target: &Live) -> Health {
+    match target.health() {
+        Some(health) => Health {
+            alive: Some(health.alive),
+            exit: health.exit,
+            memory: health.memory,
+            files: health.files,
+        },
+        None => Health::default(),
     }
 }
 

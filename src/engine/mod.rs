@@ -10,5 +10,6 @@ pub mod player;
 pub mod self_mode;
 pub mod settings;
 pub mod sim;
+pub mod stage;
 
 pub use io::{Action, CloseKind, ConnId, ConnectError, Health, Input, Source, Tester, VerbResult};
