@@ -7,6 +7,7 @@
 pub mod driver;
 pub mod io;
 pub mod player;
+pub mod rows;
 pub mod self_mode;
 pub mod settings;
 pub mod sim;
