@@ -1,10 +1,32 @@
 //! The scenario files that are part of the binary.
 
 /// Name and text of every file in `scenarios/`, by name.
-pub(super) const FILES: &[(&str, &str)] = &[(
-    "scenarios/_blocks.yaml",
-    include_str!("../../scenarios/_blocks.yaml"),
-)];
+pub(super) const FILES: &[(&str, &str)] = &[
+    (
+        "scenarios/_blocks.yaml",
+        include_str!("../../scenarios/_blocks.yaml"),
+    ),
+    (
+        "scenarios/extension_protocol.yaml",
+        include_str!("../../scenarios/extension_protocol.yaml"),
+    ),
+    (
+        "scenarios/fast_ext.yaml",
+        include_str!("../../scenarios/fast_ext.yaml"),
+    ),
+    (
+        "scenarios/framing.yaml",
+        include_str!("../../scenarios/framing.yaml"),
+    ),
+    (
+        "scenarios/handshake.yaml",
+        include_str!("../../scenarios/handshake.yaml"),
+    ),
+    (
+        "scenarios/timeouts.yaml",
+        include_str!("../../scenarios/timeouts.yaml"),
+    ),
+];
 
 #[cfg(test)]
 mod tests {

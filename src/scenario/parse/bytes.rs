@@ -63,7 +63,12 @@ pub(super) fn is_form(node: &Node) -> bool {
 
 /// Hex digits with spaces.
 pub(super) fn hex(node: &Node) -> Result<Bytes> {
-    let digits: String = text(node)?.split_whitespace().collect();
+    // `hex: ""` is no bytes at all.
+    let written = match &node.value {
+        Value::Text(text) => text.as_str(),
+        _ => text(node)?,
+    };
+    let digits: String = written.split_whitespace().collect();
     crate::wire::hex::decode(&digits).map_err(|error| {
         ScenarioError::invalid(&node.span, format!("no hex: {error}"))
             .expected("pairs of hex digits, spaces allowed")

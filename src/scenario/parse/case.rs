@@ -53,8 +53,8 @@ pub(in super::super) const CASE: [&str; 21] = [
 ];
 
 /// Keys of `defaults`.
-pub(in super::super) const DEFAULTS: [&str; 7] = [
-    "given", "after", "needs", "roles", "lane", "tags", "timeouts",
+pub(in super::super) const DEFAULTS: [&str; 8] = [
+    "given", "after", "needs", "roles", "lane", "tags", "timeouts", "proof",
 ];
 
 /// Words of `roles`.
@@ -99,6 +99,7 @@ pub(super) struct Defaults<'a> {
     lane: Option<&'a Node>,
     tags: Option<&'a Node>,
     timeouts: Option<&'a Node>,
+    proof: Option<&'a Node>,
 }
 
 impl<'a> Defaults<'a> {
@@ -113,6 +114,7 @@ impl<'a> Defaults<'a> {
             lane: map.get("lane"),
             tags: map.get("tags"),
             timeouts: map.get("timeouts"),
+            proof: map.get("proof"),
         })
     }
 }
@@ -179,7 +181,7 @@ pub(super) fn case(
         after,
         timeouts: timeouts(map.get("timeouts"), defaults.timeouts)?,
         settle: map.get("settle").map_or(Ok(false), boolean)?,
-        proof: proof(map.get("proof"))?,
+        proof: proof(map.get("proof").or(defaults.proof))?,
         rules_off: rules(map.get("rules"))?,
         variants_skip: variants(map.get("variants"))?,
         aliases: match map.get("aliases") {
