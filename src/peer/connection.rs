@@ -148,7 +148,26 @@ pub(super) struct Connection {
     pub(super) cursor: u32,
     pub(super) extensions: Vec<Slot>,
     pub(super) sent_extended: bool,
+    // What only defects look at.
+    pub(super) open_since: Duration,
+    pub(super) burst: Burst,
+    /// When the last message came that is no keep-alive.
+    pub(super) last_message: Duration,
+    /// Segments since the last frame was complete.
+    pub(super) segments: u32,
+    /// Blocks not served any more.
+    pub(super) forgotten: Vec<BlockRef>,
+    /// Requests that a defect made up: whatever answers them is welcome.
+    pub(super) made_up: Vec<BlockRef>,
     pub(super) stats: Stats,
+}
+
+/// Messages that came at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Burst {
+    pub(super) at: Duration,
+    pub(super) keep_alives: u32,
+    pub(super) haves: u32,
 }
 
 /// An extension at work on one connection.
@@ -185,6 +204,12 @@ impl Connection {
     /// Whether we asked for `block` and an answer is still owed.
     pub(super) fn has_pending(&self, block: &BlockRef) -> bool {
         self.pending.iter().any(|p| p.block == *block)
+    }
+
+    /// Whether a request that a defect made up has this answer.
+    pub(super) fn answers_made_up(&mut self, fits: impl Fn(&BlockRef) -> bool) -> bool {
+        let at = self.made_up.iter().position(fits);
+        at.map(|at| self.made_up.swap_remove(at)).is_some()
     }
 
     /// Their id for an extension; `None` if not offered or switched off.

@@ -179,7 +179,6 @@ impl Peer {
         if !self.settings.auto_download {
             return;
         }
-        let for_ever = self.defects.has(Quirk::InterestForEver);
         let in_nothing = self.defects.has(Quirk::InterestInNothing) && !self.store.complete();
         let seed = self.defects.has(Quirk::SeedInterested) && self.store.complete();
         let avoids = self.defects.has(Quirk::AvoidsUploadOnly);
@@ -189,8 +188,7 @@ impl Peer {
         let upload_only = c.their_extended.as_ref().and_then(|h| h.upload_only());
         let avoided = avoids && upload_only == Some(1);
         let seed = seed && !c.their_pieces.is_empty();
-        let wants =
-            (c.wanted > 0 && !avoided) || (for_ever && c.us.interested) || in_nothing || seed;
+        let wants = (c.wanted > 0 && !avoided) || in_nothing || seed;
         if wants == c.us.interested {
             return;
         }
@@ -276,11 +274,7 @@ impl Peer {
         } else {
             c.their_reqq.unwrap_or(usize::MAX)
         };
-        let ours = if c.snubbed || self.defects.has(Quirk::OneRequestAtATime) {
-            1
-        } else {
-            self.settings.pipeline
-        };
+        let ours = if c.snubbed { 1 } else { self.settings.pipeline };
         ours.min(theirs)
     }
 
@@ -418,7 +412,9 @@ impl Peer {
             }
             return;
         }
-        self.unrequested(conn, index, begin, bytes);
+        if !c.answers_made_up(fits) {
+            self.unrequested(conn, index, begin, bytes);
+        }
     }
 
     /// BEP 6, "Request Rejects": a piece that was never requested closes the connection.
@@ -477,9 +473,7 @@ impl Peer {
         }
         for other in self.store.others_asked(conn, block) {
             self.store.released(other, block);
-            if !self.defects.has(Quirk::NoCancelInEndGame) {
-                self.cancel_block(other, block);
-            }
+            self.cancel_block(other, block);
         }
     }
 
@@ -545,11 +539,7 @@ impl Peer {
             self.store.abandon(index);
         }
         let alone = givers.len() == 1;
-        let limit = if self.defects.has(Quirk::NeverBansCorrupt) {
-            u32::MAX
-        } else {
-            self.settings.corrupt_limit
-        };
+        let limit = self.settings.corrupt_limit;
         for conn in givers {
             let Some(c) = self.connections.get_mut(&conn) else {
                 continue;
@@ -566,7 +556,6 @@ impl Peer {
     pub(super) fn they_reject(&mut self, conn: u32, block: BlockRef) {
         let now = self.now;
         let loose = self.defects.has(Quirk::MatchesRejectsLoosely);
-        let storms = self.defects.has(Quirk::StormsAfterReject);
         let forgets = self.defects.has(Quirk::ForgetsRejected);
         let backoff = self.settings.reject_backoff;
         let Some(c) = self.connections.get_mut(&conn) else {
@@ -575,7 +564,8 @@ impl Peer {
         let exact = c.pending.iter().position(|p| p.block == block);
         let near = || c.pending.iter().position(|p| p.block.index == block.index);
         let Some(at) = exact.or_else(|| loose.then(near).flatten()) else {
-            if self.settings.unrequested_reject == Tolerance::Close && !loose {
+            let made_up = c.answers_made_up(|made_up| *made_up == block);
+            if self.settings.unrequested_reject == Tolerance::Close && !made_up {
                 self.close(conn, CloseReason::UnrequestedReject);
             }
             return;
@@ -586,19 +576,17 @@ impl Peer {
         if forgets {
             return;
         }
-        if !storms {
-            c.rejected.retain(|(_, until)| *until > now);
-            c.rejected.push((pending.block, now + backoff));
-            c.rejects_in_a_row += 1;
-            if c.rejects_in_a_row >= MOST_REJECTS {
-                // Nobody gains from a storm of requests and rejects.
-                let times = (c.rejects_in_a_row / MOST_REJECTS).min(8);
-                c.hold_until = now + backoff * times;
-            }
-            let wake = c.hold_until.max(now + backoff);
-            self.timer(now + backoff, Timer::Turn);
-            self.timer(wake, Timer::Turn);
+        c.rejected.retain(|(_, until)| *until > now);
+        c.rejected.push((pending.block, now + backoff));
+        c.rejects_in_a_row += 1;
+        if c.rejects_in_a_row >= MOST_REJECTS {
+            // Nobody gains from a storm of requests and rejects.
+            let times = (c.rejects_in_a_row / MOST_REJECTS).min(8);
+            c.hold_until = now + backoff * times;
         }
+        let wake = c.hold_until.max(now + backoff);
+        self.timer(now + backoff, Timer::Turn);
+        self.timer(wake, Timer::Turn);
         self.store.released(conn, &pending.block);
         let outcome = if pending.cancelled {
             RequestOutcome::Cancelled
@@ -610,12 +598,6 @@ impl Peer {
 
     /// Requests without any answer for too long go to others.
     pub(super) fn give_up_requests(&mut self, conn: u32) {
-        if self.defects.has(Quirk::NeverTimesOutRequests) {
-            if let Some(c) = self.connections.get_mut(&conn) {
-                c.answered = self.now;
-            }
-            return;
-        }
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };

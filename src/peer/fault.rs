@@ -15,7 +15,7 @@ mod timing;
 
 use super::config::Settings;
 
-pub(super) use hook::{Alter, Defects, Hello, Nth, Quirk, React, Seen, Sent, View, What, Wire};
+pub(super) use hook::{Alter, Defects, Nth, Quirk, React, Seen, Sent, View, What, Wire};
 
 /// Roles in which a fault can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,7 +53,7 @@ pub(super) enum Effect {
     /// Settings that no sound peer has.
     Set(fn(&mut Settings)),
     /// Another handshake.
-    Hello(fn(&Hello<'_>, &mut Vec<u8>)),
+    Hello(fn(&mut Vec<u8>)),
     /// Messages that go out otherwise.
     Send {
         /// Which messages.

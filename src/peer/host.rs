@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::config::{PeerConfig, Role, Settings};
-use super::connection::{Connection, HalfState, Phase, Slot};
+use super::connection::{Burst, Connection, HalfState, Phase, Slot};
 use super::event::{CloseReason, PeerEvent, RequestOutcome};
 use super::extension::{ExtensionFactory, Link, LinkAction};
 use super::fault::{Defects, Quirk, View, What, Wire};
@@ -18,7 +18,7 @@ use super::rng::Rng;
 use super::stats::Stats;
 use super::store::Store;
 use crate::torrent::{PieceSet, Torrent};
-use crate::wire::{BlockRef, FrameDecoder, HandshakeDecoder, PeerId, Reserved};
+use crate::wire::{BlockRef, FrameDecoder, Handshake, HandshakeDecoder, PeerId, Reserved};
 
 /// The reference peer: one process that hosts many connections for one torrent.
 ///
@@ -85,6 +85,10 @@ pub(super) enum Timer {
     Reject(u32, BlockRef),
     Rotate,
     Say(u32, Vec<Wire>),
+    /// No message may have come by now (a defect).
+    FirstMessage(u32),
+    /// The other end has closed and may still read (a defect).
+    HalfClosed(u32),
     /// Nothing but a turn.
     Turn,
 }
@@ -158,6 +162,7 @@ impl Peer {
     /// What has come since the process started, and when.
     fn take_in(&mut self, input: Input) {
         if let Some(conn) = conn_of(&input)
+            && !self.defects.is_empty()
             && self.must_wait(conn, &input)
         {
             self.stalled.push_back((conn, input));
@@ -185,29 +190,28 @@ impl Peer {
         }
     }
 
-    /// Whether another connection is in its handshake (a defect: one at a time).
+    /// Whether another connection keeps this one waiting (defects).
     fn must_wait(&self, conn: u32, input: &Input) -> bool {
-        if !self.defects.has(Quirk::OneHandshakeAtATime) {
-            return false;
+        let others = || self.connections.values().filter(|c| c.id != conn);
+        if self.stalled.iter().any(|(other, _)| *other == conn) {
+            return true;
         }
-        let known = self.connections.contains_key(&conn);
-        let busy = self
-            .connections
-            .values()
-            .any(|c| c.id != conn && c.phase == Phase::Handshaking);
-        let waits = self.stalled.iter().any(|(other, _)| *other == conn);
-        !known && (waits || (busy && matches!(input, Input::Accepted { .. })))
+        if self.defects.has(Quirk::OneHandshakeAtATime) && matches!(input, Input::Accepted { .. }) {
+            return others().any(|c| c.phase == Phase::Handshaking);
+        }
+        self.defects.has(Quirk::StallsOthersInFrame)
+            && others().any(|c| c.is_open() && c.frames.buffered().len() > 4)
     }
 
+    /// Takes in what waited, as far as nothing keeps it waiting any more.
     fn release_stalled(&mut self) {
-        while let Some((conn, input)) = self.stalled.pop_front() {
-            if self.must_wait(conn, &input) && matches!(input, Input::Accepted { .. }) {
-                self.stalled.push_front((conn, input));
-                return;
+        let waiting = std::mem::take(&mut self.stalled);
+        for (conn, input) in waiting {
+            if self.must_wait(conn, &input) {
+                self.stalled.push_back((conn, input));
+            } else {
+                self.take_in(input);
             }
-            let rest = std::mem::take(&mut self.stalled);
-            self.take_in(input);
-            self.stalled = rest;
         }
     }
 
@@ -306,6 +310,12 @@ impl Peer {
             snubbed: false,
             corrupt: 0,
             chokes: 0,
+            open_since: self.now,
+            burst: Burst::default(),
+            last_message: self.now,
+            segments: 0,
+            forgotten: Vec::new(),
+            made_up: Vec::new(),
             cursor,
             extensions: extensions.collect(),
             sent_extended: false,
@@ -356,15 +366,11 @@ impl Peer {
         self.store.forget(conn);
         let at = self.now;
         self.event(PeerEvent::Closed { conn, reason, at });
-        if c.phase == Phase::Handshaking && !c.initiator {
+        if c.phase == Phase::Handshaking && c.opening.needed() == Handshake::LEN {
             self.failures += 1;
-            let stops = self.defects.has(Quirk::StopsAfterFailures);
-            if stops && self.failures >= 3 {
+            if self.failures >= 3 && self.defects.has(Quirk::StopsAfterFailures) {
                 self.state = State::Hung;
             }
-        }
-        if !self.stalled.is_empty() {
-            self.release_stalled();
         }
     }
 
@@ -382,6 +388,11 @@ impl Peer {
             return;
         }
         self.use_partial_frame(conn, &rest);
+        if self.defects.has(Quirk::DiesOfHalfClose) {
+            // Writing shows whether the other end still reads: a reset comes back otherwise.
+            self.keep_alive(conn);
+            self.timer(self.now + HALF_CLOSE_CHECK, Timer::HalfClosed(conn));
+        }
     }
 
     /// Ends connections whose other end has ended and that have nothing left to say.
@@ -390,7 +401,7 @@ impl Peer {
             .connections
             .get(&conn)
             .is_some_and(|c| c.eof && c.uploads.is_empty());
-        if done {
+        if done && !self.defects.has(Quirk::DiesOfHalfClose) {
             self.close(conn, CloseReason::RemoteFin);
         }
     }
@@ -436,6 +447,17 @@ impl Peer {
             Timer::Reject(conn, block) => self.reject(conn, block),
             Timer::Rotate => self.rotate(),
             Timer::Say(conn, wires) => self.say(conn, wires),
+            Timer::FirstMessage(conn) => {
+                let message = |c: &Connection| c.stats.received.kinds().next().is_some();
+                if self.connections.get(&conn).is_some_and(|c| !message(c)) {
+                    self.close(conn, CloseReason::Fault);
+                }
+            }
+            Timer::HalfClosed(conn) => {
+                if self.connections.contains_key(&conn) {
+                    self.exit(DEFECT_EXIT);
+                }
+            }
             Timer::Turn => {}
         }
     }
@@ -445,7 +467,7 @@ impl Peer {
         let s = &self.settings;
         match c.phase {
             Phase::Dialling => later(c.opened, s.connect_timeout),
-            Phase::Handshaking => later(self.handshake_clock(c), s.handshake_timeout),
+            Phase::Handshaking => later(c.opened, s.handshake_timeout),
             Phase::Open => {
                 let request = c.request_deadline(s.request_timeout);
                 let served = c.uploads.front().map(|upload| upload.ready);
@@ -464,14 +486,6 @@ impl Peer {
         }
     }
 
-    fn handshake_clock(&self, c: &Connection) -> Duration {
-        if self.defects.has(Quirk::TimerRestartsInHandshake) {
-            c.last_received
-        } else {
-            c.opened
-        }
-    }
-
     fn check_deadlines(&mut self, conn: u32) {
         let now = self.now;
         let Some(c) = self.connections.get(&conn) else {
@@ -483,7 +497,7 @@ impl Peer {
                 self.output(Output::Rst { conn });
                 self.drop_connection(conn, CloseReason::ConnectFailed);
             }
-            Phase::Handshaking if due(self.handshake_clock(c), self.settings.handshake_timeout) => {
+            Phase::Handshaking if due(c.opened, self.settings.handshake_timeout) => {
                 self.close(conn, CloseReason::HandshakeTimeout);
             }
             Phase::Open if due(c.last_received, self.settings.idle_timeout) => {
@@ -551,7 +565,8 @@ impl Peer {
             role: self.role,
             peer_id: self.peer_id,
             now: self.now,
-            connections: self.connections.len(),
+            hello: self.our_handshake().encode(),
+            connections: &self.connections,
         }
     }
 
@@ -688,6 +703,12 @@ fn conn_of(input: &Input) -> Option<u32> {
 /// An address for configurations that do not listen.
 pub(super) const NOWHERE: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// Exit code of a process that a defect ends.
+pub(super) const DEFECT_EXIT: i32 = 101;
+
+/// How long a defect waits for the reset that an end which is gone sends.
+const HALF_CLOSE_CHECK: Duration = Duration::from_secs(3);
 
 /// A process that holds nothing still has some memory.
 const BASE_RESIDENT: u64 = 8 * 1024 * 1024;

@@ -1,15 +1,18 @@
 //! From bytes to reactions: handshake, frames, and what each message does.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 
 use super::config::Tolerance;
-use super::connection::Phase;
+use super::connection::{Burst, Phase};
 use super::event::{CloseReason, PeerEvent};
 use super::fault::{Quirk, React, Seen, What};
-use super::host::{Peer, State, Timer};
+use super::host::{DEFECT_EXIT, Peer, State, Timer};
 use crate::wire::extension::ExtendedHandshake;
 use crate::wire::{
-    BlockRef, DecodeError, ExtensionMessage, Frame, FrameDecoder, FrameError, Handshake, Message,
+    BlockRef, DecodeError, ExtensionMessage, Frame, FrameDecoder, FrameError, Handshake, Kind,
+    Message,
 };
 
 impl Peer {
@@ -77,17 +80,19 @@ impl Peer {
         None
     }
 
+    /// Defects: a handshake in several segments is refused.
     fn refuses_split(&mut self, conn: u32, had: usize, segment: usize) -> bool {
         let Some(c) = self.connections.get(&conn) else {
             return true;
         };
-        let split = had > 0 && (had > 1 || segment > 1);
-        let refused = (self.defects.has(Quirk::RefusesSplitHandshake) && !c.initiator && split)
-            || (self.defects.has(Quirk::RefusesSplitHandshakeDialling) && c.initiator && had > 0)
-            || (self.defects.has(Quirk::RefusesDrippedHandshake)
-                && had == 1
-                && segment == 1
-                && !c.initiator);
+        let split = had > 0 && segment > 1;
+        let dripped = had == 1 && segment == 1;
+        let refused = if c.initiator {
+            had > 0 && self.defects.has(Quirk::RefusesSplitHandshakeDialling)
+        } else {
+            (split && self.defects.has(Quirk::RefusesSplitHandshake))
+                || (dripped && self.defects.has(Quirk::RefusesDrippedHandshake))
+        };
         if refused {
             self.close(conn, CloseReason::Fault);
         }
@@ -99,67 +104,44 @@ impl Peer {
         let Some(c) = self.connections.get(&conn) else {
             return Ok(None);
         };
-        let decoded = if self.skips_protocol() {
-            self.lenient_handshake(&c.opening.raw())
-        } else {
-            c.opening.handshake()
-        };
-        let theirs = decoded.map_err(|_| CloseReason::NotBitTorrent)?;
+        let raw = c.opening.raw();
+        if let Some(taken_for) = self.lenient_handshake(&raw) {
+            return Ok(taken_for);
+        }
+        let theirs = c.opening.handshake();
+        let theirs = theirs.map_err(|_| CloseReason::NotBitTorrent)?;
         if let Some(info_hash) = c.opening.info_hash() {
-            let zero = info_hash.0 == [0; 20] && self.defects.has(Quirk::ServesZeroHash);
-            let any = (self.defects.has(Quirk::ServesUnknownHash) && info_hash.0 != [0; 20])
-                || (self.defects.has(Quirk::DialsAnyHash) && c.initiator);
-            if info_hash != self.torrent.info_hash() && !zero && !any {
+            let zero = info_hash.0 == [0; 20];
+            let served = info_hash == self.torrent.info_hash()
+                || (zero && self.defects.has(Quirk::ServesZeroHash))
+                || (!zero && self.defects.has(Quirk::ServesUnknownHash))
+                || (c.initiator && self.defects.has(Quirk::DialsAnyHash));
+            if !served {
                 return Err(CloseReason::UnknownInfoHash);
             }
         }
         Ok(theirs)
     }
 
-    fn skips_protocol(&self) -> bool {
-        self.defects.has(Quirk::SkipsProtocolLength) || self.defects.has(Quirk::SkipsProtocolString)
-    }
-
-    /// A defect: what follows the length byte or the string is read wherever it then stands.
-    fn lenient_handshake(
-        &self,
-        raw: &Bytes,
-    ) -> Result<Option<Handshake>, crate::wire::handshake::HandshakeError> {
-        let mut bytes = *crate::wire::Handshake {
-            reserved: self.reserved,
-            info_hash: self.torrent.info_hash(),
-            peer_id: self.peer_id,
-        }
-        .encode()
-        .first_chunk::<68>()
-        .unwrap_or(&[0; 68]);
-        let wrong_length = raw.first().is_some_and(|first| *first != 19);
-        if wrong_length && !self.defects.has(Quirk::SkipsProtocolLength) {
-            return Err(crate::wire::handshake::HandshakeError::WrongLength {
-                actual: raw.first().copied().unwrap_or(0),
-            });
-        }
-        if wrong_length && raw.len() >= 67 {
-            return Handshake::decode(&bytes).map(Some);
-        }
-        if raw.len() < Handshake::LEN {
-            return Ok(None);
-        }
-        if let Some(tail) = raw.get(20..) {
-            bytes
-                .iter_mut()
-                .skip(20)
-                .zip(tail)
-                .for_each(|(to, from)| *to = *from);
-        }
-        if !self.defects.has(Quirk::SkipsProtocolString) {
-            let head = raw.get(..20).unwrap_or_default();
-            bytes
-                .iter_mut()
-                .zip(head)
-                .for_each(|(to, from)| *to = *from);
-        }
-        Handshake::decode(&bytes).map(Some)
+    /// Defects: another length byte or protocol string is overlooked, and the bytes behind it are
+    /// taken for what they stand for. `None` if the defect has nothing to do with these bytes.
+    fn lenient_handshake(&self, raw: &Bytes) -> Option<Option<Handshake>> {
+        let other_length = *raw.first()? != 19;
+        let other_string = !other_length
+            && raw
+                .iter()
+                .zip(&self.our_handshake().encode())
+                .take(20)
+                .any(|(a, b)| a != b);
+        let overlooked = (other_length && self.defects.has(Quirk::SkipsProtocolLength))
+            || (other_string && self.defects.has(Quirk::SkipsProtocolString));
+        overlooked.then(|| {
+            let taken_for = Handshake {
+                peer_id: crate::wire::PeerId(*b"-XX0000-000000000000"),
+                ..self.our_handshake()
+            };
+            (raw.len() >= Handshake::LEN - 1).then_some(taken_for)
+        })
     }
 
     /// Both know each other; true once messages may flow.
@@ -196,6 +178,13 @@ impl Peer {
             return;
         };
         c.phase = Phase::Open;
+        c.open_since = self.now;
+        if self.defects.has(Quirk::ImpatientForFirstMessage) {
+            self.timer(self.now + IMPATIENCE, Timer::FirstMessage(conn));
+        }
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
         let ids: Vec<u8> = c.extensions.iter().map(|slot| slot.id).collect();
         self.send_first_messages(conn);
         for id in ids {
@@ -209,7 +198,10 @@ impl Peer {
 
     /// Reads as many frames as there are, and reacts to each.
     fn read_frames(&mut self, conn: u32, mut bytes: Bytes) {
-        let mut frames_here = 0;
+        let segment = bytes.len();
+        if self.refuses_segments(conn) {
+            return;
+        }
         loop {
             let Some(c) = self.connections.get_mut(&conn) else {
                 return;
@@ -233,9 +225,8 @@ impl Peer {
             c.offset += needed as u64;
             match c.frames.next_frame() {
                 Ok(Some(frame)) => {
-                    frames_here += 1;
-                    let few = self.defects.has(Quirk::FewMessagesPerSegment) && frames_here > 8;
-                    if let Some(again) = (!few).then(|| self.frame(conn, &frame)).flatten() {
+                    c.segments = 0;
+                    if let Some(again) = self.frame(conn, &frame) {
                         let mut all = BytesMut::from(&again[..]);
                         all.extend_from_slice(&bytes);
                         bytes = all.freeze();
@@ -244,28 +235,29 @@ impl Peer {
                 Ok(None) if bytes.is_empty() => break,
                 Ok(None) => {}
                 Err(FrameError::TooLong { length, .. }) => {
-                    self.too_long(conn, length);
-                    return;
+                    if !self.goes_on_behind(conn, length) {
+                        return;
+                    }
                 }
-                Err(_) => return,
             }
         }
-        self.lose_split_frame(conn);
+        self.lose_dripped_frame(conn, segment);
     }
 
-    fn too_long(&mut self, conn: u32, length: u32) {
+    /// A length prefix above the limit came. Nothing is read behind it, but for a defect.
+    fn goes_on_behind(&mut self, conn: u32, length: u32) -> bool {
         if self.defects.has(Quirk::SignedLength) && length > i32::MAX.unsigned_abs() {
-            // Read as a negative number: nothing to read, go on behind the prefix.
+            // Taken for a negative number: nothing to read.
             let limit = self.settings.frame_limit;
-            let Some(c) = self.connections.get_mut(&conn) else {
-                return;
-            };
-            c.frames = FrameDecoder::new(limit);
-            return;
+            if let Some(c) = self.connections.get_mut(&conn) {
+                c.frames = FrameDecoder::new(limit);
+            }
+            return true;
         }
-        if !self.react(conn, What::TooLong) {
+        if !self.react(conn, What::TooLong(length)) {
             self.close(conn, CloseReason::FrameTooLong);
         }
+        false
     }
 
     /// One frame. Gives bytes that are to be read again (a defect).
@@ -273,6 +265,12 @@ impl Peer {
         let decoded = self.repaired(Message::decode(frame), frame);
         let now = self.now;
         if let Some(c) = self.connections.get_mut(&conn) {
+            if c.burst.at != now {
+                c.burst = Burst {
+                    at: now,
+                    ..Burst::default()
+                };
+            }
             let raw = frame.raw().len();
             match &decoded {
                 Ok(message) => {
@@ -281,6 +279,11 @@ impl Peer {
                         _ => 0,
                     };
                     let kind = message.kind();
+                    match kind {
+                        Kind::KeepAlive => c.burst.keep_alives += 1,
+                        Kind::Have => c.burst.haves += 1,
+                        _ => {}
+                    }
                     c.stats.received.message(kind, raw, payload, now);
                     self.stats.received.message(kind, raw, payload, now);
                 }
@@ -291,6 +294,7 @@ impl Peer {
             }
         }
         if !self.defects.is_empty() {
+            let idle = matches!(decoded, Ok(Message::KeepAlive));
             let what = What::Frame(frame, decoded.as_ref());
             if let Some(React::Reread) = self.reaction(conn, what) {
                 return Some(frame.body().slice(1.min(frame.body().len())..));
@@ -298,6 +302,9 @@ impl Peer {
             let what = What::Frame(frame, decoded.as_ref());
             if self.react(conn, what) {
                 return None;
+            }
+            if let Some(c) = self.connections.get_mut(&conn).filter(|_| !idle) {
+                c.last_message = now;
             }
         }
         match decoded {
@@ -428,6 +435,7 @@ impl Peer {
         let replaces = self.defects.has(Quirk::ReplacesExtensions);
         let truncates = self.defects.has(Quirk::TruncatesExtensionIds);
         let no_case = self.defects.has(Quirk::IgnoresCase);
+        let keeps = self.defects.has(Quirk::KeepsDisabledIds);
         let stalls = self.defects.has(Quirk::StallsOnOddReqq);
         let mut m = handshake.m();
         if no_case && let Some(upper) = handshake.get("M").and_then(|m| m.as_dict()) {
@@ -447,6 +455,7 @@ impl Peer {
             // Ids out of range are no ids; the rest of the dictionary still counts.
             if let Ok(id) = u8::try_from(id)
                 && c.their_ids.len() < MOST_EXTENSIONS
+                && !(keeps && id == 0)
             {
                 self.shared_ids.insert(name.clone(), id);
                 c.their_ids.insert(name, id);
@@ -593,32 +602,56 @@ impl Peer {
         split
     }
 
-    /// A defect: what does not end with its segment is lost.
-    fn lose_split_frame(&mut self, conn: u32) {
-        if !self.defects.has(Quirk::LosesSplitFrames) {
+    /// A defect: what comes byte by byte is lost.
+    fn lose_dripped_frame(&mut self, conn: u32, segment: usize) {
+        if !self.defects.has(Quirk::LosesDrippedFrames) {
             return;
         }
         let limit = self.settings.frame_limit;
         if let Some(c) = self.connections.get_mut(&conn)
-            && c.frames.buffered().len() == 1
+            && segment == 1
+            && c.frames.buffered().len() == 2
         {
             c.frames = FrameDecoder::new(limit);
         }
     }
 
-    /// A defect: what the end of the stream cut off is taken for whole.
-    pub(super) fn use_partial_frame(&mut self, conn: u32, rest: &Bytes) {
-        if rest.len() < 5 || !self.defects.has(Quirk::UsesPartialFrame) {
-            return;
+    /// A defect: a block in many segments is refused.
+    fn refuses_segments(&mut self, conn: u32) -> bool {
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return true;
+        };
+        c.segments = c.segments.saturating_add(1);
+        let block = c.frames.buffered().get(4) == Some(&7);
+        let refused = block && c.segments > 64 && self.defects.has(Quirk::ClosesOnManySegments);
+        if refused {
+            self.close(conn, CloseReason::Fault);
         }
-        let Some(prefix) = rest.first_chunk::<4>() else {
+        refused
+    }
+
+    /// Defects: what the end of the stream cut off is taken for whole.
+    pub(super) fn use_partial_frame(&mut self, conn: u32, rest: &Bytes) {
+        let Some(prefix) = rest.first_chunk::<4>().filter(|_| rest.len() > 5) else {
             return;
         };
         let whole = u32::from_be_bytes(*prefix) as usize;
-        let mut body = rest.get(4..).unwrap_or_default().to_vec();
-        if whole <= 1 << 20 {
+        if self.defects.has(Quirk::UsesPartialFrame) && whole <= 1 << 20 {
+            let mut body = rest.get(4..).unwrap_or_default().to_vec();
             body.resize(whole.max(body.len()), 0);
             self.frame(conn, &Frame::from_body(&body));
+        }
+        let index = rest.get(5..).and_then(|rest| rest.first_chunk::<4>());
+        if let (true, Some(7), Some(index)) = (
+            self.defects.has(Quirk::UsesPartialBlock),
+            rest.get(4),
+            index,
+        ) {
+            let index = u32::from_be_bytes(*index);
+            if !self.store.have().get(index) {
+                self.store.set(index);
+                self.piece_verified(index);
+            }
         }
     }
 }
@@ -638,5 +671,5 @@ fn merged(before: Option<ExtendedHandshake>, later: &ExtendedHandshake) -> Exten
 const MOST_EXTENSIONS: usize = 256;
 /// Keys remembered of one peer's extended handshakes.
 const MOST_KEYS: usize = 256;
-/// Exit code of a process that a defect ends.
-const DEFECT_EXIT: i32 = 101;
+/// How long a defect waits for the first message.
+const IMPATIENCE: Duration = Duration::from_secs(5);

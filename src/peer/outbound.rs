@@ -7,9 +7,8 @@ use bytes::{BufMut, Bytes};
 
 use super::config::{Announce, ExtendedWhen, Role};
 use super::connection::{Agreed, Slot};
-use super::event::CloseReason;
 use super::extension::Link;
-use super::fault::{Alter, Hello, Quirk, Sent, Wire};
+use super::fault::{Alter, Quirk, Sent, Wire};
 use super::host::{Peer, State, Timer};
 use super::process::Output;
 use crate::torrent::{PieceSet, allowed_fast};
@@ -48,7 +47,7 @@ impl Peer {
             Some(Alter::Drop) => self.touch_sent(conn),
             Some(Alter::Twice) => {
                 self.put_message(conn, &message);
-                self.put_message(conn, &message);
+                self.say(conn, vec![Wire::Message(message)]);
             }
             Some(Alter::Late(by)) => {
                 self.touch_sent(conn);
@@ -58,7 +57,6 @@ impl Peer {
                 self.touch_sent(conn);
                 self.say(conn, other.unwrap_or_default());
             }
-            Some(Alter::Close) => self.close(conn, CloseReason::Fault),
         }
     }
 
@@ -113,7 +111,14 @@ impl Peer {
     pub(super) fn say(&mut self, conn: u32, wires: Vec<Wire>) {
         for wire in wires {
             match wire {
-                Wire::Message(message) => self.put_message(conn, &message),
+                Wire::Message(message) => {
+                    if let Message::Request(block) = message
+                        && let Some(c) = self.connections.get_mut(&conn)
+                    {
+                        c.made_up.push(block);
+                    }
+                    self.put_message(conn, &message);
+                }
                 Wire::Raw(bytes) => self.put_raw(conn, &bytes),
             }
         }
@@ -178,14 +183,7 @@ impl Peer {
             || self.our_handshake().encode().to_vec(),
             |bytes| bytes.to_vec(),
         );
-        let Some(c) = self.connections.get(&conn) else {
-            return;
-        };
-        let hello = Hello {
-            conn: c,
-            theirs: c.opening.raw(),
-        };
-        self.defects.hello(&hello, &mut bytes);
+        self.defects.hello(&mut bytes);
         let mut from = 0;
         for (n, cut) in opening.cuts.into_iter().chain([bytes.len()]).enumerate() {
             let part = bytes.get(from..cut.min(bytes.len())).unwrap_or_default();
@@ -222,7 +220,7 @@ impl Peer {
         if first {
             self.announce(conn);
         }
-        if agreed.extended {
+        if agreed.extended || self.defects.has(Quirk::ExtendedUnasked) {
             match self.settings.extended_handshake {
                 ExtendedWhen::AtOnce => self.send_extended_handshake(conn),
                 ExtendedWhen::After(delay) => self.timer(self.now + delay, Timer::Extended(conn)),

@@ -116,12 +116,6 @@ impl Store {
         self.have.set(index);
     }
 
-    /// Forgets a piece.
-    pub(super) fn clear(&mut self, index: u32) {
-        self.have.clear(index);
-        self.kept.remove(&index);
-    }
-
     /// The blocks of a piece on our grid.
     fn blocks(&self, index: u32) -> usize {
         let size = self.torrent.geometry().piece_size(index).unwrap_or(0);
@@ -182,10 +176,22 @@ impl Store {
             let owed = slot.got.is_none()
                 && !slot.asked.is_empty()
                 && slot.asked.len() < MOST_COPIES
-                && !slot.asked.contains(&conn);
+                && !slot.asked.contains(&conn)
+                && !slot.asked.contains(&NOBODY);
             let block = self.block_ref(index, n)?;
             (owed && !skip(&block)).then_some(block)
         })
+    }
+
+    /// Whether the block at that place has come.
+    pub(super) fn has_block(&self, index: u32, begin: u32) -> bool {
+        let slot = (begin / self.block_len) as usize;
+        self.have.get(index)
+            || self
+                .partial
+                .get(&index)
+                .and_then(|partial| partial.slots.get(slot))
+                .is_some_and(|slot| slot.got.is_some())
     }
 
     /// Notes that `conn` was asked for `block`. A sound connection that starts on a piece that

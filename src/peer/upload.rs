@@ -180,8 +180,12 @@ impl Peer {
         if c.us.choking && !self.served_choked(conn, block.index) {
             return Some(RefusalCause::Choked);
         }
-        let small = self.defects.has(Quirk::SmallQueue);
-        let most = if small { 8 } else { self.settings.reqq };
+        let short = self.defects.has(Quirk::ShortQueue);
+        let most = if short {
+            SHORT_QUEUE
+        } else {
+            self.settings.reqq
+        };
         (c.uploads.len() >= most).then_some(RefusalCause::QueueFull)
     }
 
@@ -202,17 +206,10 @@ impl Peer {
     fn queue(&mut self, conn: u32, block: BlockRef) {
         let now = self.now;
         let ready = now + self.settings.serve_delay;
-        let duplicates = self.defects.has(Quirk::DropsDuplicates);
-        let once = self.defects.has(Quirk::ServesOnce);
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
-        let twice = c.uploads.iter().any(|upload| upload.block == block);
-        if duplicates && twice && !c.agreed.fast {
-            c.uploads.retain(|upload| upload.block != block);
-            return;
-        }
-        if once && c.lapsed.iter().any(|(served, _)| *served == block) {
+        if c.forgotten.contains(&block) {
             return;
         }
         c.uploads.push_back(Upload {
@@ -255,7 +252,6 @@ impl Peer {
             RefusalCause::Missing if has(Quirk::ServesMissing) => {
                 Some(vec![0; block.length as usize])
             }
-            RefusalCause::ZeroLength if has(Quirk::ServesZeroLength) => Some(vec![0; 1024]),
             RefusalCause::PieceOutOfRange if has(Quirk::ServesPastEnd) => {
                 Some(vec![0; block.length.min(16_384) as usize])
             }
@@ -263,7 +259,6 @@ impl Peer {
                 let cut = BlockRef::new(block.index, block.begin, self.settings.max_request);
                 self.store.block(&cut).map(|bytes| bytes.to_vec())
             }
-            RefusalCause::QueueFull if has(Quirk::SmallQueue) => return true,
             _ => None,
         };
         let Some(bytes) = answer else {
@@ -298,6 +293,7 @@ impl Peer {
         let drops = self.defects.has(Quirk::DropsCancelled);
         let twice = self.defects.has(Quirk::AnswersCancelledTwice);
         let all = self.defects.has(Quirk::CancelDropsAll);
+        let forgets = self.defects.has(Quirk::ForgetsAfterCancel);
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
@@ -308,6 +304,9 @@ impl Peer {
         };
         if all && !fast {
             c.uploads.clear();
+        }
+        if forgets && !fast {
+            c.forgotten.push(block);
         }
         if twice {
             c.uploads.push_back(upload);
@@ -332,7 +331,7 @@ impl Peer {
                 return;
             };
             if self.defects.has(Quirk::ServesOnce) {
-                c.lapsed.push_back((upload.block, Duration::MAX));
+                c.forgotten.push(upload.block);
             }
             self.serve_block(conn, upload.block);
         }
@@ -358,3 +357,6 @@ impl Peer {
         }
     }
 }
+
+/// What a defect holds of the requests that it promises to hold.
+const SHORT_QUEUE: usize = 1600;

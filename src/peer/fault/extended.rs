@@ -1,5 +1,531 @@
-//! Defects of the area.
+//! Defects of the extension protocol (BEP 10) and what rides on it.
 
-use super::FaultSpec;
+use std::time::Duration;
 
-pub(super) const FAULTS: &[FaultSpec] = &[];
+use bytes::Bytes;
+
+use super::{Alter, Effect, FaultSpec, Quirk, React, Seen, Sent, Wire, on, send};
+use crate::peer::config::{ExtendedWhen, Role};
+use crate::wire::bencode::{self, Document, FlawKind, Limits, Value};
+use crate::wire::extension::ExtendedHandshake;
+use crate::wire::{ExtensionMessage, Kind, Message};
+
+pub(super) const FAULTS: &[FaultSpec] = &[
+    FaultSpec::new(
+        "sends-extended-to-plain-peer",
+        &["B10-NEG-01"],
+        "Sends its extended handshake to peers without the bit.",
+        Effect::Quirk(Quirk::ExtendedUnasked),
+    ),
+    FaultSpec::new(
+        "sends-no-extended-handshake",
+        &["B10-NEG-02"],
+        "Sets the bit and sends no extended handshake.",
+        Effect::Set(|s| s.extended_handshake = ExtendedWhen::Never),
+    ),
+    FaultSpec::new(
+        "deaf-after-unasked-extended",
+        &["B10-NEG-03"],
+        "Reads nothing any more after an extended message from a peer without the bit.",
+        on(
+            |s| s.is(Kind::Extended) && !s.peer.conn.agreed.extended,
+            React::Deafen,
+        ),
+    ),
+    FaultSpec::new(
+        "bytes-behind-extended-handshake",
+        &["B10-HS-01"],
+        "Puts two bytes behind the dictionary of its extended handshake.",
+        send(
+            hello,
+            Alter::Other(|s| payload(s, |bytes| bytes.extend_from_slice(b"ee"))),
+        ),
+    ),
+    FaultSpec::new(
+        "unsorted-extended-handshake",
+        &["B10-HS-02"],
+        "Writes the keys of its extended handshake backwards.",
+        send(
+            hello,
+            Alter::Other(|s| {
+                payload(s, |bytes| {
+                    let mut dict = ours(bytes).dict;
+                    dict.reverse();
+                    *bytes = bencode::encode_as_is(&Value::Dict(dict));
+                })
+            }),
+        ),
+    ),
+    FaultSpec::new(
+        "shares-id-between-extensions",
+        &["B10-HS-03"],
+        "Gives two extensions one id.",
+        send(
+            hello,
+            Alter::Other(|s| {
+                changed(s, |hello| {
+                    let ids = [("lt_donthave", 3), ("ut_metadata", 1), ("ut_twice", 3)];
+                    hello.with_m(&ids)
+                })
+            }),
+        ),
+    ),
+    FaultSpec::new(
+        "reqq-is-text",
+        &["B10-HS-04"],
+        "Sends reqq as a string.",
+        send(
+            hello,
+            Alter::Other(|s| changed(s, |hello| hello.with("reqq", Value::text("many")))),
+        ),
+    ),
+    FaultSpec::new(
+        "wrong-yourip",
+        &["B10-HS-05"],
+        "Tells the other end an address that is not its own.",
+        send(
+            hello,
+            Alter::Other(|s| changed(s, |hello| hello.with("yourip", Value::bytes(&[9; 4])))),
+        ),
+    ),
+    FaultSpec::new(
+        "wrong-port-when-dialling",
+        &["B10-HS-06"],
+        "Tells a port at which it does not listen.",
+        send(
+            hello,
+            Alter::Other(|s| changed(s, |hello| hello.with("p", Value::Int(9)))),
+        ),
+    )
+    .dialling(),
+    FaultSpec::new(
+        "extension-before-their-handshake",
+        &["B10-HS-07"],
+        "Asks for metadata before it knows the other end's ids.",
+        send(
+            |s| hello(s) && s.peer.conn.their_extended.is_none(),
+            Alter::Other(|s| {
+                let request = ExtensionMessage::MetadataRequest { piece: 0 };
+                super::framing::and(s, request.into_message(1))
+            }),
+        ),
+    ),
+    FaultSpec::new(
+        "sends-own-ids",
+        &["B10-HS-08", "B10-HS-10"],
+        "Uses its own ids for what it sends.",
+        Effect::Quirk(Quirk::UsesOwnIds),
+    ),
+    FaultSpec::new(
+        "shares-ids-between-connections",
+        &["B10-HS-10", "B10-HS-08"],
+        "Uses the ids of whoever sent an extended handshake last.",
+        Effect::Quirk(Quirk::SharesExtensionIds),
+    ),
+    FaultSpec::new(
+        "closes-on-empty-dictionary",
+        &["B10-RX-01"],
+        "Closes when the extended handshake says nothing.",
+        on(
+            |s| s.hello().is_some_and(|p| p.as_ref() == b"de"),
+            React::Close,
+        ),
+    ),
+    FaultSpec::new(
+        "closes-on-unknown-key",
+        &["B10-RX-02"],
+        "Closes when the extended handshake has a key that it does not know.",
+        on(
+            |s| {
+                let hello = s.extended_handshake().unwrap_or_default();
+                let mut keys = hello.dict.iter().map(|(key, _)| key.as_ref());
+                keys.any(|key| key.starts_with(b"zz"))
+            },
+            React::Close,
+        ),
+    ),
+    FaultSpec::new(
+        "closes-on-unknown-extension",
+        &["B10-RX-03"],
+        "Closes when m has a name that it does not know.",
+        on(
+            |s| {
+                let m = s.extended_handshake().map(|hello| hello.m());
+                let unknown = |name: &str| name.starts_with("zz");
+                m.is_some_and(|m| m.len() < 100 && m.iter().any(|(name, _)| unknown(name)))
+            },
+            React::Close,
+        ),
+    ),
+    FaultSpec::new(
+        "uses-switched-off-extension",
+        &["B10-RX-04"],
+        "Overlooks id 0 and goes on with the id that it had.",
+        Effect::Quirk(Quirk::KeepsDisabledIds),
+    ),
+    FaultSpec::new(
+        "talks-to-switched-off-extension",
+        &["B10-RX-04"],
+        "Asks for metadata under the id that was switched off.",
+        on(
+            |s| off(s, "ut_metadata"),
+            React::Say(|_| {
+                let request = ExtensionMessage::MetadataRequest { piece: 0 };
+                vec![Wire::Message(request.into_message(1))]
+            }),
+        ),
+    ),
+    FaultSpec::new(
+        "closes-on-repeated-extended-handshake",
+        &["B10-RX-05"],
+        "Closes when the same extended handshake comes again.",
+        on(
+            |s| {
+                let again = s.extended_handshake();
+                again.is_some() && again == s.peer.conn.their_extended
+            },
+            React::Close,
+        ),
+    ),
+    FaultSpec::new(
+        "later-handshake-replaces-ids",
+        &["B10-RX-06"],
+        "Forgets the extensions that a later handshake does not name.",
+        Effect::Quirk(Quirk::ReplacesExtensions),
+    ),
+    FaultSpec::new(
+        "pex-under-id-zero",
+        &["B10-RX-08"],
+        "Sends peers under id 0 once ut_pex is switched off.",
+        on(
+            |s| off(s, "ut_pex"),
+            React::SayLater(Duration::from_secs(60), |_| {
+                let payload = Bytes::from_static(b"d5:added0:7:added.f0:e");
+                vec![Wire::Message(Message::Extended { ext_id: 0, payload })]
+            }),
+        ),
+    ),
+    FaultSpec::new(
+        "deaf-after-odd-m",
+        &["B10-RX-09"],
+        "Reads nothing any more after a handshake whose m is missing or no dictionary.",
+        on(
+            |s| {
+                s.extended_handshake().is_some_and(|hello| {
+                    let m = hello.get("m");
+                    m.is_some_and(|m| m.as_dict().is_none())
+                })
+            },
+            React::Deafen,
+        ),
+    ),
+    FaultSpec::new(
+        "dies-of-malformed-extended-handshake",
+        &["B10-RX-10"],
+        "Ends at an extended handshake that is not bencoded.",
+        on(
+            |s| {
+                let garbled = |p: &Bytes| !p.is_empty() && p.len() < 1024 && read(p).is_none();
+                s.hello().is_some_and(garbled)
+            },
+            React::Exit,
+        ),
+    ),
+    FaultSpec::new(
+        "deaf-after-extended-handshake-without-dictionary",
+        &["B10-RX-11"],
+        "Reads nothing any more after an extended handshake that is a list, number or string.",
+        on(
+            |s| {
+                let document = s.hello().and_then(read);
+                document.is_some_and(|d| d.value.as_dict().is_none())
+            },
+            React::Deafen,
+        ),
+    ),
+    FaultSpec::new(
+        "dies-of-empty-extended-handshake",
+        &["B10-RX-12"],
+        "Ends at an extended handshake without payload.",
+        on(|s| s.hello().is_some_and(Bytes::is_empty), React::Exit),
+    ),
+    FaultSpec::new(
+        "dies-of-unsorted-extended-handshake",
+        &["B10-RX-13"],
+        "Ends when the keys of an extended handshake are not sorted.",
+        on(|s| flawed(s, FlawKind::UnsortedKey), React::Exit),
+    ),
+    FaultSpec::new(
+        "deaf-after-duplicate-keys",
+        &["B10-RX-14"],
+        "Reads nothing any more after an extended handshake that repeats a key.",
+        on(|s| flawed(s, FlawKind::DuplicateKey), React::Deafen),
+    ),
+    FaultSpec::new(
+        "dies-of-bytes-behind-extended-handshake",
+        &["B10-RX-15"],
+        "Ends when bytes follow the dictionary of an extended handshake.",
+        on(|s| flawed(s, FlawKind::TrailingBytes), React::Exit),
+    ),
+    FaultSpec::new(
+        "hangs-on-large-extended-handshake",
+        &["B10-RX-16"],
+        "Does nothing any more after an extended handshake of many kilobytes.",
+        on(
+            |s| s.hello().is_some_and(|p| p.len() > 20_000 && !nested(p)),
+            React::Hang,
+        ),
+    ),
+    FaultSpec::new(
+        "dies-of-nested-bencode",
+        &["B10-RX-17"],
+        "Ends at thousands of nested lists.",
+        on(|s| s.hello().is_some_and(nested), React::Exit),
+    ),
+    FaultSpec::new(
+        "dies-of-odd-integers",
+        &["B10-RX-18"],
+        "Ends at minus zero and at leading zeros.",
+        on(
+            |s| flawed(s, FlawKind::NegativeZero) || flawed(s, FlawKind::LeadingZero),
+            React::Exit,
+        ),
+    ),
+    FaultSpec::new(
+        "cuts-extension-ids",
+        &["B10-RX-18"],
+        "Cuts the ids of m to a byte.",
+        Effect::Quirk(Quirk::TruncatesExtensionIds),
+    ),
+    FaultSpec::new(
+        "dies-of-binary-client-name",
+        &["B10-RX-19"],
+        "Ends when the client name is not UTF-8.",
+        on(
+            |s| {
+                let hello = s.extended_handshake().unwrap_or_default();
+                hello.v().is_some_and(|v| std::str::from_utf8(v).is_err())
+            },
+            React::Exit,
+        ),
+    ),
+    FaultSpec::new(
+        "dies-of-odd-addresses",
+        &["B10-RX-20"],
+        "Ends when an address of an extended handshake has another length.",
+        on(
+            |s| {
+                let hello = s.extended_handshake().unwrap_or_default();
+                let odd = |key: &str, right: &[usize]| match hello.get(key) {
+                    Some(Value::Bytes(bytes)) => !right.contains(&bytes.len()),
+                    Some(_) => true,
+                    None => false,
+                };
+                odd("yourip", &[4, 16]) || odd("ipv4", &[4]) || odd("ipv6", &[16])
+            },
+            React::Exit,
+        ),
+    ),
+    FaultSpec::new(
+        "dials-truncated-port",
+        &["B10-RX-21"],
+        "Cuts a port above 65,535 to 16 bits and dials it.",
+        Effect::Quirk(Quirk::DialsTruncatedPort),
+    ),
+    FaultSpec::new(
+        "ignores-reqq",
+        &["B10-RX-22"],
+        "Keeps more requests outstanding than the other end bears.",
+        Effect::Quirk(Quirk::IgnoresReqq),
+    )
+    .leech(),
+    FaultSpec::new(
+        "stalls-on-odd-reqq",
+        &["B10-RX-23"],
+        "Requests nothing when reqq makes no sense.",
+        Effect::Quirk(Quirk::StallsOnOddReqq),
+    )
+    .leech(),
+    FaultSpec::new(
+        "ignores-case-of-keys",
+        &["B10-RX-24"],
+        "Reads M for m.",
+        Effect::Quirk(Quirk::IgnoresCase),
+    ),
+    FaultSpec::new(
+        "deaf-after-unknown-extended-id",
+        &["B10-MS-01"],
+        "Reads nothing any more after an extended message of an unknown id.",
+        on(
+            |s| match s.message() {
+                Some(Message::Extended { ext_id, .. }) => {
+                    let mut ours = s.peer.conn.extensions.iter();
+                    *ext_id != 0 && ours.all(|slot| slot.id != *ext_id)
+                }
+                _ => false,
+            },
+            React::Deafen,
+        ),
+    ),
+    FaultSpec::new(
+        "dies-of-garbage-for-extension",
+        &["B10-MS-02"],
+        "Ends when a message of a known extension does not decode.",
+        on(
+            |s| match s.message() {
+                Some(Message::Extended { ext_id, payload }) if *ext_id != 0 => {
+                    let mut ours = s.peer.conn.extensions.iter();
+                    let slot = ours.find(|slot| slot.id == *ext_id);
+                    slot.is_some_and(|s| ExtensionMessage::decode(s.name, payload).is_err())
+                }
+                _ => false,
+            },
+            React::Exit,
+        ),
+    ),
+    FaultSpec::new(
+        "queue-shorter-than-reqq",
+        &["B10-RQ-01"],
+        "Rejects requests that its reqq promises to keep.",
+        Effect::Quirk(Quirk::ShortQueue),
+    )
+    .seed(),
+    FaultSpec::new(
+        "dies-of-full-queue",
+        &["B10-RQ-02"],
+        "Ends when more requests come than its reqq.",
+        on(
+            |s| s.is(Kind::Request) && s.peer.conn.uploads.len() >= 2000,
+            React::Exit,
+        ),
+    )
+    .seed(),
+    FaultSpec::new(
+        "upload-only-leech-requests",
+        &["B21-UO-02"],
+        "Says upload_only and requests pieces all the same.",
+        send(
+            |s| hello(s) && s.peer.role == Role::Leech,
+            Alter::Other(|s| changed(s, |hello| hello.with("upload_only", Value::Int(1)))),
+        ),
+    )
+    .leech(),
+    FaultSpec::new(
+        "avoids-upload-only-peers",
+        &["B21-UO-04"],
+        "Wants nothing of peers that say upload_only.",
+        Effect::Quirk(Quirk::AvoidsUploadOnly),
+    )
+    .leech(),
+    FaultSpec::new(
+        "dies-of-odd-upload-only",
+        &["B21-UO-05"],
+        "Ends when upload_only is neither 0 nor 1.",
+        on(
+            |s| {
+                let hello = s.extended_handshake().unwrap_or_default();
+                let value = hello.get("upload_only");
+                value.is_some_and(|value| !matches!(value, Value::Int(0 | 1)))
+            },
+            React::Exit,
+        ),
+    ),
+    FaultSpec::new(
+        "port-without-dht-bit",
+        &["B5-PT-02"],
+        "Sends a port message to peers without the DHT bit.",
+        send(
+            |s| super::framing::opens(s) && !s.peer.conn.agreed.dht,
+            Alter::Other(|s| super::framing::and(s, Message::Port { port: 6881 })),
+        ),
+    ),
+    FaultSpec::new(
+        "dies-of-port-zero",
+        &["B5-PT-03"],
+        "Ends when a port message names port 0.",
+        on(
+            |s| matches!(s.message(), Some(Message::Port { port: 0 })),
+            React::Exit,
+        ),
+    ),
+    FaultSpec::new(
+        "closes-on-port",
+        &["B5-PT-03"],
+        "Closes when a port message comes.",
+        on(|s| s.is(Kind::Port), React::Close),
+    ),
+    FaultSpec::new(
+        "pex-on-private-torrent",
+        &["B27-PV-01"],
+        "Tells peers although the torrent is private.",
+        on(
+            |s| {
+                let private = s.peer.torrent.metainfo().is_private();
+                let offered = s
+                    .extended_handshake()
+                    .and_then(|hello| hello.ext_id("ut_pex"));
+                private && offered.is_some_and(|id| id != 0)
+            },
+            React::SayLater(Duration::from_secs(1), |s| {
+                let offered = s
+                    .extended_handshake()
+                    .and_then(|hello| hello.ext_id("ut_pex"));
+                let payload = Bytes::from_static(b"d5:added6:\x7f\0\0\x01\x1a\xe17:added.f1:\0e");
+                let ext_id = offered.unwrap_or(0);
+                vec![Wire::Message(Message::Extended { ext_id, payload })]
+            }),
+        ),
+    ),
+];
+
+/// Our extended handshake.
+fn hello(sent: &Sent<'_>) -> bool {
+    sent.is(Kind::ExtendedHandshake)
+}
+
+/// Our extended handshake with other bytes.
+fn payload(sent: &Sent<'_>, change: impl Fn(&mut Vec<u8>)) -> Vec<Wire> {
+    let Message::Extended { ext_id, payload } = sent.message else {
+        return Vec::new();
+    };
+    let mut bytes = payload.to_vec();
+    change(&mut bytes);
+    vec![Wire::Message(Message::Extended {
+        ext_id: *ext_id,
+        payload: bytes.into(),
+    })]
+}
+
+/// Our extended handshake with other keys.
+fn changed(sent: &Sent<'_>, change: impl Fn(ExtendedHandshake) -> ExtendedHandshake) -> Vec<Wire> {
+    payload(sent, |bytes| *bytes = change(ours(bytes)).encode().to_vec())
+}
+
+fn ours(payload: &[u8]) -> ExtendedHandshake {
+    match ExtensionMessage::decode("", &Bytes::copy_from_slice(payload)) {
+        Ok(ExtensionMessage::Handshake(handshake)) => handshake,
+        _ => ExtendedHandshake::new(),
+    }
+}
+
+fn read(payload: &Bytes) -> Option<Document> {
+    bencode::read(payload, Limits::default()).ok()
+}
+
+fn flawed(seen: &Seen<'_>, kind: FlawKind) -> bool {
+    let document = seen.hello().and_then(read);
+    document.is_some_and(|d| d.flaws.iter().any(|flaw| flaw.kind == kind))
+}
+
+/// Deeper than anything honest.
+fn nested(payload: &Bytes) -> bool {
+    payload
+        .windows(256)
+        .any(|window| window.iter().all(|byte| *byte == b'l'))
+}
+
+/// An extended handshake that switches an extension off.
+fn off(seen: &Seen<'_>, name: &str) -> bool {
+    let hello = seen.extended_handshake();
+    hello.and_then(|hello| hello.ext_id(name)) == Some(0)
+}

@@ -1,5 +1,270 @@
-//! Defects of the area.
+//! Defects of the handshake and of accepting connections.
 
-use super::FaultSpec;
+use super::{Effect, FaultSpec, Quirk, React, What, on};
+use crate::wire::Handshake;
 
-pub(super) const FAULTS: &[FaultSpec] = &[];
+pub(super) const FAULTS: &[FaultSpec] = &[
+    FaultSpec::new(
+        "never-answers-handshake",
+        &["B3-HS-01"],
+        "Reads the handshake and sends none.",
+        on(|s| matches!(s.what, What::Opening(_)), React::Deafen),
+    ),
+    FaultSpec::new(
+        "misspells-protocol",
+        &["B3-HS-01", "B3-HS-02"],
+        "Writes the protocol string with a capital P.",
+        Effect::Hello(|bytes| set(bytes, 12, b'P')),
+    ),
+    FaultSpec::new(
+        "answers-another-info-hash",
+        &["B3-HS-02", "B3-HS-03"],
+        "The last bit of the info hash in its handshake is flipped.",
+        Effect::Hello(|bytes| flip(bytes, 47)),
+    ),
+    FaultSpec::new(
+        "serves-unknown-info-hash",
+        &["B3-HS-04"],
+        "Goes on as if any info hash were that of its torrent.",
+        Effect::Quirk(Quirk::ServesUnknownHash),
+    ),
+    FaultSpec::new(
+        "serves-zero-info-hash",
+        &["B3-HS-27"],
+        "Takes an info hash of zeros for any torrent.",
+        Effect::Quirk(Quirk::ServesZeroHash),
+    ),
+    FaultSpec::new(
+        "dials-any-info-hash",
+        &["B3-HS-05"],
+        "Does not compare the info hash that comes back on a dial.",
+        Effect::Quirk(Quirk::DialsAnyHash),
+    )
+    .dialling(),
+    FaultSpec::new(
+        "skips-protocol-length",
+        &["B3-HS-06"],
+        "Does not look at the first byte of the handshake.",
+        Effect::Quirk(Quirk::SkipsProtocolLength),
+    ),
+    FaultSpec::new(
+        "skips-protocol-string",
+        &["B3-HS-07"],
+        "Does not compare the protocol string.",
+        Effect::Quirk(Quirk::SkipsProtocolString),
+    ),
+    FaultSpec::new(
+        "refuses-dripped-handshake",
+        &["B3-HS-08"],
+        "Closes when a handshake comes byte by byte.",
+        Effect::Quirk(Quirk::RefusesDrippedHandshake),
+    ),
+    FaultSpec::new(
+        "refuses-split-handshake",
+        &["B3-HS-09"],
+        "Expects the handshake in one segment.",
+        Effect::Quirk(Quirk::RefusesSplitHandshake),
+    ),
+    FaultSpec::new(
+        "handshake-coalesced-loses-bytes",
+        &["B3-HS-10"],
+        "Messages in the segment that ends the handshake are lost.",
+        Effect::Quirk(Quirk::LosesCoalesced),
+    ),
+    FaultSpec::new(
+        "dialled-handshake-coalesced-loses-bytes",
+        &["B3-HS-11"],
+        "On a dial, messages in the segment that ends the handshake are lost.",
+        Effect::Quirk(Quirk::LosesCoalescedDialling),
+    )
+    .dialling(),
+    FaultSpec::new(
+        "dialled-handshake-refused-when-split",
+        &["B3-HS-11"],
+        "On a dial, expects the handshake in one segment.",
+        Effect::Quirk(Quirk::RefusesSplitHandshakeDialling),
+    )
+    .dialling(),
+    FaultSpec::new(
+        "dials-and-waits",
+        &["B3-HS-13"],
+        "Dials, then waits for the other end to speak.",
+        Effect::Quirk(Quirk::DialsWaiting),
+    )
+    .dialling(),
+    FaultSpec::new(
+        "closes-on-unknown-reserved-bits",
+        &["B3-HS-14"],
+        "Closes when a reserved bit is set that it does not know.",
+        on(
+            |s| {
+                s.handshake()
+                    .is_some_and(|h| !h.reserved.unknown().is_empty() && h.reserved.0 != [0xff; 8])
+            },
+            React::Close,
+        ),
+    ),
+    FaultSpec::new(
+        "closes-on-zero-reserved",
+        &["B3-HS-15"],
+        "Closes on peers that set no reserved bit.",
+        on(
+            |s| s.handshake().is_some_and(|h| h.reserved.0 == [0; 8]),
+            React::Close,
+        ),
+    ),
+    FaultSpec::new(
+        "dies-of-full-reserved",
+        &["B3-HS-16"],
+        "Ends when all reserved bits are set.",
+        on(
+            |s| s.handshake().is_some_and(|h| h.reserved.0 == [0xff; 8]),
+            React::Exit,
+        ),
+    ),
+    FaultSpec::new(
+        "dies-of-own-peer-id",
+        &["B3-HS-17"],
+        "Ends when it meets its own peer id.",
+        on(
+            |s| s.handshake().is_some_and(|h| h.peer_id == s.peer.peer_id),
+            React::Exit,
+        ),
+    ),
+    FaultSpec::new(
+        "dies-of-duplicate-peer-id",
+        &["B3-HS-18"],
+        "Ends when two connections have one peer id.",
+        on(
+            |s| {
+                s.handshake().is_some_and(|h| {
+                    let mut others = s.peer.connections.values();
+                    others.any(|c| c.theirs.is_some_and(|other| other.peer_id == h.peer_id))
+                })
+            },
+            React::Exit,
+        ),
+    ),
+    FaultSpec::new(
+        "handshake-never-times-out",
+        &["B3-HS-20", "B3-HS-21"],
+        "Waits for ever for a handshake.",
+        Effect::Set(|s| s.handshake_timeout = std::time::Duration::MAX),
+    ),
+    FaultSpec::new(
+        "one-handshake-at-a-time",
+        &["B3-HS-22"],
+        "New connections wait while another is in its handshake.",
+        Effect::Quirk(Quirk::OneHandshakeAtATime),
+    ),
+    FaultSpec::new(
+        "dies-of-eof-in-handshake",
+        &["B3-HS-23"],
+        "Ends when a connection ends in the middle of its handshake.",
+        on(
+            |s| {
+                let begun = matches!(s.what, What::Eof(rest) if !rest.is_empty());
+                begun && !s.peer.conn.is_open()
+            },
+            React::Exit,
+        ),
+    ),
+    FaultSpec::new(
+        "dies-of-reset-in-handshake",
+        &["B3-HS-23"],
+        "Ends when a connection is reset in the middle of its handshake.",
+        on(
+            |s| {
+                let missing = s.peer.conn.opening.needed();
+                matches!(s.what, What::Reset) && (1..Handshake::LEN).contains(&missing)
+            },
+            React::Exit,
+        ),
+    ),
+    FaultSpec::new(
+        "second-handshake-is-answered",
+        &["B3-HS-24"],
+        "Takes a second handshake for one and sends its own again.",
+        on(
+            |s| matches!(s.what, What::TooLong(0x1342_6974)),
+            React::SayInstead(|s| vec![super::Wire::Raw(s.peer.hello.to_vec())]),
+        ),
+    ),
+    FaultSpec::new(
+        "keep-alive-before-handshake",
+        &["B3-HS-25", "B3-HS-01", "B3-HS-02"],
+        "Sends a keep-alive before its handshake.",
+        Effect::Hello(|bytes| {
+            bytes.splice(0..0, [0; 4]);
+        }),
+    ),
+    FaultSpec::new(
+        "dies-of-half-close",
+        &["B3-HS-26"],
+        "Ends when the other end has closed but still reads.",
+        Effect::Quirk(Quirk::DiesOfHalfClose),
+    ),
+    FaultSpec::new(
+        "refuses-binary-peer-ids",
+        &["B3-HS-28"],
+        "Closes on peer ids that are not ASCII.",
+        on(
+            |s| s.handshake().is_some_and(|h| !h.peer_id.0.is_ascii()),
+            React::Close,
+        ),
+    ),
+    FaultSpec::new(
+        "never-unchokes-dialled",
+        &["B3-HS-29"],
+        "Unchokes nobody whom it dialled.",
+        Effect::Quirk(Quirk::NeverUnchokesDialled),
+    )
+    .seed()
+    .dialling(),
+    FaultSpec::new(
+        "stuck-after-silent-connections",
+        &["B3-HS-31"],
+        "Does nothing any more after three connections that never said a word.",
+        Effect::Quirk(Quirk::StopsAfterFailures),
+    ),
+    FaultSpec::new(
+        "dies-of-http",
+        &["B3-HS-32"],
+        "Ends when it is spoken to in HTTP.",
+        on(
+            |s| matches!(s.what, What::Opening(bytes) if bytes.starts_with(b"GET ")),
+            React::Exit,
+        ),
+    ),
+    FaultSpec::new(
+        "sets-unassigned-reserved-bit",
+        &["B4-RES-01"],
+        "Sets a reserved bit that nothing is assigned to.",
+        Effect::Hello(|bytes| {
+            if let Some(byte) = bytes.get_mut(23) {
+                *byte |= 0x20;
+            }
+        }),
+    ),
+    FaultSpec::new(
+        "same-peer-id-after-restart",
+        &["B20-PI-02"],
+        "Has the same peer id after each start.",
+        Effect::Hello(|bytes| {
+            bytes.truncate(48);
+            bytes.extend_from_slice(b"-BS0100-constant----");
+        }),
+    ),
+];
+
+fn set(bytes: &mut [u8], at: usize, value: u8) {
+    if let Some(byte) = bytes.get_mut(at) {
+        *byte = value;
+    }
+}
+
+fn flip(bytes: &mut [u8], at: usize) {
+    if let Some(byte) = bytes.get_mut(at) {
+        *byte ^= 1;
+    }
+}

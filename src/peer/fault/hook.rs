@@ -15,13 +15,6 @@ use crate::wire::{
     BlockRef, DecodeError, ExtensionMessage, Frame, Handshake, Kind, Message, PeerId,
 };
 
-/// Our handshake before it goes out.
-pub(in crate::peer) struct Hello<'a> {
-    pub(in crate::peer) conn: &'a Connection,
-    /// Bytes of theirs that have come.
-    pub(in crate::peer) theirs: Bytes,
-}
-
 /// A message before it goes out.
 pub(in crate::peer) struct Sent<'a> {
     /// Its kind; payloads of our extensions have their own.
@@ -45,8 +38,10 @@ pub(in crate::peer) struct View<'a> {
     pub(in crate::peer) role: Role,
     pub(in crate::peer) peer_id: PeerId,
     pub(in crate::peer) now: Duration,
-    /// Open connections, this one included.
-    pub(in crate::peer) connections: usize,
+    /// Our handshake.
+    pub(in crate::peer) hello: [u8; Handshake::LEN],
+    /// All connections, this one included.
+    pub(in crate::peer) connections: &'a BTreeMap<u32, Connection>,
 }
 
 /// What came in.
@@ -60,7 +55,7 @@ pub(in crate::peer) enum What<'a> {
     /// A frame.
     Frame(&'a Frame, Result<&'a Message, &'a DecodeError>),
     /// A length prefix above the limit.
-    TooLong,
+    TooLong(u32),
     /// The other end sends no more; the bytes of what was not complete.
     Eof(&'a [u8]),
     /// The other end reset the connection.
@@ -160,6 +155,10 @@ pub(in crate::peer) enum Wire {
 pub(in crate::peer) enum Nth {
     Every,
     First,
+    /// That one.
+    Only(u32),
+    /// The first so many.
+    UpTo(u32),
     /// All but the first so many.
     After(u32),
 }
@@ -169,6 +168,8 @@ impl Nth {
         match self {
             Self::Every => true,
             Self::First => count == 1,
+            Self::Only(n) => count == n,
+            Self::UpTo(n) => count <= n,
             Self::After(n) => count > n,
         }
     }
@@ -185,8 +186,6 @@ pub(in crate::peer) enum Alter {
     Late(Duration),
     /// Something else is sent.
     Other(fn(&Sent<'_>) -> Vec<Wire>),
-    /// The connection is closed instead.
-    Close,
 }
 
 /// What a defect does about something that comes in.
@@ -217,7 +216,7 @@ pub(in crate::peer) enum React {
 /// Defects with code of their own, asked for by the peer where it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::peer) enum Quirk {
-    /// Serves any info hash.
+    /// Serves any info hash but zeros.
     ServesUnknownHash,
     /// Serves an info hash of zeros.
     ServesZeroHash,
@@ -229,17 +228,15 @@ pub(in crate::peer) enum Quirk {
     LosesCoalesced,
     /// The same, on dialled connections.
     LosesCoalescedDialling,
-    /// A handshake that comes in several segments is refused.
+    /// A handshake in a few segments is refused.
     RefusesSplitHandshake,
     /// A handshake in segments of one byte is refused.
     RefusesDrippedHandshake,
-    /// The same, on dialled connections.
+    /// A split handshake is refused on dialled connections.
     RefusesSplitHandshakeDialling,
-    /// A second handshake is read as one.
-    SecondHandshake,
     /// New connections wait while one is in its handshake.
     OneHandshakeAtATime,
-    /// After three connections that failed together nothing is accepted.
+    /// After three connections that never said a word nothing works.
     StopsAfterFailures,
     /// A dialler does not compare the info hash.
     DialsAnyHash,
@@ -247,37 +244,41 @@ pub(in crate::peer) enum Quirk {
     DialsWaiting,
     /// Dialled connections are never unchoked.
     NeverUnchokesDialled,
-    /// A handshake is waited for as long as bytes drip.
-    TimerRestartsInHandshake,
-    /// Frames that do not end with their segment are lost.
-    LosesSplitFrames,
+    /// Ends when it may still write to a connection whose other end has closed.
+    DiesOfHalfClose,
+    /// Frames in segments of one byte are lost.
+    LosesDrippedFrames,
     /// A frame split inside its prefix is misread.
     MisreadsSplitPrefix,
-    /// Only some messages of one segment are looked at.
-    FewMessagesPerSegment,
     /// The length prefix is taken as signed.
     SignedLength,
     /// The frame at the end of the stream is padded and used.
     UsesPartialFrame,
-    /// Blocks that the end of the stream cut are padded, and pieces not checked.
+    /// A block that the end of the stream cut counts as its whole piece.
     UsesPartialBlock,
-    /// Frames of a wrong length are padded or cut, and used.
+    /// Missing fields of a request are invented.
     PadsShortRequests,
-    /// The surplus of a long request is ignored.
+    /// Bytes behind a request are overlooked.
     CutsLongRequests,
-    /// The message behind an unknown one is lost.
-    FrameLimitCrash,
-    /// Writes of two messages are mixed.
-    TearsFrames,
+    /// Nothing else is read while one connection is inside a frame.
+    StallsOthersInFrame,
+    /// A block in many segments is refused.
+    ClosesOnManySegments,
+    /// Closes when no message comes soon.
+    ImpatientForFirstMessage,
+    /// Sends its extended handshake to everybody.
+    ExtendedUnasked,
+    /// Sends extension messages under its own ids.
+    UsesOwnIds,
     /// Extension ids are shared between connections.
     SharesExtensionIds,
-    /// Our own ids are used to send.
-    UsesOwnIds,
-    /// Extension names are compared without regard to case.
+    /// Id 0 switches nothing off.
+    KeepsDisabledIds,
+    /// Keys are compared without regard to case.
     IgnoresCase,
-    /// The second extended handshake replaces the first.
+    /// A later extended handshake replaces the earlier one.
     ReplacesExtensions,
-    /// Ids above 255 are cut to a byte.
+    /// Ids out of range are cut to a byte.
     TruncatesExtensionIds,
     /// Their `reqq` is not looked at.
     IgnoresReqq,
@@ -291,11 +292,11 @@ pub(in crate::peer) enum Quirk {
     RejectsBeforeChoke,
     /// Allowed-fast requests are rejected at a choke too.
     RejectsAllowedFastAtChoke,
-    /// Another mask for the allowed-fast set.
+    /// The whole address goes into the allowed-fast set.
     AllowedFastUnmasked,
     /// The allowed-fast set changes with each connection.
     AllowedFastRandom,
-    /// The allowed-fast set never ends on small torrents.
+    /// Making the allowed-fast set of a small torrent never ends.
     AllowedFastEndless,
     /// Cancelled requests get no answer.
     DropsCancelled,
@@ -303,23 +304,23 @@ pub(in crate::peer) enum Quirk {
     AnswersCancelledTwice,
     /// A cancel throws away every request.
     CancelDropsAll,
-    /// An unmatched reject counts for the request with the same index.
+    /// A cancelled block is not served any more.
+    ForgetsAfterCancel,
+    /// A reject counts for any request of that piece.
     MatchesRejectsLoosely,
     /// Rejected blocks are never asked for again.
     ForgetsRejected,
-    /// Rejected blocks are asked for again at once.
-    StormsAfterReject,
-    /// With fast, a choke drops our requests and they are sent again.
+    /// With fast, a choke drops our requests.
     DropsPendingAtTheirChoke,
     /// Without fast, blocks dropped by a choke are never asked for again.
     ForgetsDroppedByChoke,
-    /// Requests while choked.
+    /// Requests before the first unchoke.
     RequestsWhileChoked,
     /// Requests go on after a choke.
     RequestsAfterChoke,
-    /// Allowed-fast pieces are taken as pieces they have.
+    /// Allowed-fast pieces are taken for pieces they have.
     AllowedFastIsAvailability,
-    /// Suggested pieces are taken as pieces they have.
+    /// Suggested pieces are taken for pieces they have.
     SuggestIsAvailability,
     /// `have_all` does not count.
     IgnoresHaveAll,
@@ -327,71 +328,51 @@ pub(in crate::peer) enum Quirk {
     ServesWhileChoked,
     /// Serves while choking, with fast.
     ServesWhileChokedFast,
-    /// Answers short at the end of a piece.
+    /// Serves what there is of a block that reaches past the end.
     ServesPastEnd,
-    /// Zeros for pieces that are not here.
+    /// Serves zeros for pieces that are not here.
     ServesMissing,
-    /// Serves zero-length requests with a block.
-    ServesZeroLength,
     /// Cuts long requests to 16 KiB.
     TruncatesLong,
-    /// Never hashes a piece.
+    /// Pieces are not checked.
     SkipsHash,
-    /// Accepts blocks of the wrong length as complete.
+    /// Blocks of the wrong length count, and pieces are not checked.
     AcceptsWrongLength,
-    /// Keeps bytes that nobody asked for, unchecked.
+    /// Blocks that nobody asked for are kept, and pieces are not checked.
     KeepsUnrequested,
     /// Announces a piece before it is checked.
     HaveBeforeHash,
     /// Never says `have`.
     NoHave,
-    /// Interest in peers that have nothing.
+    /// Interested in peers that have nothing.
     InterestInNothing,
-    /// Interest never ends.
-    InterestForEver,
     /// Interested though complete.
     SeedInterested,
-    /// No interest after `have`.
+    /// The first `have` raises no interest.
     HaveRaisesNoInterest,
+    /// Only the first availability message counts.
+    IgnoresLaterHave,
     /// Bits are read least significant first.
     MirrorsBitfield,
-    /// Requests run past the last piece.
-    RequestsSpare,
     /// Requests pieces that nobody announced.
     RequestsUnannounced,
-    /// Every request twice.
-    RequestsTwice,
-    /// One request at a time.
-    OneRequestAtATime,
     /// Corrupt pieces are never asked for again.
     ForgetsCorrupt,
-    /// Requests unanswered are never asked of others.
-    NeverTimesOutRequests,
-    /// End game without cancels.
-    NoCancelInEndGame,
-    /// Repeated unchokes send all requests again.
+    /// A repeated unchoke sends all requests again.
     UnchokeRepeats,
-    /// The choke count must reach zero.
+    /// As many unchokes as chokes are needed.
     CountsChokes,
-    /// Late pieces close the connection.
+    /// A piece behind a choke closes the connection.
     ClosesOnLatePiece,
     /// A second connection inherits the first one's unchoke.
     LeaksChokeState,
-    /// The queue holds only so many.
-    SmallQueue,
-    /// Duplicate requests are answered once with fast off.
-    DropsDuplicates,
-    /// A block is served once per connection.
+    /// A block is served once a connection.
     ServesOnce,
-    /// A corrupt source is asked for ever.
-    NeverBansCorrupt,
-    /// The first availability message is the only one that counts, and no `have` after it.
-    IgnoresLaterHave,
-    /// The piece data of another offset.
+    /// The queue is shorter than `reqq` says.
+    ShortQueue,
+    /// Blocks are read at the start of their piece.
     WrongOffset,
-    /// Duplicate availability messages hang the process.
-    UploadOnlyRequests,
-    /// An upload-only peer is not downloaded from.
+    /// Nothing is asked of peers that say `upload_only`.
     AvoidsUploadOnly,
 }
 
@@ -430,10 +411,10 @@ impl Defects {
     }
 
     /// Alters our handshake.
-    pub(in crate::peer) fn hello(&self, hello: &Hello<'_>, bytes: &mut Vec<u8>) {
+    pub(in crate::peer) fn hello(&self, bytes: &mut Vec<u8>) {
         for fault in self.set.iter() {
             if let Effect::Hello(alter) = fault.effect {
-                alter(hello, bytes);
+                alter(bytes);
             }
         }
     }

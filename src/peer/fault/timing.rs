@@ -1,5 +1,49 @@
-//! Defects of the area.
+//! Defects of keep-alives and patience.
 
-use super::FaultSpec;
+use std::time::Duration;
 
-pub(super) const FAULTS: &[FaultSpec] = &[];
+use super::{Alter, Effect, FaultSpec, Quirk, React, Wire, on, send};
+use crate::wire::Kind;
+
+pub(super) const FAULTS: &[FaultSpec] = &[
+    FaultSpec::new(
+        "never-keeps-alive",
+        &["B3-TO-01"],
+        "Sends no keep-alives.",
+        Effect::Set(|s| s.keep_alive = Duration::MAX),
+    ),
+    FaultSpec::new(
+        "keep-alive-has-an-id",
+        &["B3-TO-02"],
+        "Sends a message of an unknown id as keep-alive.",
+        send(
+            |s| s.is(Kind::KeepAlive),
+            Alter::Other(|_| vec![Wire::Raw(vec![0, 0, 0, 1, 99])]),
+        ),
+    )
+    .also(&["B4-ID-01"]),
+    FaultSpec::new(
+        "impatient-with-silence",
+        &["B3-TO-03"],
+        "Closes after 90 s without a word.",
+        Effect::Set(|s| s.idle_timeout = Duration::from_secs(90)),
+    ),
+    FaultSpec::new(
+        "keep-alives-do-not-count",
+        &["B3-TO-04"],
+        "Closes after 100 s with nothing but keep-alives.",
+        on(
+            |s| {
+                let idle = s.peer.now.saturating_sub(s.peer.conn.last_message);
+                s.is(Kind::KeepAlive) && idle >= Duration::from_secs(100)
+            },
+            React::Close,
+        ),
+    ),
+    FaultSpec::new(
+        "impatient-for-first-message",
+        &["B3-TO-06"],
+        "Closes when no message comes within 5 s of the handshake.",
+        Effect::Quirk(Quirk::ImpatientForFirstMessage),
+    ),
+];

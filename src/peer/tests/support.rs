@@ -1,12 +1,12 @@
 //! Two processes joined by queues, and a script that talks to one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hasher};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::peer::fault::{self, FaultSet};
 use crate::peer::{
     CloseReason, Input, Output, Peer, PeerConfig, PeerEvent, Process, Role, Settings,
 };
@@ -27,11 +27,6 @@ pub(super) fn seed() -> PeerConfig {
 
 pub(super) fn leech() -> PeerConfig {
     PeerConfig::new(torrent(), Role::Leech).with_seed(2)
-}
-
-pub(super) fn faulty(config: PeerConfig, name: &str) -> PeerConfig {
-    let fault = fault::by_name(name).unwrap_or_else(|| panic!("no fault `{name}`"));
-    config.with_faults(FaultSet::one(fault))
 }
 
 pub(super) fn secs(n: u64) -> Duration {
@@ -197,6 +192,8 @@ pub(super) struct Talk {
     pub(super) events: Vec<PeerEvent>,
     pub(super) dialled: Vec<(u32, SocketAddr)>,
     pub(super) exit: Option<i32>,
+    /// Everything the peer did, with times.
+    pub(super) log: String,
     next: u32,
 }
 
@@ -211,6 +208,7 @@ impl Talk {
             events: Vec::new(),
             dialled: Vec::new(),
             exit: None,
+            log: String::new(),
             next: 0,
         }
     }
@@ -222,6 +220,16 @@ impl Talk {
 
     pub(super) fn take(&mut self) {
         while let Some(output) = self.peer.poll_output() {
+            match &output {
+                Output::Event(_) => {}
+                Output::Bytes { conn, bytes } => {
+                    let mut hash = DefaultHasher::new();
+                    hash.write(bytes);
+                    let (len, hash) = (bytes.len(), hash.finish());
+                    self.log += &format!("{:?} {conn}: {len} bytes {hash:x}\n", self.now);
+                }
+                other => self.log += &format!("{:?} {other:?}\n", self.now),
+            }
             match output {
                 Output::Bytes { conn, bytes } => {
                     self.inbox
@@ -262,7 +270,7 @@ impl Talk {
     pub(super) fn open(&mut self, reserved: &[Capability]) -> u32 {
         let conn = self.connect();
         self.raw(conn, &Self::handshake_with(reserved).encode());
-        self.greeting(conn);
+        self.try_greeting(conn);
         conn
     }
 
@@ -276,12 +284,18 @@ impl Talk {
     /// Takes the peer's 68 bytes off.
     #[track_caller]
     pub(super) fn greeting(&mut self, conn: u32) -> Handshake {
+        self.try_greeting(conn).expect("a handshake")
+    }
+
+    pub(super) fn try_greeting(&mut self, conn: u32) -> Option<Handshake> {
         let inbox = self.inbox.entry(conn).or_default();
-        assert!(inbox.len() >= Handshake::LEN, "handshake: {inbox:?}");
+        if inbox.len() < Handshake::LEN {
+            return None;
+        }
         let bytes = inbox.split_to(Handshake::LEN);
-        let handshake = Handshake::decode(bytes.first_chunk().unwrap()).unwrap();
+        let handshake = Handshake::decode(bytes.first_chunk()?).ok()?;
         self.handshakes.insert(conn, handshake);
-        handshake
+        Some(handshake)
     }
 
     pub(super) fn raw(&mut self, conn: u32, bytes: &[u8]) {
@@ -302,6 +316,33 @@ impl Talk {
             self.give(Input::Timeout);
         }
         self.now = until;
+    }
+
+    pub(super) fn is_seed(&self) -> bool {
+        self.peer.pieces().is_full()
+    }
+
+    pub(super) fn handshake(&self, conn: u32) -> Option<&Handshake> {
+        self.handshakes.get(&conn)
+    }
+
+    /// The peer dials us; the number of the connection.
+    pub(super) fn dial(&mut self) -> u32 {
+        let remote = ([127, 9, 7, 200], 6881).into();
+        self.give(Input::Dial { remote });
+        let (conn, _) = *self.dialled.last().unwrap();
+        self.give(Input::Connected { conn });
+        conn
+    }
+
+    /// The same, passing over what does not decode.
+    pub(super) fn lenient_messages(&mut self, conn: u32) -> Vec<Message> {
+        let mut bytes = self.inbox.entry(conn).or_default().split().freeze();
+        let mut messages = Vec::new();
+        while let Some(frame) = Frame::split_from(&mut bytes) {
+            messages.extend(Message::decode(&frame));
+        }
+        messages
     }
 
     /// Everything that came since last asked.
@@ -338,9 +379,10 @@ pub(super) fn reject(index: u32, begin: u32) -> Message {
 }
 
 pub(super) fn piece(index: u32, begin: u32) -> Message {
-    let block = torrent()
-        .block(&BlockRef::new(index, begin, BLOCK))
-        .unwrap();
+    let torrent = torrent();
+    let mut blocks = torrent.geometry().blocks(index);
+    let block = blocks.find(|block| block.begin == begin).unwrap();
+    let block = torrent.block(&block).unwrap();
     Message::Piece {
         index,
         begin,
