@@ -266,7 +266,7 @@ pub struct Step {
     /// Judged under these only.
     pub cites: Vec<Citation>,
     /// Runs after the step was met; sees its captures.
-    pub then: Vec<Step>,
+    pub then: Vec<Self>,
     /// A name for `until:`.
     pub label: Option<String>,
     /// Segments for what this step sends.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, Title};
 
 use super::span::Span;
 use crate::requirement;
@@ -129,15 +129,26 @@ pub fn snippet(span: &Span, label: &str) -> String {
     without_title.to_owned()
 }
 
-struct Excerpt<'a> {
-    span: &'a Span,
-    title: &'a str,
-    label: Option<&'a str>,
-    help: Option<&'a str>,
+/// A place in a file with what there is to say about it.
+pub(super) struct Excerpt<'a> {
+    pub(super) span: &'a Span,
+    pub(super) title: &'a str,
+    pub(super) label: Option<&'a str>,
+    pub(super) help: Option<&'a str>,
 }
 
 impl Excerpt<'_> {
+    /// As an error.
     fn render(&self) -> String {
+        self.render_as(Level::ERROR.primary_title(self.title))
+    }
+
+    /// As a warning of this name.
+    pub(super) fn render_warning(&self, name: &str) -> String {
+        self.render_as(Level::WARNING.primary_title(self.title).id(name))
+    }
+
+    fn render_as<'b>(&'b self, title: Title<'b>) -> String {
         let line = self.span.source_line();
         let start = byte_of(line, self.span.col.saturating_sub(1));
         let end = byte_of(
@@ -155,7 +166,7 @@ impl Excerpt<'_> {
             .line_start(usize::try_from(self.span.line).unwrap_or(1))
             .path(self.span.file.name.as_str())
             .annotation(caret);
-        let mut group = Level::ERROR.primary_title(self.title).element(source);
+        let mut group = title.element(source);
         if let Some(help) = self.help {
             group = group.element(Level::HELP.message(help));
         }

@@ -304,7 +304,13 @@ fn translate(file: &Arc<SourceFile>, error: &serde_yaml::Error) -> ScenarioError
             ),
             other => (format!("the file is too much: {other:?}"), None),
         },
-        other => (plain(other), None),
+        other => match plain(other) {
+            text if text.contains("recursion limit") => (
+                format!("nested deeper than {} levels", limits::YAML_DEPTH),
+                None,
+            ),
+            text => (text, None),
+        },
     };
     let mut result = match error.location().filter(|at| at.line() > 0) {
         Some(at) => ScenarioError::new(Phase::Parse, &span(file, &at), message),
@@ -374,27 +380,37 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_part_of_the_format() {
-        for text in [
-            "a: 1\na: 2",
-            "a: &x 1\nb: *x",
-            "a: &x 1",
-            "a: {b: 1}\n<<: {c: 1}",
-            "a: 1\n---\nb: 1",
-            "",
-            "# only a comment\n",
-            "a: !foo 1",
-            "a:\n\tb: 1",
-            "a: [1, 2",
-            "a: \"x",
-            "a: b: c",
-            "{a: 1}}",
-            "a: %x\n@b",
+        for (text, told) in [
+            ("a: 1\na: 2", "2:1: `a` stands twice in this map"),
+            (
+                "a: &x 1\nb: *x",
+                "1:7: anchors and aliases are not part of the format",
+            ),
+            (
+                "a: {b: 1}\n<<: {c: 1}",
+                "2:1: merge keys (`<<`) are not part of the format",
+            ),
+            ("a: 1\n---\nb: 1", "2:1: a second document begins"),
+            ("", "1:1: the file is empty"),
+            ("# only a comment\n", "1:1: the file is empty"),
+            ("a: !foo 1", "1:9: tags (`!foo`) are not part of the format"),
+            ("a:\n\tb: 1", "2:1: tabs do not indent in YAML"),
         ] {
-            println!("{text:?}: {}", message(text));
+            assert_eq!(message(text), format!("a.yaml:{told}"), "{text:?}");
         }
-        let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
-        println!("{}", message(&deep));
-        let deep: String = (0..100).map(|i| format!("{}a:\n", " ".repeat(i))).collect();
-        println!("{}", message(&deep));
+        for text in ["a: [1, 2", "a: \"x", "a: b: c", "{a: 1}}", "@b"] {
+            let message = message(text);
+            assert!(message.starts_with("a.yaml:1:"), "{text:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded_in_every_style() {
+        let flow = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+        let many = "[".repeat(100_000);
+        let block: String = (0..100).map(|i| format!("{}a:\n", " ".repeat(i))).collect();
+        for text in [flow, many, block] {
+            assert!(message(&text).contains("nested deeper than 48 levels"));
+        }
     }
 }

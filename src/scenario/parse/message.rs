@@ -121,7 +121,11 @@ pub(super) fn unknown_field(key: &Key, kind: Kind, fields: &[&str]) -> ScenarioE
         [] => format!("nothing: `{}` has no fields", kind.name()),
         _ => format!("a field of `{}`: {}", kind.name(), fields.join(", ")),
     };
-    unknown(&key.text, &key.span, "field", fields).expected(expected)
+    let error = unknown(&key.text, &key.span, "field", fields).expected(expected);
+    if key.text == "piece" && fields.contains(&"index") {
+        return error.help("the piece index is `index` in every message");
+    }
+    error
 }
 
 /// One message to send.

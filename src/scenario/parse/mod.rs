@@ -49,6 +49,14 @@ pub(super) const FILE: [&str; 6] = ["spec", "suite", "title", "defaults", "block
 pub(super) fn suite(input: &Input) -> Result<Suite, Vec<ScenarioError>> {
     let mut errors = Vec::new();
     let suite = read(input, &mut errors);
+    // A mistake in a block shows in each of its uses.
+    let mut seen = Vec::new();
+    errors.retain(|error| {
+        let same = (error.span.clone(), error.message.clone());
+        let new = !seen.contains(&same);
+        seen.push(same);
+        new
+    });
     match (suite, errors.is_empty()) {
         (Ok(suite), true) => Ok(suite),
         (Ok(_), false) => Err(errors),
