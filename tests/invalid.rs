@@ -191,6 +191,11 @@ mod linted {
     }
 
     #[test]
+    fn our_own_suites_have_no_findings() {
+        assert_eq!(findings(Path::new("scenarios")), "");
+    }
+
+    #[test]
     fn sound_files_have_no_findings() {
         assert_eq!(findings(&data("scenarios", "sound")), "");
     }

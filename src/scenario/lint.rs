@@ -157,13 +157,13 @@ impl Lints<'_> {
     /// Judging steps and what they cite.
     fn cites(&mut self) {
         let case = self.case;
-        let mut judging = Vec::new();
+        let mut judging = false;
+        let mut cited = BTreeSet::new();
         walk(&case.steps, false, &mut |step, in_branch| {
-            if judges(step) && !in_branch {
-                judging.push(step);
-            }
+            judging |= !in_branch && judges(step);
+            cited.extend(step.cites.iter().map(|cite| &*cite.id));
         });
-        if judging.is_empty() {
+        if !judging {
             let message = format!("no step of `{}` judges", case.id);
             self.add(Lint::NothingJudged, &case.span, message);
             return;
@@ -171,14 +171,9 @@ impl Lints<'_> {
         if case.cites.len() < 2 {
             return;
         }
-        let mut cited = BTreeSet::new();
-        for step in &judging {
-            cited.extend(step.cites.iter().map(|cite| &*cite.id));
-            // `survives` and `alive` are also how any case ends, and what stands in a block or a
-            // `repeat` mostly leads to what is judged.
-            let ending = matches!(step.action, Action::Survives { .. } | Action::Alive);
-            let top = case.steps.iter().any(|own| own.id == step.id);
-            if step.cites.is_empty() && !ending && top {
+        // What stands in a block or a `repeat` mostly leads to what is judged.
+        for step in case.steps.iter().filter(|step| must_cite(step)) {
+            if step.cites.is_empty() {
                 let ids: Vec<&str> = case.cites.iter().map(|cite| &*cite.id).collect();
                 let message = format!("which of {} does this step judge?", ids.join(", "));
                 self.add(Lint::StepWithoutCite, &step.span, message);
@@ -335,7 +330,7 @@ impl Lints<'_> {
         let case = self.case;
         let mut found = Vec::new();
         for list in [&case.given, &case.steps] {
-            walk(list, false, &mut |step, _| {
+            walk(list, false, &mut |step, in_branch| {
                 let state = match &step.action {
                     Action::Expect(pattern) if pattern.fields.is_empty() => {
                         matches!(
@@ -345,7 +340,7 @@ impl Lints<'_> {
                     }
                     _ => false,
                 };
-                if state && step.cites.is_empty() {
+                if state && !in_branch && step.cites.is_empty() {
                     found.push((
                         Lint::ExpectOfState,
                         step.span.clone(),
@@ -428,11 +423,12 @@ fn walk<'a>(steps: &'a [Step], in_branch: bool, see: &mut dyn FnMut(&'a Step, bo
     }
 }
 
-/// Whether a miss of the step can lower the verdict of the case.
+/// Whether a step says something about the target in the report.
 fn judges(step: &Step) -> bool {
     match &step.action {
         Action::Expect(_)
         | Action::Next(_)
+        | Action::Until(_)
         | Action::AllOf(_)
         | Action::AnyOf { .. }
         | Action::Silence { .. }
@@ -440,12 +436,21 @@ fn judges(step: &Step) -> bool {
         | Action::Closed(_)
         | Action::Survives { .. }
         | Action::Alive
+        | Action::Measure(_)
         | Action::Check(_) => !matches!(step.verdict, Some(Stated::Skip | Stated::Inconclusive)),
-        Action::Measure(measure) => measure.fail_if.is_some() || !step.cites.is_empty(),
-        // Waiting for a state, or for a connection, is set-up unless it says what it judges.
-        Action::Until(_) | Action::Connect(_) => !step.cites.is_empty(),
+        Action::Connect(_) => !step.cites.is_empty(),
         _ => false,
     }
+}
+
+/// Whether a judging step has to say what it judges where a case cites several: not what leads
+/// there (`until`), and not how any case ends (`survives`, `alive`).
+fn must_cite(step: &Step) -> bool {
+    judges(step)
+        && !matches!(
+            step.action,
+            Action::Until(_) | Action::Survives { .. } | Action::Alive
+        )
 }
 
 /// Whether a step waits for something that only a working target sends.

@@ -5,11 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::conn::Index;
+use super::connect::peer_id_for;
 use super::state::{State, Vars};
 use crate::scenario::ast::Delay;
 use crate::scenario::{Env, Play, ScenarioError, Val, torrent_value};
 use crate::torrent::{PieceSet, Torrent};
-use crate::wire::BlockRef;
+use crate::wire::{BlockRef, PeerId};
 
 /// What expressions of a step see.
 pub(super) struct PlayEnv<'a> {
@@ -101,6 +102,10 @@ impl Env for PlayEnv<'_> {
             let conn = self.conn.and_then(|index| self.state.conns.get(index))?;
             let id = conn.session.ext_id_theirs(name).unwrap_or(0);
             return Some(Val::Int(id.into()));
+        }
+        if path == "tester.peer_id" {
+            let PeerId(id) = peer_id_for(self.state, self.conn?);
+            return Some(Val::Bytes(Bytes::copy_from_slice(&id)));
         }
         if path == "fresh" {
             return self.fresh(1);
