@@ -525,6 +525,8 @@ pub struct Measure {
     pub max: Delay,
     /// Key in `observations`, and a variable (milliseconds) from here on.
     pub name: String,
+    /// Sends nothing automatic meanwhile: the silence itself is measured.
+    pub idle: bool,
     /// True: the cited requirement is missed. Sees `$NAME`, and `$NAME` is `max` if it never came.
     pub fail_if: Option<Expr>,
 }

@@ -11,7 +11,7 @@ use super::template::{
     RawFrameTemplate, RawHandshake, RawPart, RawTemplate, Template, ValueTemplate,
 };
 use super::val::Val;
-use crate::torrent::PieceSet;
+use crate::torrent::{BLOCK_LEN, PieceSet};
 use crate::wire::bencode::{self, Dict};
 use crate::wire::handshake::PROTOCOL;
 use crate::wire::registry::{self, EXT_ID};
@@ -393,12 +393,38 @@ impl RawPart {
             Self::Handshake(handshake) => handshake.resolve(env, span),
             Self::Frame(frame) => frame.resolve(env),
             Self::Message(message) => Ok(message.resolve(env)?.encode()),
+            Self::Requests(count) => requests(count, env),
             Self::Concat(parts) => {
                 let parts = parts.iter().map(|part| part.resolve(env, span));
                 joined(parts.collect::<Result<Vec<_>>>()?)
             }
         }
     }
+}
+
+/// Whole blocks only, so that all requests have the usual length; fewer if the torrent is small.
+fn requests(count: &Expr, env: &dyn Env) -> Result<Bytes> {
+    let number = |path: &str| match env.get(path) {
+        Some(Val::Int(n)) => u64::try_from(n).unwrap_or(0),
+        _ => 0,
+    };
+    let wanted = count.eval_u64(env)?;
+    let (pieces, piece_len) = (number("torrent.pieces"), number("torrent.piece_len"));
+    let block_len = u64::from(BLOCK_LEN);
+    let mut out = BytesMut::new();
+    // The last piece may be short.
+    let blocks = (0..pieces.saturating_sub(1))
+        .flat_map(|index| (0..piece_len / block_len).map(move |block| (index, block * block_len)));
+    for (index, begin) in blocks.take(usize::try_from(wanted).unwrap_or(usize::MAX)) {
+        let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        Message::Request(BlockRef {
+            index: narrow(index),
+            begin: narrow(begin),
+            length: BLOCK_LEN,
+        })
+        .encode_to(&mut out);
+    }
+    Ok(out.freeze())
 }
 
 impl RawHandshake {

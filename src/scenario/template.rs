@@ -155,7 +155,7 @@ impl RawPart {
     /// Whether it is made of whole messages and handshakes only.
     pub fn is_whole(&self) -> bool {
         match self {
-            Self::Message(_) => true,
+            Self::Message(_) | Self::Requests(_) => true,
             Self::Handshake(handshake) => {
                 let RawHandshake {
                     pstrlen,
@@ -189,6 +189,8 @@ pub enum RawPart {
     Frame(Box<RawFrameTemplate>),
     /// A message as it should be.
     Message(Template),
+    /// So many requests for different blocks, from the first piece on.
+    Requests(Expr),
     /// One after another.
     Concat(Vec<Self>),
 }

@@ -35,6 +35,7 @@ pub struct Ledger {
     settled: VecDeque<u64>,
     next: u64,
     live: BTreeSet<u64>,
+    most_live: usize,
     marked_live: usize,
     /// Chokes by the answering side.
     chokes: u64,
@@ -200,6 +201,7 @@ impl Ledger {
             self.forget(oldest);
         }
         self.live.insert(entry.id);
+        self.most_live = self.most_live.max(self.live.len());
         self.marked_live = self
             .marked_live
             .saturating_add(usize::from(entry.marks.any()));
@@ -330,6 +332,11 @@ impl Ledger {
     /// How many entries are open or cancelled.
     pub fn live_count(&self) -> usize {
         self.live.len()
+    }
+
+    /// How many entries were open or cancelled at once, at most.
+    pub fn most_live(&self) -> usize {
+        self.most_live
     }
 
     /// Whether an open or cancelled entry is marked.

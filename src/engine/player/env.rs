@@ -1,5 +1,6 @@
 //! Variables at play: the torrent, the target as the step's connection knows it, captures.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use super::connect::peer_id_for;
 use super::state::{State, Vars};
 use crate::scenario::ast::Delay;
 use crate::scenario::{Env, Play, ScenarioError, Val, torrent_value};
-use crate::torrent::{PieceSet, Torrent};
+use crate::torrent::{PieceSet, Torrent, allowed_fast};
 use crate::wire::{BlockRef, PeerId};
 
 /// What expressions of a step see.
@@ -51,6 +52,44 @@ impl<'a> PlayEnv<'a> {
                     .into_iter()
                     .flatten(),
             )),
+            _ => None,
+        }
+    }
+
+    /// What one connection shows.
+    fn peer(&self, name: &str) -> Option<Val> {
+        let conn = self.conn.and_then(|index| self.state.conns.get(index))?;
+        let int = |n: usize| u64::try_from(n).ok().map(|n| Val::Int(n.into()));
+        let source = conn.local.map(|address| address.ip().to_canonical());
+        match name {
+            "source" => Some(Val::Bytes(match source? {
+                IpAddr::V4(ip) => Bytes::copy_from_slice(&ip.octets()),
+                IpAddr::V6(ip) => Bytes::copy_from_slice(&ip.octets()),
+            })),
+            "outstanding" => int(conn.session.ledger_theirs().live_count()),
+            "max_outstanding" => int(conn.session.ledger_theirs().most_live()),
+            "reqq" => {
+                let reqq = conn.session.their_extended().and_then(|it| it.reqq());
+                Some(Val::Int(reqq.unwrap_or(0).max(0)))
+            }
+            "fast_set" => Some(match source? {
+                IpAddr::V4(ip) => {
+                    let geometry = self.state.torrent.geometry();
+                    let info_hash = self.state.torrent.info_hash();
+                    pieces(
+                        allowed_fast::set(
+                            ip,
+                            BEP6_MASK_BITS,
+                            &info_hash,
+                            geometry.pieces(),
+                            conn.session.allowed_fast().len().try_into().ok()?,
+                        )
+                        .into_iter(),
+                    )
+                }
+                // BEP 6 says nothing about IPv6: whatever was offered is the set.
+                IpAddr::V6(_) => pieces(conn.session.allowed_fast().iter().copied()),
+            }),
             _ => None,
         }
     }
@@ -107,6 +146,9 @@ impl Env for PlayEnv<'_> {
             let PeerId(id) = peer_id_for(self.state, self.conn?);
             return Some(Val::Bytes(Bytes::copy_from_slice(&id)));
         }
+        if let Some(name) = path.strip_prefix("peer.") {
+            return self.peer(name);
+        }
         if path == "fresh" {
             return self.fresh(1);
         }
@@ -144,6 +186,9 @@ fn pieces(list: impl Iterator<Item = u32>) -> Val {
 pub(super) fn delay(delay: &Delay, env: &dyn Env) -> Result<Duration, ScenarioError> {
     delay.eval(env)
 }
+
+/// BEP 6, "Allowed Fast Set Generation": 0xFFFFFF00 & ip.
+const BEP6_MASK_BITS: u32 = 24;
 
 /// Pieces below are named by cases about them.
 const FIRST_FRESH: u32 = 16;

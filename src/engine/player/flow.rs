@@ -167,9 +167,12 @@ impl Ctx {
                 .and_then(super::conn::Conn::provoked_at);
             provoked.unwrap_or(state.now)
         });
+        self.with(|state| state.idle = measure.idle);
         let found = self
             .uncounted(self.first_of(std::slice::from_mut(&mut watch), conn, max))
-            .await?;
+            .await;
+        self.with(|state| state.idle = false);
+        let found = found?;
         let (took, came) = match found {
             Some((_, found)) => {
                 let took = found.at.saturating_sub(began);
@@ -299,6 +302,10 @@ fn compare(comparison: &Comparison, actual: &Val, wanted: &Val) -> Result<bool, 
         (CheckOp::Le, Val::Int(a), Val::Int(b)) => a <= b,
         (CheckOp::Gt, Val::Int(a), Val::Int(b)) => a > b,
         (CheckOp::Ge, Val::Int(a), Val::Int(b)) => a >= b,
+        // A list is in a list if each of its entries is.
+        (CheckOp::In, Val::List(some), Val::List(list)) => some
+            .iter()
+            .all(|one| list.iter().any(|entry| one.same(entry))),
         (CheckOp::In, a, Val::List(list)) => list.iter().any(|entry| a.same(entry)),
         (CheckOp::Len, Val::Bytes(a), Val::Int(n)) => a.len() as i128 == *n,
         (CheckOp::Len, Val::List(a), Val::Int(n)) => a.len() as i128 == *n,

@@ -390,7 +390,7 @@ fn measure(
     scope: &mut Scope,
     place: &Place,
 ) -> Result<Action> {
-    let map = Fields::of(node, "`measure`", &["until", "max", "as"])?;
+    let map = Fields::of(node, "`measure`", &["until", "max", "as", "idle"])?;
     let mut inner = scope.clone();
     let until = reader.branch(map.require("until")?, &mut inner, &mut place.clone())?;
     let max = delay_of(map.require("max")?, scope)?;
@@ -408,6 +408,7 @@ fn measure(
         until,
         max,
         name: slot,
+        idle: map.get("idle").map_or(Ok(false), boolean)?,
         fail_if,
     })))
 }

@@ -318,7 +318,7 @@ fn first_word(path: &str) -> &str {
 const FRESH: u32 = 16;
 
 /// Names of the format (SCENARIOS 2).
-pub(in super::super) const GLOBALS: [(&str, Type); 26] = [
+pub(in super::super) const GLOBALS: [(&str, Type); 28] = [
     ("torrent.pieces", Type::Int),
     ("torrent.piece_len", Type::Int),
     ("torrent.total_len", Type::Int),
@@ -340,6 +340,8 @@ pub(in super::super) const GLOBALS: [(&str, Type); 26] = [
     ("peer.ext.ut_holepunch", Type::Int),
     ("peer.source", Type::Bytes),
     ("peer.outstanding", Type::Int),
+    ("peer.max_outstanding", Type::Int),
+    ("peer.reqq", Type::Int),
     ("peer.fast_set", Type::List),
     ("tester.peer_id", Type::Bytes),
     ("fresh", Type::Int),
