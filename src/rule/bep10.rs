@@ -57,7 +57,9 @@ pub fn extended_handshake_is_a_dictionary(event: &Event, session: &Session, _: &
         }
         Ok(_) => {
             let flaws = flaws(event, "");
-            let flaw = flaws.iter().find(|flaw| !is_about_keys(flaw));
+            let flaw = flaws
+                .iter()
+                .find(|flaw| !is_about_keys(flaw) && flaw.kind != FlawKind::IntTooLarge);
             flaw.map_or(Ruling::Held, |flaw| Ruling::Broken(flaw.to_string()))
         }
     }
@@ -180,8 +182,8 @@ pub fn no_extension_before_ours(event: &Event, session: &Session, _: &Context) -
 }
 
 /// BEP 10, "handshake message": "the IDs are local to this particular peer". An id of an earlier
-/// handshake of ours is right until the target must have read the one that changed it. Extensions
-/// that we switched off have a rule of their own.
+/// handshake of ours stays right, for later ones may be ignored. Extensions that we switched off
+/// have a rule of their own.
 pub fn our_ids_used(event: &Event, session: &Session, _: &Context) -> Ruling {
     let Some(used) = extension(event, session) else {
         return Ruling::NotApplicable;
@@ -198,8 +200,9 @@ pub fn our_ids_used(event: &Event, session: &Session, _: &Context) -> Ruling {
     }
 }
 
-/// BEP 10, "handshake message": an extension with id 0 is disabled. An answer to a request that we
-/// made all the same is judged by the case.
+/// BEP 10, "handshake message": an extension with id 0 is disabled. One that had an id before may
+/// be used on, for later handshakes may be ignored; an answer to a request that we made all the
+/// same is judged by the case.
 pub fn switched_off_is_unused(event: &Event, session: &Session, _: &Context) -> Ruling {
     match extension(event, session) {
         Some(used) if used.switched_off && !used.answer => Ruling::Broken(format!(

@@ -245,9 +245,10 @@ pub struct ExtendedUse {
     pub ext_id: u8,
     /// The name that the receiver gave this id, now or before.
     pub name: Option<String>,
-    /// Whether the id stands in the receiver's `m`.
+    /// Whether the id stands in the receiver's `m`: `Crossing` if in an earlier one, which the
+    /// sender may go by for ever.
     pub stand: Stand,
-    /// The receiver has set this name to 0, and no other id of it can be in force.
+    /// The receiver has set this name to 0 and never gave it an id.
     pub switched_off: bool,
     /// The receiver had sent an extension handshake.
     pub after_handshake: bool,

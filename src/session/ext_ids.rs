@@ -1,6 +1,6 @@
 //! Extension ids: who gave which id to what, and which of them the other side may use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::Stand;
 use super::told::{Order, Told};
@@ -12,12 +12,15 @@ const MAX_NAMES: usize = 256;
 /// The ids that one side has given to extensions by the `m` of its extension handshakes.
 ///
 /// A later handshake adds to the ones before (BEP 10, "handshake message"): names that it does not
-/// mention keep their ids, 0 switches a name off.
+/// mention keep their ids, 0 switches a name off. The other side "may choose to ignore" later
+/// handshakes or parts of them, so an id once given may be used for ever.
 #[derive(Debug, Clone)]
 pub struct ExtIds {
     map: Told<BTreeMap<String, u8>>,
     /// For every id its latest name, also when it is out of use, and where it was first given.
     seen: BTreeMap<u8, (String, Order)>,
+    /// Names that ever had an id.
+    used: BTreeSet<String>,
     handshakes: u32,
 }
 
@@ -26,6 +29,7 @@ impl Default for ExtIds {
         Self {
             map: Told::new(BTreeMap::new()),
             seen: BTreeMap::new(),
+            used: BTreeSet::new(),
             handshakes: 0,
         }
     }
@@ -44,6 +48,7 @@ impl ExtIds {
             if id != 0 {
                 let first = self.seen.get(&id).map_or(order, |(_, first)| *first);
                 self.seen.insert(id, (name.clone(), first));
+                self.used.insert(name.clone());
             }
             map.insert(name, id);
         }
@@ -60,8 +65,7 @@ impl ExtIds {
         self.map.sent().get(name).copied().filter(|id| *id != 0)
     }
 
-    /// The name of an id: by the last handshake, else by those that may still be in force, else
-    /// the last one it ever had.
+    /// The name of an id: by the last handshake that gives it one.
     pub fn name(&self, id: u8) -> Option<&str> {
         if id == 0 {
             return None;
@@ -73,25 +77,28 @@ impl ExtIds {
             .or_else(|| self.seen.get(&id).map(|(name, _)| name.as_str()))
     }
 
-    /// Whether the other side may use `id`.
+    /// Whether the other side may use `id`: [`Stand::Right`] by the last handshake, and
+    /// [`Stand::Crossing`] by an earlier one. The latter never becomes wrong, for a peer may ignore
+    /// later handshakes.
     pub fn stand(&self, id: u8) -> Stand {
-        let gives = |map: &BTreeMap<String, u8>| id != 0 && map.values().any(|v| *v == id);
-        if gives(self.map.sent()) {
+        if id != 0 && self.map.sent().values().any(|v| *v == id) {
             Stand::Right
-        } else if self.map.possible(gives) {
+        } else if self.seen.contains_key(&id) {
             Stand::Crossing
         } else {
             Stand::Wrong
         }
     }
 
-    /// Whether the side has set `name` to 0 and no other id of it can be in force: it had none, or
-    /// the other side has read the change.
+    /// The id of `name` by the last handshake that the other side has provably read.
+    pub fn known_id(&self, name: &str) -> Option<u8> {
+        self.map.known().get(name).copied().filter(|id| *id != 0)
+    }
+
+    /// Whether the side has set `name` to 0, and to nothing else before: a later handshake may be
+    /// ignored.
     pub fn switched_off(&self, name: &str) -> bool {
-        self.map.sent().get(name) == Some(&0)
-            && !self
-                .map
-                .possible(|map| map.get(name).is_some_and(|id| *id != 0))
+        self.map.sent().get(name) == Some(&0) && !self.used.contains(name)
     }
 
     /// Whether any extension is switched off.
