@@ -23,6 +23,8 @@ pub mod ledger;
 mod reading;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 pub mod timers;
 pub mod told;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Event, Session, SessionConfig};
-use crate::torrent::{Builder, Content, Geometry, Torrent};
+use crate::torrent::{Builder, Content, Geometry, PieceSet, Torrent};
 use crate::trace::{CloseHow, ConnId, Dir, Observation, Recorder, StreamDecoder, What};
 use crate::wire::{
     BlockRef, Capability, ExtendedHandshake, ExtensionMessage, Frame, Handshake, Message, PeerId,
@@ -45,6 +45,13 @@ pub(crate) fn private_torrent() -> Torrent {
     let geometry = Geometry::new(9 * 32768 + 20_000, 32768).unwrap();
     let builder = Builder::new("script").private();
     Torrent::build(&builder, Content::from_seed(7, geometry)).unwrap()
+}
+
+/// A bitfield with every piece of [`torrent`].
+pub(crate) fn full() -> Message {
+    Message::Bitfield {
+        bits: PieceSet::all(10).to_bitfield(),
+    }
 }
 
 /// 16 KiB of a piece, at its start.
@@ -125,6 +132,12 @@ impl Script {
         self.now = self.now.saturating_add(Duration::from_secs_f64(seconds));
         self.session.handle_timeout(self.now);
         self.collect()
+    }
+
+    /// Lets time pass without telling the session.
+    pub(crate) fn later(&mut self, seconds: f64) -> &mut Self {
+        self.now = self.now.saturating_add(Duration::from_secs_f64(seconds));
+        self
     }
 
     /// Both handshakes.

@@ -207,3 +207,125 @@ impl StreamDecoder {
 fn len(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Handshake, InfoHash, PeerId, Reserved};
+
+    const LIMIT: u32 = 1 << 20;
+    const S: Duration = Duration::from_secs(1);
+
+    fn handshake() -> Vec<u8> {
+        let handshake = Handshake {
+            reserved: Reserved::default(),
+            info_hash: InfoHash([1; 20]),
+            peer_id: PeerId([2; 20]),
+        };
+        handshake.encode().to_vec()
+    }
+
+    fn stream() -> Vec<u8> {
+        let mut bytes = handshake();
+        bytes.extend_from_slice(&[0, 0, 0, 0]);
+        bytes.extend_from_slice(&[0, 0, 0, 5, 4, 0, 0, 0, 7]);
+        bytes.extend_from_slice(&[0, 0, 0, 3, 4, 0, 0]);
+        bytes.extend_from_slice(&[0, 0, 0, 2, 99, 1]);
+        bytes.extend_from_slice(&[0, 0]);
+        bytes
+    }
+
+    fn decode(parts: &[&[u8]]) -> Vec<Observation> {
+        let mut decoder = StreamDecoder::new(ConnId(3), Dir::Received, LIMIT);
+        for part in parts {
+            decoder.push(part, S);
+        }
+        decoder.finish(CloseHow::Fin, S);
+        std::iter::from_fn(|| decoder.poll()).collect()
+    }
+
+    #[test]
+    fn every_byte_ends_up_in_an_observation() {
+        let stream = stream();
+        let seen = decode(&[&stream]);
+        let bytes: Vec<u8> = seen.iter().flat_map(|o| o.raw.to_vec()).collect();
+        assert_eq!(bytes, stream);
+        let mut offset = 0;
+        for observation in &seen {
+            assert_eq!(observation.offset, offset);
+            offset += observation.raw.len() as u64;
+        }
+        let whats: Vec<&What> = seen.iter().map(|o| &o.what).collect();
+        assert!(
+            matches!(
+                whats.as_slice(),
+                [
+                    What::Handshake(_),
+                    What::Message(Message::KeepAlive),
+                    What::Message(Message::Have { index: 7 }),
+                    What::Undecodable(_),
+                    What::Message(Message::Unknown { .. }),
+                    What::Trailing,
+                    What::Closed(CloseHow::Fin),
+                ]
+            ),
+            "{whats:?}"
+        );
+    }
+
+    #[test]
+    fn cuts_make_no_difference() {
+        let stream = stream();
+        let whole = decode(&[&stream]);
+        for at in 0..stream.len() {
+            let (head, tail) = stream.split_at(at);
+            assert_eq!(decode(&[head, tail]), whole, "cut at {at}");
+        }
+        let single: Vec<&[u8]> = stream.chunks(1).collect();
+        assert_eq!(decode(&single), whole);
+    }
+
+    #[test]
+    fn bytes_behind_a_bad_opening_are_counted_only() {
+        let mut decoder = StreamDecoder::new(ConnId(1), Dir::Received, LIMIT);
+        decoder.push(&[0x55; 1000], S);
+        decoder.push(&[0x55; 1000], S);
+        let seen = decoder.poll().unwrap();
+        assert!(matches!(seen.what, What::BadHandshake(_)));
+        assert!(decoder.poll().is_none() && decoder.ended());
+        assert_eq!(decoder.bytes(), 2000);
+    }
+
+    #[test]
+    fn prefix_above_the_limit_ends_decoding_and_counting_goes_on() {
+        let mut decoder = StreamDecoder::new(ConnId(1), Dir::Received, LIMIT);
+        decoder.push(&handshake(), S);
+        decoder.push(&[0xff, 0xff, 0xff, 0xff, 1, 2, 3], S);
+        decoder.push(&[0; 4], S);
+        let seen: Vec<Observation> = std::iter::from_fn(|| decoder.poll()).collect();
+        assert_eq!(seen.len(), 2);
+        assert_eq!(seen[1].what, What::OverLimit { length: u32::MAX });
+        assert_eq!((seen[1].offset, decoder.bytes()), (68, 68 + 11));
+        assert!(decoder.pending().is_none());
+    }
+
+    #[test]
+    fn pending_tells_since_when_a_frame_has_begun() {
+        let mut decoder = StreamDecoder::new(ConnId(1), Dir::Received, LIMIT);
+        assert_eq!(decoder.pending(), None);
+        decoder.push(&handshake()[..10], S);
+        decoder.push(&handshake()[10..], 2 * S);
+        assert!(decoder.on_boundary() && decoder.pending().is_none());
+        decoder.push(&[0, 0], 3 * S);
+        decoder.push(&[0, 1], 4 * S);
+        let pending = Pending {
+            offset: 68,
+            have: 4,
+            since: 3 * S,
+        };
+        assert_eq!(decoder.pending(), Some(pending));
+        decoder.push(&[0, 0, 0], 5 * S);
+        let pending = decoder.pending().unwrap();
+        assert_eq!((pending.offset, pending.since), (73, 5 * S));
+    }
+}

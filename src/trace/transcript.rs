@@ -151,3 +151,69 @@ impl Kept {
 fn raw_len(observation: &Observation) -> u64 {
     u64::try_from(observation.raw.len()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::observation::{Dir, Recorder, What};
+    use super::*;
+
+    fn transcript(sizes: impl IntoIterator<Item = (u32, usize)>) -> Transcript {
+        let mut transcript = Transcript::new();
+        let mut recorder = Recorder::new();
+        for (conn, len) in sizes {
+            let mut observation =
+                Observation::new(ConnId(conn), Dir::Received, Duration::ZERO, What::Opaque);
+            observation.raw = vec![0; len].into();
+            recorder.stamp(&mut observation);
+            transcript.push(observation);
+        }
+        transcript
+    }
+
+    #[test]
+    fn little_is_kept_whole_in_arrival_order() {
+        let transcript = transcript([(1, 5), (2, 6), (1, 7)]);
+        let seqs: Vec<u64> = transcript
+            .entries()
+            .iter()
+            .map(|entry| match entry {
+                Entry::Seen(observation) => observation.seq,
+                Entry::Gap(..) => panic!("nothing was dropped"),
+            })
+            .collect();
+        assert_eq!(seqs, [1, 2, 3]);
+        assert_eq!(transcript.totals(ConnId(1)), (2, 12));
+    }
+
+    #[test]
+    fn first_and_last_mebibyte_are_kept() {
+        let len = 64 * 1024;
+        let transcript = transcript((0..100).map(|_| (1, len)));
+        let kept: Vec<u64> = transcript.of(ConnId(1)).map(|o| o.seq).collect();
+        assert_eq!(kept.len(), 32);
+        assert_eq!((kept[0], kept[15], kept[16], kept[31]), (1, 16, 85, 100));
+        let dropped = transcript.dropped(ConnId(1));
+        assert_eq!(dropped.observations, 68);
+        assert_eq!(dropped.bytes, 68 * 65536);
+        let gap = transcript.entries().into_iter().nth(16);
+        assert_eq!(gap, Some(Entry::Gap(ConnId(1), dropped)));
+        assert_eq!(transcript.last(3).len(), 3);
+    }
+
+    #[test]
+    fn at_most_4096_observations_are_kept() {
+        let transcript = transcript((0..10_000).map(|_| (1, 4)));
+        assert_eq!(transcript.of(ConnId(1)).count(), KEPT_OBSERVATIONS);
+        assert_eq!(transcript.dropped(ConnId(1)).observations, 10_000 - 4096);
+        assert_eq!(transcript.totals(ConnId(1)), (10_000, 40_000));
+    }
+
+    #[test]
+    fn a_frame_larger_than_the_bound_is_counted_not_kept() {
+        let transcript = transcript([(1, 2 << 20), (1, 4)]);
+        assert_eq!(transcript.of(ConnId(1)).count(), 1);
+        assert_eq!(transcript.dropped(ConnId(1)).bytes, 2 << 20);
+    }
+}

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{Case, full};
+use super::Case;
 use crate::requirement::Role;
-use crate::session::testing::{Script, block};
+use crate::session::testing::{Script, block, full};
 use crate::trace::Dir;
 use crate::wire::Capability::{Extended, Fast};
 use crate::wire::Message::{

@@ -1,7 +1,7 @@
 //! Rules of BEP 6.
 
-use super::{Case, full};
-use crate::session::testing::{Script, block};
+use super::Case;
+use crate::session::testing::{Script, block, full};
 use crate::trace::Dir;
 use crate::wire::Capability::{Extended, Fast};
 use crate::wire::Message::{

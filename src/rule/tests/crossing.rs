@@ -1,9 +1,9 @@
 //! Messages cross: what the target sent before it could read ours is right by the state it knew.
 //! Each test has the innocent crossing first, and then the same message when it is no crossing.
 
-use super::{Case, full};
+use super::Case;
 use crate::session::Stand;
-use crate::session::testing::{OUR_METADATA, OUR_PEX, block};
+use crate::session::testing::{OUR_METADATA, OUR_PEX, block, full};
 use crate::session::{EventKind, Session};
 use crate::wire::Capability::{Extended, Fast};
 use crate::wire::Message::{

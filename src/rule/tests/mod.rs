@@ -14,10 +14,9 @@ use std::ops::{Deref, DerefMut};
 
 use super::{Judge, Tally, Violation};
 use crate::requirement::Role;
-use crate::session::testing::Script;
-use crate::torrent::PieceSet;
+use crate::session::testing::{Script, full};
 use crate::wire::Capability::{self, Extended, Fast};
-use crate::wire::Message::{self, HaveAll, HaveNone, Interested, Unchoke};
+use crate::wire::Message::{HaveAll, HaveNone, Interested, Unchoke};
 
 /// A script whose events go to a judge. The rules see the session as it is after each step.
 pub(super) struct Case {
@@ -158,13 +157,6 @@ impl Case {
         self.judged();
         let tallies = self.judge.tallies().into_iter();
         tallies.map(|t| (t.rule, t.evaluated)).collect()
-    }
-}
-
-/// A bitfield with every piece of the script's torrent.
-pub(super) fn full() -> Message {
-    Message::Bitfield {
-        bits: PieceSet::all(10).to_bitfield(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Sessions as real clients have them (`/docs/findings.md` has the clients): nothing is broken, and
 //! the rules see something.
 
-use super::{Case, full};
-use crate::session::testing::{OUR_PEX, block};
+use super::Case;
+use crate::session::testing::{OUR_PEX, block, full};
 use crate::trace::Dir;
 use crate::wire::Capability::{Dht, Extended, Fast};
 use crate::wire::Message::{
