@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use btspec::outcome::Exit;
 use clap::{Args, Parser, Subcommand};
 
+use super::run_args::RunArgs;
+
 /// Conformance tests for the BitTorrent peer protocol.
 #[derive(Debug, Parser)]
 #[command(name = "btspec", version, about, after_help = exit_codes(), max_term_width = 100)]
@@ -17,6 +19,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Play scenarios against a target
+    Run(Box<RunArgs>),
     /// List cases and rules
     List(ListArgs),
     /// Tell about a requirement, rule or case in prose

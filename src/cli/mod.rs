@@ -8,6 +8,9 @@ mod fault;
 mod fixture;
 mod list;
 mod out;
+mod progress;
+mod run;
+mod run_args;
 mod schema;
 mod select;
 mod serve;
@@ -63,6 +66,7 @@ fn usage(error: &clap::Error) -> Exit {
 
 fn dispatch(command: Command) -> Result<Exit, Stop> {
     match command {
+        Command::Run(args) => run::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -1,0 +1,186 @@
+//! Arguments of `btspec run`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use btspec::report::{self, FORMATS, Format};
+use btspec::scenario::ast::Variant;
+use btspec::target::Spec;
+use clap::Args;
+
+use super::args::Selection;
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+
+    /// The peer under test: `self` or HOST:PORT
+    #[arg(long, value_name = "SPEC", default_value = "self", env = "BTSPEC_TARGET", help_heading = TARGET)]
+    pub(crate) target: Target,
+    /// Role of the target; `auto` looks at what it has, and plays both against `self`
+    #[arg(long, value_enum, default_value_t = RoleArg::Auto, env = "BTSPEC_ROLE", help_heading = TARGET)]
+    pub(crate) role: RoleArg,
+    /// Torrent that the target has; the fixture `main` without
+    #[arg(long, value_name = "FILE", env = "BTSPEC_TORRENT", help_heading = TARGET)]
+    pub(crate) torrent: Option<PathBuf>,
+    /// Folder or file with the torrent's data: a leech is served from it
+    #[arg(long, value_name = "PATH", env = "BTSPEC_DATA", requires = "torrent", help_heading = TARGET)]
+    pub(crate) data: Option<PathBuf>,
+    /// Latency of the simulated network, each way (only `self`)
+    #[arg(long, value_name = "TIME", value_parser = duration, env = "BTSPEC_LATENCY", help_heading = TARGET)]
+    pub(crate) latency: Option<Duration>,
+    /// A defect of the reference peer to switch on; may be repeated (only `self`)
+    #[arg(long, value_name = "NAME", env = "BTSPEC_FAULT", help_heading = TARGET)]
+    pub(crate) fault: Vec<String>,
+
+    /// Also replay each case with its bytes cut up otherwise; may be repeated
+    #[arg(long, value_name = "NAME", value_parser = variant, env = "BTSPEC_VARIANT", help_heading = PLAY)]
+    pub(crate) variant: Vec<Variant>,
+    /// Cases at once, of those that may run beside others; as many as there are processors without
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "BTSPEC_JOBS", help_heading = PLAY)]
+    pub(crate) jobs: Option<u16>,
+    /// Factor on every deadline, at least 1
+    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = time_scale, env = "BTSPEC_TIME_SCALE", help_heading = PLAY)]
+    pub(crate) time_scale: f64,
+    /// What everything random comes from: a number, or `random`
+    #[arg(long, value_name = "NUMBER", default_value = "1", env = "BTSPEC_SEED", help_heading = PLAY)]
+    pub(crate) seed: Seed,
+
+    /// File of known failures
+    #[arg(long, value_name = "FILE", env = "BTSPEC_EXPECTATIONS", help_heading = JUDGE)]
+    pub(crate) expectations: Option<PathBuf>,
+    /// Edit that file: comment out what no longer holds, append what is new
+    #[arg(long, requires = "expectations", env = "BTSPEC_UPDATE_EXPECTATIONS", help_heading = JUDGE)]
+    pub(crate) update_expectations: bool,
+    /// A warn counts as a fail
+    #[arg(long, env = "BTSPEC_STRICT", help_heading = JUDGE)]
+    pub(crate) strict: bool,
+
+    /// Write a report; FMT is terminal or json; may be repeated
+    #[arg(long, value_name = "FMT=FILE", env = "BTSPEC_REPORT", help_heading = REPORT)]
+    pub(crate) report: Vec<ReportTo>,
+    /// What standard output gets
+    #[arg(long, value_name = "FMT", default_value = "terminal", value_parser = format, env = "BTSPEC_FORMAT", help_heading = REPORT)]
+    pub(crate) format: &'static Format,
+    /// Also passes, infos and the slowest; twice: whole transcripts
+    #[arg(short, long, action = clap::ArgAction::Count, env = "BTSPEC_VERBOSE", help_heading = REPORT)]
+    pub(crate) verbose: u8,
+}
+
+const TARGET: &str = "Target";
+const PLAY: &str = "Playing";
+const JUDGE: &str = "Judging";
+const REPORT: &str = "Reporting";
+
+/// `--target`, as written and as understood.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) text: String,
+    pub(crate) spec: Spec,
+}
+
+impl FromStr for Target {
+    type Err = btspec::target::SpecError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self {
+            text: text.to_owned(),
+            spec: text.parse()?,
+        })
+    }
+}
+
+/// `--role`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum RoleArg {
+    /// Found out
+    Auto,
+    /// It has everything
+    Seed,
+    /// It downloads
+    Leech,
+}
+
+/// `--seed`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Seed {
+    Number(u64),
+    Random,
+}
+
+impl FromStr for Seed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.eq_ignore_ascii_case("random") {
+            return Ok(Self::Random);
+        }
+        text.parse()
+            .map(Self::Number)
+            .map_err(|_| "a whole number or `random` expected".to_owned())
+    }
+}
+
+/// `--report FMT=FILE`.
+#[derive(Debug, Clone)]
+pub(crate) struct ReportTo {
+    pub(crate) format: &'static Format,
+    pub(crate) path: PathBuf,
+}
+
+impl FromStr for ReportTo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, path) = text
+            .split_once('=')
+            .filter(|(_, path)| !path.is_empty())
+            .ok_or("FMT=FILE expected, as in json=run.json")?;
+        Ok(Self {
+            format: format(name)?,
+            path: PathBuf::from(path),
+        })
+    }
+}
+
+fn format(name: &str) -> Result<&'static Format, String> {
+    report::format(name).ok_or_else(|| {
+        let names = FORMATS.iter().map(|format| format.name).collect::<Vec<_>>();
+        format!("unknown format `{name}`; one of {}", names.join(", "))
+    })
+}
+
+fn variant(name: &str) -> Result<Variant, String> {
+    Variant::by_name(name).ok_or_else(|| {
+        let names = Variant::ALL.map(|variant| variant.to_string());
+        format!("unknown variant; one of {}", names.join(", "))
+    })
+}
+
+fn time_scale(text: &str) -> Result<f64, String> {
+    let factor = text.parse::<f64>().map_err(|error| error.to_string())?;
+    if (1.0..=1000.0).contains(&factor) {
+        Ok(factor)
+    } else {
+        Err("a factor from 1 to 1000 expected: deadlines are never shortened".to_owned())
+    }
+}
+
+/// `50ms`, `2s`, `1.5s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "a time with its unit expected, as in 50ms or 2s".to_owned();
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1e-3),
+        None => (text.strip_suffix('s').ok_or_else(wrong)?, 1.0),
+    };
+    let number = number.parse::<f64>().map_err(|_| wrong())?;
+    // An hour each way is more than any deadline.
+    let span = Duration::try_from_secs_f64(number * unit).map_err(|_| wrong())?;
+    if span <= Duration::from_secs(3600) {
+        Ok(span)
+    } else {
+        Err("at most 3600s".to_owned())
+    }
+}
