@@ -3,10 +3,11 @@
 mod support;
 
 use btspec::outcome::Verdict;
+use support::{assert_verdict, case};
 
 #[test]
 fn simplest() {
-    let played = support::play(
+    let outcome = case(
         "
 spec: 1
 suite: t
@@ -28,8 +29,5 @@ cases:
       - survives: {stay: pass, close: warn}
 ",
     );
-    for p in &played {
-        println!("{}", serde_json::to_string_pretty(&p.outcome).unwrap());
-        assert_eq!(p.outcome.verdict, Verdict::Pass);
-    }
+    assert_verdict(&outcome, Verdict::Pass);
 }

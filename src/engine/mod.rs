@@ -8,9 +8,11 @@ pub mod driver;
 pub mod io;
 pub mod player;
 pub mod rows;
+pub mod run;
 pub mod self_mode;
 pub mod settings;
 pub mod sim;
 pub mod stage;
+mod tables;
 
 pub use io::{Action, CloseKind, ConnId, ConnectError, Health, Input, Source, Tester, VerbResult};

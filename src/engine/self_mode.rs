@@ -6,11 +6,14 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::io::Tester;
 use super::player::{Played, Player, meets};
-use super::settings::Settings;
+use super::run::{Job, Stage};
+use super::settings::{FreshPool, Settings};
 use super::sim::{World, WorldConfig};
+use crate::outcome::RunEvent;
 use crate::peer::{Peer, PeerConfig, Process, Role as PeerRole};
 use crate::scenario::Play;
 use crate::scenario::ast::Role;
@@ -57,8 +60,6 @@ pub struct SelfMode<'a> {
     pub make: &'a dyn Make,
     /// The simulated network.
     pub world: WorldConfig,
-    /// Settings of the players. Each gets a pool of fresh pieces of its own.
-    pub settings: Settings,
     /// Threads.
     pub jobs: usize,
 }
@@ -70,26 +71,20 @@ impl<'a> SelfMode<'a> {
             torrents: vec![fixture::main().torrent, fixture::one_piece().torrent],
             make,
             world: WorldConfig::default(),
-            settings: Settings::default(),
             jobs: 1,
         }
     }
 
     /// Plays one.
-    pub fn play(&self, play: &Play) -> Played {
-        let Some(torrent) = self.torrent_for(play) else {
-            let mut player =
-                Player::new(play.clone(), fixture::main().torrent, self.settings.clone());
-            player.abort("no torrent to play with");
-            return player.outcome();
-        };
+    pub fn play(&self, job: &Job) -> Played {
+        let torrent = self.torrent_for(&job.play);
         let settings = Settings {
-            fresh: super::settings::FreshPool::new(),
-            ..self.settings.clone()
+            fresh: FreshPool::new(),
+            ..job.settings.clone()
         };
-        let mut player = Player::new(play.clone(), torrent.clone(), settings);
+        let mut player = Player::new(job.play.clone(), torrent.clone(), settings);
         let mut world = World::new(self.world);
-        let target = world.add(self.make.make(play.role, torrent), LISTEN);
+        let target = world.add(self.make.make(job.play.role, &torrent), LISTEN);
         if let Err(error) = world.play(&mut player, target)
             && !player.done()
         {
@@ -98,16 +93,16 @@ impl<'a> SelfMode<'a> {
         player.outcome()
     }
 
-    /// Plays all, on as many threads as `jobs` says. Results are in the order of `plays`; `done`
+    /// Plays all, on as many threads as `jobs` says. Results are in the order of `batch`; `done`
     /// hears of each when it is over, in any order.
-    pub fn play_all(&self, plays: &[Play], done: &(dyn Fn(&Played) + Sync)) -> Vec<Played> {
+    pub fn play_all(&self, batch: &[Job], done: &(dyn Fn(&Played) + Sync)) -> Vec<Played> {
         let next = AtomicUsize::new(0);
-        let results: Mutex<Vec<Option<Played>>> = Mutex::new(vec![None; plays.len()]);
+        let results: Mutex<Vec<Option<Played>>> = Mutex::new(vec![None; batch.len()]);
         let work = || {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(play) = plays.get(index) else { return };
-                let played = self.play(play);
+                let Some(job) = batch.get(index) else { return };
+                let played = self.play(job);
                 done(&played);
                 let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(slot) = results.get_mut(index) {
@@ -115,7 +110,7 @@ impl<'a> SelfMode<'a> {
                 }
             }
         };
-        let threads = self.jobs.clamp(1, plays.len().max(1));
+        let threads = self.jobs.clamp(1, batch.len().max(1));
         if threads == 1 {
             work();
         } else {
@@ -129,8 +124,25 @@ impl<'a> SelfMode<'a> {
         results.into_iter().flatten().collect()
     }
 
-    fn torrent_for(&self, play: &Play) -> Option<&Torrent> {
+    fn torrent_for(&self, play: &Play) -> Torrent {
         let fits = self.torrents.iter().find(|torrent| meets(play, torrent));
-        fits.or_else(|| self.torrents.first())
+        let torrent = fits.or_else(|| self.torrents.first());
+        torrent.map_or_else(|| fixture::main().torrent, Clone::clone)
     }
+}
+
+impl Stage for SelfMode<'_> {
+    fn fresh_targets(&self) -> bool {
+        true
+    }
+
+    fn play(&mut self, batch: &[Job], _: &mut dyn FnMut(RunEvent)) -> Vec<Played> {
+        self.play_all(batch, &|_| {})
+    }
+
+    fn restart(&mut self) -> Result<bool, String> {
+        Ok(true)
+    }
+
+    fn pause(&mut self, _: Duration) {}
 }

@@ -1,11 +1,14 @@
 //! Helpers for tests that play scenarios in simulation.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
-use btspec::engine::player::Played;
-use btspec::engine::self_mode::{SelfMode, reference};
+use btspec::engine::run::{RunConfig, run};
+use btspec::engine::self_mode::{Make, SelfMode, reference};
+use btspec::outcome::{CaseOutcome, RunOutcome, Verdict};
+use btspec::peer::{FaultSet, fault};
 use btspec::scenario::ast::{Direction, Role};
 use btspec::scenario::{Choice, Play, expand, parse_text};
 
-/// The plays of a scenario file given as text, both roles, dialled.
+/// The plays of a scenario file given as text: both roles and directions.
 #[track_caller]
 pub(crate) fn plays(text: &str) -> Vec<Play> {
     let suite = match parse_text("test.yaml", text) {
@@ -27,9 +30,48 @@ pub(crate) fn plays(text: &str) -> Vec<Play> {
     expand(&suite, &choice).unwrap()
 }
 
-/// Plays every play against the reference peer.
+/// Runs every play of `text` against what `make` makes.
 #[track_caller]
-pub(crate) fn play(text: &str) -> Vec<Played> {
-    let make = reference(|config| config);
-    SelfMode::new(&make).play_all(&plays(text), &|_| {})
+pub(crate) fn run_against(text: &str, make: &dyn Make) -> RunOutcome {
+    let mut stage = SelfMode::new(make);
+    run(
+        &mut stage,
+        &plays(text),
+        &RunConfig::new("self"),
+        &mut |_| {},
+    )
+}
+
+/// The one case of `text` against the reference peer.
+#[track_caller]
+pub(crate) fn case(text: &str) -> CaseOutcome {
+    one(run_against(text, &reference(|config| config)))
+}
+
+/// The one case of `text` against the reference peer with a defect.
+#[track_caller]
+pub(crate) fn case_with_fault(text: &str, name: &str) -> CaseOutcome {
+    let found = fault::by_name(name).unwrap_or_else(|| panic!("no fault {name}"));
+    one(run_against(
+        text,
+        &reference(move |config| config.with_faults(FaultSet::one(found))),
+    ))
+}
+
+#[track_caller]
+fn one(run: RunOutcome) -> CaseOutcome {
+    let mut cases: Vec<CaseOutcome> = run.cases.into_iter().filter(|c| !c.is_rule()).collect();
+    assert_eq!(cases.len(), 1, "one play");
+    cases.remove(0)
+}
+
+/// Asserts a verdict and shows the whole outcome if it is another.
+#[track_caller]
+pub(crate) fn assert_verdict(outcome: &CaseOutcome, verdict: Verdict) {
+    assert_eq!(
+        outcome.verdict,
+        verdict,
+        "{}",
+        serde_json::to_string_pretty(outcome).unwrap()
+    );
 }

@@ -35,12 +35,11 @@ pub(super) struct Conn {
     /// Bytes given to the loop, and bytes that it has handed to the network.
     pub(super) given: u64,
     pub(super) written: u64,
-    /// When `written` caught up with `given` the last time.
-    pub(super) written_at: Duration,
-    /// Segments with pauses between them, still to be given to the loop.
+    /// When the last bytes were given to the loop.
     pub(super) last_given_at: Duration,
-    /// Where the last burst began in the stream: the provocation is what was sent from here on.
-    pub(super) burst_from: u64,
+    /// Behind the last byte that a step sent, and when that byte was handed to the network.
+    pub(super) provocation: u64,
+    pub(super) provocation_at: Option<Duration>,
     /// Sends go on without a look at what came.
     pub(super) in_burst: bool,
     /// First entry of the log that an expectation may look at.
@@ -117,9 +116,9 @@ impl Conn {
             raw: false,
             given: 0,
             written: 0,
-            written_at: at,
             last_given_at: at,
-            burst_from: 0,
+            provocation: 0,
+            provocation_at: Some(at),
             in_burst: false,
             cursor: 0,
             closed: None,
@@ -158,7 +157,8 @@ impl Conn {
     /// When the last byte of the provocation was handed to the network; `None` as long as some of
     /// it was not.
     pub(super) fn provoked_at(&self) -> Option<Duration> {
-        (self.written >= self.given || self.target_closed).then_some(self.written_at)
+        let closed = self.target_closed.then_some(self.last_given_at);
+        self.provocation_at.or(closed)
     }
 }
 

@@ -97,10 +97,8 @@ impl Ctx {
     /// Notes how slow the target is with what is its right and with closes.
     fn note_pace(&self, step: &Step, conn: Index, found: &Found) {
         self.with(|state| {
-            let base = state
-                .conns
-                .get(conn)
-                .map_or(Duration::ZERO, |c| c.written_at);
+            let provoked = state.conns.get(conn).and_then(|c| c.provocation_at);
+            let Some(base) = provoked else { return };
             let took = found.at.saturating_sub(base);
             match &step.action {
                 Action::Closed(_) => state.slowest.close = state.slowest.close.max(took),

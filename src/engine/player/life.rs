@@ -9,7 +9,7 @@ use super::script::{Ctx, Deadline, Flow, Stop, Weight, branch_stop};
 use super::seen::Seen;
 use super::state::{Stage, State};
 use super::tally::StepRef;
-use super::watch::{Limits, closed_text, seconds};
+use super::watch::{Limits, QUIET_OPENING, closed_text, seconds};
 use crate::engine::io::CloseKind;
 use crate::outcome::{Expected, Verdict};
 use crate::scenario::ast::{Case, Citation, Stated, Step};
@@ -170,6 +170,7 @@ impl Ctx {
             let closed = self.with(|s| s.conns.get(conn).is_some_and(|c| c.target_closed));
             return Ok(if closed { Life::Closed } else { Life::Mute });
         }
+        self.opening(conn, span).await?;
         let probe = self.with(|state| choose(state, conn));
         match probe {
             Probe::Metadata(piece) => {
@@ -186,6 +187,30 @@ impl Ctx {
             Probe::Block => self.probe_block(conn, span).await,
             Probe::Wait => self.next_request(conn).await,
         }
+    }
+
+    /// Lets the target say who it is and what it has: what can be asked depends on it.
+    async fn opening(&self, conn: Index, span: Duration) -> Flow {
+        let deadline = self.deadline(conn, span);
+        self.wait(deadline, |state| {
+            let Some(known) = state.conns.get(conn) else {
+                return Ok(Some(()));
+            };
+            let session = &known.session;
+            let introduced = !session.extended() || session.their_extended().is_some();
+            let quiet = session.established_at().unwrap_or_default() + QUIET_OPENING;
+            if !session.fast() && quiet > state.now {
+                state.nudge = Some(quiet);
+            }
+            let announced = session.availability_seen()
+                || session.theirs().first_typed().is_some()
+                || (!session.fast() && quiet <= state.now);
+            let metadata = introduced && matches!(choose(state, conn), Probe::Metadata(_));
+            let ready = metadata || (introduced && announced) || known.target_closed;
+            Ok(ready.then_some(()))
+        })
+        .await?;
+        Ok(())
     }
 
     /// `None` when the request was rejected.

@@ -32,7 +32,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 pub use needs::meets;
-pub use report::Played;
+pub use report::{Played, empty_row};
 
 use self::script::Ctx;
 use self::state::State;

@@ -7,7 +7,7 @@ use super::state::State;
 use crate::engine::settings::{Calibration, Profile};
 use crate::outcome::{CaseOutcome, Closed, Connection, Verdict};
 use crate::rule::Tally as RuleTally;
-use crate::scenario::ast::{Direction, Role};
+use crate::scenario::Play;
 use crate::wire::escape::peer_text;
 
 /// A play that is over: its row, and what the run learns from it.
@@ -29,37 +29,36 @@ pub struct Played {
     pub encrypted: u32,
 }
 
-/// The row as it stands.
-pub(super) fn build(state: &State) -> Played {
-    let play = &state.play;
+/// The row of a play without a result.
+pub fn empty_row(play: &Play) -> CaseOutcome {
     let case = &play.case;
-    let mut outcome = CaseOutcome::new(
+    let mut row = CaseOutcome::new(
         play.id.0.clone(),
         case.suite.clone(),
         format!("{}/{}", case.suite, case.id),
     );
-    outcome.title.clone_from(&case.title);
-    outcome.role = Some(role_name(play.role).to_owned());
-    outcome.direction = Some(
-        match play.direction {
-            Direction::Dialled => "dialled",
-            Direction::Dials => "dials",
-        }
-        .to_owned(),
-    );
-    outcome.matrix = play
+    row.title.clone_from(&case.title);
+    row.role = Some(play.role.to_string());
+    row.direction = Some(play.direction.to_string());
+    row.matrix = play
         .matrix
         .iter()
         .map(|(name, value)| (name.clone(), value.label.clone()))
         .collect();
-    outcome.variant = play.variant.map(|variant| variant.to_string());
-    outcome.attempt = state.settings.attempt;
-    outcome.requirements = case.cites.iter().map(|cite| cite.id.clone()).collect();
-    outcome.level = outcome
+    row.variant = play.variant.map(|variant| variant.to_string());
+    row.requirements = case.cites.iter().map(|cite| cite.id.clone()).collect();
+    row.level = row
         .requirements
         .iter()
         .filter_map(|id| super::tally::level_of(id))
         .max();
+    row
+}
+
+/// The row as it stands.
+pub(super) fn build(state: &State) -> Played {
+    let mut outcome = empty_row(&state.play);
+    outcome.attempt = state.settings.attempt;
     outcome.verdict = state.tally.verdict();
     outcome.reason = state.tally.reason().map(str::to_owned);
     outcome.duration_ms = state.now.into();
@@ -146,14 +145,6 @@ fn profile(state: &State) -> Option<Profile> {
         first_messages,
         has: Some(session.target_has().clone()),
     })
-}
-
-/// A role as ids and reports have it.
-pub(super) fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Seed => "seed",
-        Role::Leech => "leech",
-    }
 }
 
 /// First messages that a profile shows.

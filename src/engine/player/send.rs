@@ -44,7 +44,6 @@ impl Ctx {
             if !conn.in_burst {
                 conn.in_burst = true;
                 conn.cursor = conn.cursor.max(received);
-                conn.burst_from = conn.given;
             }
             (conn.target_closed || conn.write_failed, conn.own_closed)
         });

@@ -167,7 +167,7 @@ impl State {
                     known.local = Some(local);
                     known.remote = Some(remote);
                     known.opened_at = now;
-                    known.written_at = now;
+                    known.provocation_at = Some(now);
                     known.last_given_at = now;
                 }
                 self.record
@@ -187,8 +187,8 @@ impl State {
                 let now = self.now;
                 if let Some(known) = self.by_id(conn) {
                     known.written = upto;
-                    if known.written >= known.given {
-                        known.written_at = now;
+                    if known.written >= known.provocation {
+                        known.provocation_at.get_or_insert(now);
                     }
                 }
             }
@@ -368,6 +368,8 @@ impl State {
         conn.last_given_at = now;
         if !auto {
             conn.provoked = latest;
+            conn.provocation = conn.given;
+            conn.provocation_at = None;
         }
         self.sent += len;
         self.actions.push_back(Action::Write {
@@ -526,7 +528,7 @@ impl State {
             },
             at: now,
             after_sent: conn.written,
-            complete: conn.written >= conn.given,
+            complete: conn.written >= conn.provocation,
         });
     }
 

@@ -424,7 +424,7 @@ pub(super) fn describe_listening(of: &Listening, env: &PlayEnv<'_>) -> String {
 }
 
 /// How long a peer without pieces and without the fast extension may take to say so by silence.
-const QUIET_OPENING: Duration = Duration::from_secs(1);
+pub(super) const QUIET_OPENING: Duration = Duration::from_secs(1);
 /// Calibrated deadlines are this many times the slowest answer of their kind.
 const SLOWER: u32 = 3;
 /// Names shown of what was passed over.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::engine::io::{
     Action, CloseKind, ConnId, ConnectError, Health, Input, Source, Tester, VerbResult,
 };
-use crate::peer::{Input as ProcessInput, Output, Process};
+use crate::peer::{Input as ProcessInput, Output, PeerEvent, Process};
 
 use super::network::{Delivery, HostId, Link, Listening, NetEvent, Network};
 
@@ -59,6 +59,7 @@ pub struct World {
     now: Duration,
     outbox: Vec<(HostId, Output)>,
     tester: Option<TesterHost>,
+    events: Option<Vec<(HostId, PeerEvent)>>,
 }
 
 struct Slot {
@@ -100,7 +101,18 @@ impl World {
             now: Duration::ZERO,
             outbox: Vec::new(),
             tester: None,
+            events: None,
         }
+    }
+
+    /// Keeps what processes tell their owners from here on.
+    pub fn keep_events(&mut self) {
+        self.events.get_or_insert_default();
+    }
+
+    /// What processes have told since the last call.
+    pub fn take_events(&mut self) -> Vec<(HostId, PeerEvent)> {
+        self.events.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Virtual time.
@@ -251,7 +263,11 @@ impl World {
         while let Some(output) = process.poll_output() {
             match output {
                 Output::VerbDone { code } => slot.verb = Some(code),
-                Output::Event(_) => {}
+                Output::Event(event) => {
+                    if let Some(events) = &mut self.events {
+                        events.push((host, event));
+                    }
+                }
                 output => self.outbox.push((host, output)),
             }
         }
