@@ -1,51 +1,24 @@
 //! A run: preflight, order, repeats after trouble, rule rows, the outcome (DESIGN 4, 6 and 7).
 //!
-//! Nothing here knows how a play is driven: a [`Stage`] does. Self mode is one (a fresh target for
-//! every play, all at once), sockets are another.
+//! Nothing here knows how a play is driven. [`run_self`] plays in simulation with a fresh target
+//! for each play; [`run_live`] plays on a [`Stage`], whose one target can be used up and lost.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::player::Played;
+use super::io::{Action, Input, Tester};
+use super::player::{Played, Player};
+use super::rows::rule_rows;
+use super::self_mode::SelfMode;
 use super::settings::{Calibration, FreshPool, Profile, Settings};
-use super::tables::{self, RuleRows};
+use super::stage::{Cast, Stage};
+use super::tables;
 use crate::outcome::{CaseOutcome, Exit, RunEvent, RunOutcome, TargetInfo, Verdict};
 use crate::rule::Rule;
 use crate::scenario::ast::{Direction, Lane, Role};
-use crate::scenario::{Choice, Play, expand, parse_text};
-
-/// One play with everything its player is told.
-#[derive(Debug, Clone)]
-pub struct Job {
-    /// What is played.
-    pub play: Play,
-    /// What the player is told.
-    pub settings: Settings,
-}
-
-/// Where plays are driven.
-pub trait Stage {
-    /// Whether every play gets a target of its own: then nothing can be lost or used up.
-    fn fresh_targets(&self) -> bool;
-
-    /// Plays all of `batch`, side by side as far as it can; results in the order of the batch.
-    fn play(&mut self, batch: &[Job], events: &mut dyn FnMut(RunEvent)) -> Vec<Played>;
-
-    /// Starts the target again, if that is in its power. `Ok(false)` if it is not.
-    ///
-    /// # Errors
-    /// When it should have worked and did not.
-    fn restart(&mut self) -> Result<bool, String>;
-
-    /// Lets time pass between attempts.
-    fn pause(&mut self, span: Duration);
-
-    /// Last lines of the client's own log.
-    fn log(&mut self) -> Vec<String> {
-        Vec::new()
-    }
-}
+use crate::scenario::{Choice, Play, PlayId, expand, parse_text};
+use crate::torrent::Torrent;
 
 /// What a run is told beside its plays.
 #[derive(Debug, Clone)]
@@ -78,52 +51,95 @@ impl RunConfig {
     }
 }
 
-/// Plays everything and sums up.
-pub fn run(
-    stage: &mut dyn Stage,
+/// Plays everything in simulation, a fresh target for each play, and sums up.
+pub fn run_self(
+    mode: &mut SelfMode<'_>,
     plays: &[Play],
     config: &RunConfig,
-    events: &mut dyn FnMut(RunEvent),
+    tell: &(dyn Fn(RunEvent) + Sync),
 ) -> RunOutcome {
-    let mut run = Run {
-        stage,
+    tell(RunEvent::Started {
+        plays: plays.len(),
+        target: config.target.clone(),
+    });
+    mode.settings.clone_from(&config.settings);
+    mode.jobs = config.jobs;
+    let roles: BTreeSet<Role> = plays.iter().map(|play| play.role).collect();
+    if config.preflight {
+        mode.learn(roles.iter().copied());
+    }
+    let played = mode.play_all(plays, &|played| {
+        tell(RunEvent::CaseFinished(Box::new(played.outcome.clone())));
+    });
+    let profile = mode.profiles.values().next().map(Arc::as_ref);
+    let info = tables::target_info(&config.target, roles, profile);
+    let cases = played.iter().map(|played| played.outcome.clone()).collect();
+    tell(RunEvent::Finished);
+    sum_up(info, config, cases, &played, None)
+}
+
+/// Plays everything against the one target of a stage, and sums up.
+pub fn run_live(
+    stage: &mut dyn Stage,
+    torrent: &Torrent,
+    plays: &[Play],
+    config: &RunConfig,
+    tell: &mut dyn FnMut(RunEvent),
+) -> RunOutcome {
+    let mut run = Live {
+        torrent,
         config,
-        events,
         profiles: BTreeMap::new(),
         calibration: config.settings.calibration,
         fresh: config.settings.fresh.clone(),
         results: vec![None; plays.len()],
-        rules: RuleRows::default(),
-        duration: Duration::ZERO,
         lost: None,
         trouble: Trouble::default(),
         fails: 0,
+        stage,
+        tell,
     };
-    (run.events)(RunEvent::Started {
+    (run.tell)(RunEvent::Started {
         plays: plays.len(),
         target: config.target.clone(),
     });
     let roles: BTreeSet<Role> = plays.iter().map(|play| play.role).collect();
     run.begin(&roles);
-    if run.stage.fresh_targets() && run.lost.is_none() {
-        let all: Vec<usize> = (0..plays.len()).collect();
-        run.batch(plays, &all);
-    } else if run.lost.is_none() {
+    if run.lost.is_none() {
         run.in_lanes(plays);
     }
     run.finish(plays, &roles)
 }
 
-struct Run<'a> {
+fn sum_up(
+    info: TargetInfo,
+    config: &RunConfig,
+    mut cases: Vec<CaseOutcome>,
+    played: &[Played],
+    lost: Option<String>,
+) -> RunOutcome {
+    let duration = cases
+        .iter()
+        .map(|case| case.duration_ms.0)
+        .sum::<Duration>();
+    cases.extend(rule_rows(played, &config.rules));
+    let mut outcome = RunOutcome::new(info, config.settings.seed, cases);
+    outcome.duration_ms = duration.into();
+    outcome.lost = lost;
+    outcome.exit = Exit::of_run(&outcome, 0, false).code();
+    outcome
+}
+
+/// A run against one target.
+struct Live<'a> {
     stage: &'a mut dyn Stage,
+    torrent: &'a Torrent,
     config: &'a RunConfig,
-    events: &'a mut dyn FnMut(RunEvent),
+    tell: &'a mut dyn FnMut(RunEvent),
     profiles: BTreeMap<Role, Arc<Profile>>,
     calibration: Calibration,
     fresh: FreshPool,
-    results: Vec<Option<CaseOutcome>>,
-    rules: RuleRows,
-    duration: Duration,
+    results: Vec<Option<Played>>,
     /// Why no more plays can be played.
     lost: Option<String>,
     trouble: Trouble,
@@ -137,7 +153,7 @@ struct Trouble {
     times: u32,
 }
 
-impl Run<'_> {
+impl Live<'_> {
     fn begin(&mut self, roles: &BTreeSet<Role>) {
         for role in roles {
             if !self.config.preflight {
@@ -146,7 +162,7 @@ impl Run<'_> {
             match self.preflight(*role) {
                 Ok(profile) => {
                     let info = tables::target_info(&self.config.target, [*role], Some(&profile));
-                    (self.events)(RunEvent::Profile(info));
+                    (self.tell)(RunEvent::Profile(info));
                     self.profiles.insert(*role, Arc::new(profile));
                 }
                 Err(reason) => {
@@ -163,14 +179,11 @@ impl Run<'_> {
         let mut spent = Duration::ZERO;
         let mut refused = 0;
         loop {
-            let job = Job {
-                play: play.clone(),
-                settings: self.settings(role),
-            };
-            let played = self.stage.play(&[job], &mut |_| {}).pop();
-            let Some(played) = played else {
-                return Err("the preflight was not played; please report it".to_owned());
-            };
+            let mut player = self.player(&play);
+            if let Err(reason) = self.stage.play(&mut player) {
+                return Err(reason);
+            }
+            let played = player.outcome();
             self.calibration = self.calibration.merge(played.slowest);
             let outcome = played.outcome;
             if outcome.verdict == Verdict::Pass
@@ -181,11 +194,14 @@ impl Run<'_> {
             let reason = outcome.reason.unwrap_or_else(|| "no handshake".to_owned());
             spent += Duration::from(outcome.duration_ms) + RETRY;
             refused += u32::from(played.unreachable);
-            let over = spent >= PREFLIGHT || refused >= REFUSALS || self.stage.fresh_targets();
+            let over = spent >= PREFLIGHT || refused >= REFUSALS;
             if over {
                 return Err(reason);
             }
-            self.stage.pause(RETRY);
+            // A tester that only waits lets time pass on the stage's own clock.
+            if let Err(reason) = self.stage.play(&mut Pause::new(RETRY)) {
+                return Err(reason);
+            }
         }
     }
 
@@ -198,10 +214,8 @@ impl Run<'_> {
             });
             chosen.map(|(index, _)| index).collect()
         };
-        let jobs = self.config.jobs.max(1);
-        for part in of(Lane::Shared, false).chunks(jobs) {
-            self.one_by_one(plays, part);
-        }
+        let shared = of(Lane::Shared, false);
+        self.one_by_one(plays, &shared);
         let rest = [
             of(Lane::Serial, false),
             of(Lane::Alone, false),
@@ -244,73 +258,77 @@ impl Run<'_> {
 
     /// Starts the target again, or sees whether somebody else has.
     fn revive(&mut self, role: Role, reason: &str) {
-        match self.stage.restart() {
-            Ok(true) => {
-                self.fresh = FreshPool::new();
-                (self.events)(RunEvent::Restarted {
-                    reason: reason.to_owned(),
-                });
-                if self.config.preflight
-                    && let Err(why) = self.preflight(role)
-                {
-                    self.lose(format!("{reason}; started again, it does not serve: {why}"));
-                }
+        if !self.stage.can_restart() {
+            if let Err(why) = self.preflight(role) {
+                self.lose(format!("{reason}: {why}"));
             }
-            Ok(false) => {
-                if let Err(why) = self.preflight(role) {
-                    self.lose(format!("{reason}: {why}"));
-                }
-            }
-            Err(why) => self.lose(format!("{reason}; not started again: {why}")),
+            return;
+        }
+        if let Err(why) = self.stage.restart() {
+            self.lose(format!("{reason}; not started again: {why}"));
+            return;
+        }
+        self.fresh = FreshPool::new();
+        (self.tell)(RunEvent::Restarted {
+            reason: reason.to_owned(),
+        });
+        if self.config.preflight
+            && let Err(why) = self.preflight(role)
+        {
+            self.lose(format!("{reason}; started again, it does not serve: {why}"));
         }
     }
 
-    /// Plays a batch and keeps its results. True if the target was gone at its end.
+    /// Plays a batch, side by side as far as jobs and target bear it, and keeps its results. True
+    /// if the target was gone at its end.
     fn batch(&mut self, plays: &[Play], batch: &[usize]) -> bool {
-        let jobs: Vec<Job> = batch
+        let players = batch
             .iter()
-            .filter_map(|index| plays.get(*index))
-            .map(|play| Job {
-                play: play.clone(),
-                settings: self.settings(play.role),
-            })
+            .filter_map(|index| Some((*index, self.player(plays.get(*index)?))))
             .collect();
-        let played = self.stage.play(&jobs, self.events);
-        let mut gone = false;
-        for (index, played) in batch.iter().zip(played) {
-            gone |= played.lost || played.unreachable;
-            self.keep(*index, played);
+        let mut cast = Batch {
+            waiting: players,
+            begun: BTreeMap::new(),
+            ended: Vec::new(),
+        };
+        let lanes = self.config.jobs.clamp(1, self.stage.bears().max(1));
+        if let Err(reason) = self.stage.play_cast(lanes, &mut cast) {
+            self.lose(reason);
         }
-        gone && !self.stage.fresh_targets()
+        let mut gone = false;
+        for (index, played) in cast.ended {
+            gone |= played.lost || played.unreachable;
+            self.keep(index, played);
+        }
+        gone
     }
 
-    fn keep(&mut self, index: usize, played: Played) {
-        let mut outcome = played.outcome;
-        self.duration += Duration::from(outcome.duration_ms);
-        if !self.stage.fresh_targets() {
-            self.calibration = self.calibration.merge(played.slowest);
-        }
-        self.rules.add(&outcome, &played.rules);
+    fn keep(&mut self, index: usize, mut played: Played) {
+        self.calibration = self.calibration.merge(played.slowest);
+        let outcome = &mut played.outcome;
         if outcome.verdict == Verdict::Fail {
             self.fails += 1;
         }
-        if outcome.verdict != Verdict::Pass && !self.stage.fresh_targets() {
+        if outcome.verdict != Verdict::Pass {
             outcome.log = self.stage.log();
         }
-        self.trouble.note(&outcome);
-        (self.events)(RunEvent::CaseFinished(Box::new(outcome.clone())));
+        self.trouble.note(outcome);
+        (self.tell)(RunEvent::CaseFinished(Box::new(outcome.clone())));
         if let Some(slot) = self.results.get_mut(index) {
-            *slot = Some(outcome);
+            *slot = Some(played);
         }
     }
 
-    fn settings(&self, role: Role) -> Settings {
-        Settings {
-            profile: self.profiles.get(&role).cloned(),
+    fn player(&self, play: &Play) -> Player {
+        let settings = Settings {
+            profile: self.profiles.get(&play.role).cloned(),
             calibration: self.calibration,
             fresh: self.fresh.clone(),
+            addresses: self.stage.addresses(),
+            verbs: self.stage.verbs(),
             ..self.config.settings.clone()
-        }
+        };
+        Player::new(play.clone(), self.torrent.clone(), settings)
     }
 
     fn enough(&self) -> bool {
@@ -318,31 +336,78 @@ impl Run<'_> {
     }
 
     fn lose(&mut self, reason: String) {
-        (self.events)(RunEvent::Lost {
+        (self.tell)(RunEvent::Lost {
             reason: reason.clone(),
         });
         self.lost = Some(reason);
     }
 
-    fn finish(mut self, plays: &[Play], roles: &BTreeSet<Role>) -> RunOutcome {
+    fn finish(self, plays: &[Play], roles: &BTreeSet<Role>) -> RunOutcome {
         let enough = self.enough();
-        let mut cases = Vec::new();
-        for (play, result) in plays.iter().zip(std::mem::take(&mut self.results)) {
-            cases.push(match result {
-                Some(outcome) => outcome,
-                None => tables::not_played(play, self.lost.as_deref(), enough),
-            });
-        }
-        let some_pass = cases.iter().any(|case| case.verdict == Verdict::Pass);
-        cases.extend(self.rules.rows(&self.config.rules, some_pass));
+        let rows = plays.iter().zip(&self.results).map(|(play, result)| {
+            let played = result.as_ref().map(|played| played.outcome.clone());
+            played.unwrap_or_else(|| tables::not_played(play, self.lost.as_deref(), enough))
+        });
+        let cases = rows.collect();
+        let played: Vec<Played> = self.results.iter().flatten().cloned().collect();
         let profile = self.profiles.values().next().map(Arc::as_ref);
         let info = tables::target_info(&self.config.target, roles.iter().copied(), profile);
-        let mut outcome = RunOutcome::new(info, self.config.settings.seed, cases);
-        outcome.duration_ms = self.duration.into();
-        outcome.lost = self.lost;
-        outcome.exit = Exit::of_run(&outcome, 0, false).code();
-        (self.events)(RunEvent::Finished);
-        outcome
+        (self.tell)(RunEvent::Finished);
+        sum_up(info, self.config, cases, &played, self.lost)
+    }
+}
+
+/// Plays side by side, known by their place in the run.
+struct Batch {
+    waiting: VecDeque<(usize, Player)>,
+    begun: BTreeMap<PlayId, usize>,
+    ended: Vec<(usize, Played)>,
+}
+
+impl Cast for Batch {
+    fn next(&mut self) -> Option<Player> {
+        let (index, player) = self.waiting.pop_front()?;
+        self.begun.insert(player.id(), index);
+        Some(player)
+    }
+
+    fn ended(&mut self, player: Player) {
+        if let Some(index) = self.begun.remove(&player.id()) {
+            self.ended.push((index, player.outcome()));
+        }
+    }
+}
+
+/// Waits, and does nothing.
+struct Pause {
+    until: Duration,
+    over: bool,
+}
+
+impl Pause {
+    fn new(span: Duration) -> Self {
+        Self {
+            until: span,
+            over: false,
+        }
+    }
+}
+
+impl Tester for Pause {
+    fn handle(&mut self, _: Input, at: Duration) {
+        self.over = at >= self.until;
+    }
+
+    fn poll_action(&mut self) -> Option<Action> {
+        None
+    }
+
+    fn poll_deadline(&self) -> Option<Duration> {
+        (!self.over).then_some(self.until)
+    }
+
+    fn done(&self) -> bool {
+        self.over
     }
 }
 

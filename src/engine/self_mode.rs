@@ -3,17 +3,16 @@
 //! What a play comes to depends on nothing but its play, the seed and the process: the number of
 //! threads changes nothing.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::io::Tester;
 use super::player::{Played, Player, meets};
-use super::run::{Job, Stage};
-use super::settings::{FreshPool, Settings};
+use super::settings::{FreshPool, Profile, Settings};
 use super::sim::{World, WorldConfig};
-use crate::outcome::RunEvent;
+use crate::outcome::Verdict;
 use crate::peer::{Peer, PeerConfig, Process, Role as PeerRole};
 use crate::scenario::Play;
 use crate::scenario::ast::Role;
@@ -60,6 +59,10 @@ pub struct SelfMode<'a> {
     pub make: &'a dyn Make,
     /// The simulated network.
     pub world: WorldConfig,
+    /// What every player is told. Each gets a pool of fresh pieces and its role's profile.
+    pub settings: Settings,
+    /// What the target of each role was seen to support; see [`learn`](Self::learn).
+    pub profiles: BTreeMap<Role, Arc<Profile>>,
     /// Threads.
     pub jobs: usize,
 }
@@ -71,20 +74,39 @@ impl<'a> SelfMode<'a> {
             torrents: vec![fixture::main().torrent, fixture::one_piece().torrent],
             make,
             world: WorldConfig::default(),
+            settings: Settings::default(),
+            profiles: BTreeMap::new(),
             jobs: 1,
         }
     }
 
+    /// Learns each role's profile as a preflight would: what plays need is then known before
+    /// anything is sent.
+    pub fn learn(&mut self, roles: impl IntoIterator<Item = Role>) {
+        for role in roles {
+            let Some(play) = super::run::preflight_play(role) else {
+                continue;
+            };
+            let played = self.play(&play);
+            if played.outcome.verdict == Verdict::Pass
+                && let Some(profile) = played.profile
+            {
+                self.profiles.insert(role, Arc::new(profile));
+            }
+        }
+    }
+
     /// Plays one.
-    pub fn play(&self, job: &Job) -> Played {
-        let torrent = self.torrent_for(&job.play);
+    pub fn play(&self, play: &Play) -> Played {
+        let torrent = self.torrent_for(play);
         let settings = Settings {
             fresh: FreshPool::new(),
-            ..job.settings.clone()
+            profile: self.profiles.get(&play.role).cloned(),
+            ..self.settings.clone()
         };
-        let mut player = Player::new(job.play.clone(), torrent.clone(), settings);
+        let mut player = Player::new(play.clone(), torrent.clone(), settings);
         let mut world = World::new(self.world);
-        let target = world.add(self.make.make(job.play.role, &torrent), LISTEN);
+        let target = world.add(self.make.make(play.role, &torrent), LISTEN);
         if let Err(error) = world.play(&mut player, target)
             && !player.done()
         {
@@ -93,16 +115,16 @@ impl<'a> SelfMode<'a> {
         player.outcome()
     }
 
-    /// Plays all, on as many threads as `jobs` says. Results are in the order of `batch`; `done`
+    /// Plays all, on as many threads as `jobs` says. Results are in the order of `plays`; `done`
     /// hears of each when it is over, in any order.
-    pub fn play_all(&self, batch: &[Job], done: &(dyn Fn(&Played) + Sync)) -> Vec<Played> {
+    pub fn play_all(&self, plays: &[Play], done: &(dyn Fn(&Played) + Sync)) -> Vec<Played> {
         let next = AtomicUsize::new(0);
-        let results: Mutex<Vec<Option<Played>>> = Mutex::new(vec![None; batch.len()]);
+        let results: Mutex<Vec<Option<Played>>> = Mutex::new(vec![None; plays.len()]);
         let work = || {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(job) = batch.get(index) else { return };
-                let played = self.play(job);
+                let Some(play) = plays.get(index) else { return };
+                let played = self.play(play);
                 done(&played);
                 let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(slot) = results.get_mut(index) {
@@ -110,7 +132,7 @@ impl<'a> SelfMode<'a> {
                 }
             }
         };
-        let threads = self.jobs.clamp(1, batch.len().max(1));
+        let threads = self.jobs.clamp(1, plays.len().max(1));
         if threads == 1 {
             work();
         } else {
@@ -129,20 +151,4 @@ impl<'a> SelfMode<'a> {
         let torrent = fits.or_else(|| self.torrents.first());
         torrent.map_or_else(|| fixture::main().torrent, Clone::clone)
     }
-}
-
-impl Stage for SelfMode<'_> {
-    fn fresh_targets(&self) -> bool {
-        true
-    }
-
-    fn play(&mut self, batch: &[Job], _: &mut dyn FnMut(RunEvent)) -> Vec<Played> {
-        self.play_all(batch, &|_| {})
-    }
-
-    fn restart(&mut self) -> Result<bool, String> {
-        Ok(true)
-    }
-
-    fn pause(&mut self, _: Duration) {}
 }

@@ -1,7 +1,7 @@
 //! Helpers for tests that play scenarios in simulation.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use btspec::engine::run::{RunConfig, run};
+use btspec::engine::run::{RunConfig, run_self};
 use btspec::engine::self_mode::{Make, SelfMode, reference};
 use btspec::outcome::{CaseOutcome, RunOutcome, Verdict};
 use btspec::peer::{FaultSet, fault};
@@ -34,12 +34,8 @@ pub(crate) fn plays(text: &str) -> Vec<Play> {
 #[track_caller]
 pub(crate) fn run_against(text: &str, make: &dyn Make) -> RunOutcome {
     let mut stage = SelfMode::new(make);
-    run(
-        &mut stage,
-        &plays(text),
-        &RunConfig::new("self"),
-        &mut |_| {},
-    )
+    let config = RunConfig::new("self");
+    run_self(&mut stage, &plays(text), &config, &|_| {})
 }
 
 /// The one case of `text` against the reference peer.

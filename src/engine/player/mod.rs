@@ -38,7 +38,7 @@ use self::script::Ctx;
 use self::state::State;
 use super::io::{Action, Input, Tester};
 use super::settings::Settings;
-use crate::scenario::Play;
+use crate::scenario::{Play, PlayId};
 use crate::torrent::Torrent;
 
 /// One play of a case.
@@ -57,6 +57,11 @@ impl Player {
             state,
             script: Some(Box::pin(script)),
         }
+    }
+
+    /// What is played.
+    pub fn id(&self) -> PlayId {
+        self.state.borrow().play.id.clone()
     }
 
     /// What it came to. Complete once [`Tester::done`]; before that, what is known so far.

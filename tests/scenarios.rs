@@ -1,0 +1,75 @@
+//! The suites against the reference peer.
+
+mod support;
+
+use std::time::Duration;
+
+use btspec::engine::run::{RunConfig, run_self};
+use btspec::engine::self_mode::{SelfMode, reference};
+use btspec::engine::sim::WorldConfig;
+use btspec::outcome::{RunOutcome, Verdict};
+use btspec::scenario::ast::{Direction, Role};
+use btspec::scenario::{Choice, Play, embedded, expand};
+
+fn all_plays() -> Vec<Play> {
+    let suites = embedded().unwrap_or_else(|errors| {
+        let texts: Vec<String> = errors.iter().map(|e| e.render()).collect();
+        panic!("{}", texts.join("\n"))
+    });
+    let choice = Choice {
+        roles: vec![Role::Seed, Role::Leech],
+        directions: vec![Direction::Dialled, Direction::Dials],
+        variants: Vec::new(),
+    };
+    let plays = suites.iter().map(|suite| expand(suite, &choice).unwrap());
+    plays.flatten().collect()
+}
+
+fn run_at(latency: Duration, jobs: usize) -> RunOutcome {
+    let make = reference(|config| config);
+    let mut mode = SelfMode::new(&make);
+    mode.world = WorldConfig::with_latency(latency);
+    let config = RunConfig {
+        jobs,
+        ..RunConfig::new("self")
+    };
+    run_self(&mut mode, &all_plays(), &config, &|_| {})
+}
+
+fn complaints(run: &RunOutcome) -> String {
+    let odd = run
+        .cases
+        .iter()
+        .filter(|case| !matches!(case.verdict, Verdict::Pass | Verdict::Info | Verdict::Skip));
+    let lines = odd.map(|case| {
+        let place = case.findings.first().map(|f| {
+            let expected: Vec<String> = f
+                .expected
+                .iter()
+                .map(|e| format!("{} ({})", e.what, e.missed))
+                .collect();
+            format!(
+                "{}:{} {}",
+                f.file.as_deref().unwrap_or(""),
+                f.line.unwrap_or(0),
+                expected.join(" | ")
+            )
+        });
+        format!(
+            "{} {}: {} [{}]\n",
+            case.verdict,
+            case.id,
+            case.reason.as_deref().unwrap_or(""),
+            place.unwrap_or_default(),
+        )
+    });
+    lines.collect()
+}
+
+#[test]
+fn every_case_passes_on_the_reference_peer() {
+    let run = run_at(Duration::ZERO, 2);
+    let complaints = complaints(&run);
+    assert!(complaints.is_empty(), "{complaints}");
+    assert_eq!(run.exit, 0);
+}
