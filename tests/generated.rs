@@ -23,7 +23,7 @@ fn current(path: &str, text: &str) {
 
 #[test]
 fn the_schema_of_scenarios_is_current() {
-    current("docs/scenario.schema.json", &schema::schema());
+    current("docs/scenario.schema.json", &schema());
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn yaml(path: &Path) -> Result<Value, String> {
 
 #[test]
 fn scenarios_fit_their_schema() {
-    let schema: Value = serde_json::from_str(&schema::schema()).unwrap();
+    let schema: Value = serde_json::from_str(&schema()).unwrap();
     embedded().unwrap();
     for folder in ["scenarios", "tests/data/scenarios", "tests/data/lint"] {
         for path in files(folder) {
@@ -72,7 +72,7 @@ fn scenarios_fit_their_schema() {
 /// An editor sees the mistakes that need no knowledge of names.
 #[test]
 fn the_schema_refuses_mistakes_of_form() {
-    let schema: Value = serde_json::from_str(&schema::schema()).unwrap();
+    let schema: Value = serde_json::from_str(&schema()).unwrap();
     for name in [
         "case_key",
         "field_type",

@@ -3,6 +3,7 @@
 //! Numbers are 0 to 2^64 - 1 and every operation is checked (SCENARIOS 3.19). `expr` parses them,
 //! `types` checks them before the play.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -315,10 +316,7 @@ impl Expr {
                 a.extend(b);
                 self.bounded_list(a)
             }
-            (O::Sub, Val::List(mut a), Val::List(b)) => {
-                a.retain(|entry| !b.iter().any(|other| entry.same(other)));
-                Ok(Val::List(a))
-            }
+            (O::Sub, Val::List(a), Val::List(b)) => self.without(a, &b).map(Val::List),
             (O::Add, Val::Bytes(a), Val::Bytes(b)) => {
                 let len = a.len().saturating_add(b.len());
                 if len > limits::VALUE_LEN {
@@ -353,6 +351,27 @@ impl Expr {
                 b.kind()
             ))),
         }
+    }
+
+    /// A list without the entries of another.
+    fn without(&self, mut list: Vec<Val>, other: &[Val]) -> Result<Vec<Val>, ScenarioError> {
+        let numbers: Option<BTreeSet<i128>> = other
+            .iter()
+            .map(|entry| match entry {
+                Val::Int(n) => Some(*n),
+                _ => None,
+            })
+            .collect();
+        match numbers {
+            Some(numbers) => {
+                list.retain(|entry| !matches!(entry, Val::Int(n) if numbers.contains(n)));
+            }
+            None if list.len().saturating_mul(other.len()) > limits::LIST => {
+                return Err(self.fault("lists of this length are taken apart by numbers only"));
+            }
+            None => list.retain(|entry| !other.iter().any(|other| entry.same(other))),
+        }
+        Ok(list)
     }
 
     fn call(&self, function: Function, mut values: Vec<Val>) -> Result<Val, ScenarioError> {

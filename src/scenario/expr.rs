@@ -454,7 +454,7 @@ mod tests {
         );
         assert_eq!(
             value("range(0, 99999999999)"),
-            "x.yaml:1:1: list of more than 1048576 entries"
+            "x.yaml:1:1: list of more than 131072 entries"
         );
         assert_eq!(
             value("$nothing"),

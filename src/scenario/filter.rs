@@ -98,9 +98,9 @@ impl fmt::Display for FilterError {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Node {
-    Any(Vec<Node>),
-    All(Vec<Node>),
-    Not(Box<Node>),
+    Any(Vec<Self>),
+    All(Vec<Self>),
+    Not(Box<Self>),
     Word(String),
     Id(String),
     Suite(String),

@@ -17,7 +17,7 @@ pub const EXPR_DEPTH: usize = 32;
 /// Parts of an expression, `vars` in place.
 pub const EXPR_NODES: usize = 1_000;
 /// Entries of a list that an expression builds.
-pub const LIST: usize = 1 << 20;
+pub const LIST: usize = 1 << 17;
 /// Bytes of a value that an expression builds.
 pub const VALUE_LEN: usize = 1 << 24;
 /// Depth of `use` in `use`.

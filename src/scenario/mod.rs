@@ -3,6 +3,14 @@
 //! `docs/scenarios.md` describes the format. [`ast`] is what the engine plays; [`load`],
 //! [`embedded`] and [`expand`] lead there. Nothing here knows a connection: values come from an
 //! [`Env`] at play, and what is sent or matched is a `wire` message.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::disallowed_methods
+)]
 
 pub mod ast;
 mod embedded;

@@ -4,8 +4,8 @@
 use serde_json::{Map, Value, json};
 
 use super::parse::{
-    ACTIONS, CASE, CHECKS, CONNECT, DEFAULTS, DIRECTIONS, FILE, FORMS, HANDSHAKES, LANES, MODES,
-    MODIFIERS, ROLES, STATED, STATES, VARIANTS, VERBS, fits,
+    ACTIONS, CASE, CHECKS, CONNECT, DEFAULTS, DIRECTIONS, FILE, FORMS, GLOBALS, HANDSHAKES, LANES,
+    MODES, MODIFIERS, NEEDS, ROLES, STATED, STATES, VARIANTS, VERBS, fits,
 };
 use super::pattern::{PatternKind, TestOp};
 use super::view::{HANDSHAKE_FIELDS, MALFORMED_FIELDS};
@@ -103,7 +103,10 @@ fn case_key(key: &str) -> Value {
         "direction" => one_or_more(words(&DIRECTIONS)),
         "needs" => one_or_more(json!({
             "type": "string",
-            "description": "fast, extended, dht, ut_metadata, ut_pex, lt_donthave, addresses(N), driver(VERB), or a condition on torrent.*",
+            "description": format!(
+                "{}, addresses(N), driver(VERB), or a condition on torrent.*",
+                NEEDS.join(", ")
+            ),
         })),
         "tags" => one_or_more(reference("id")),
         "aliases" => one_or_more(json!({"type": "string"})),
@@ -150,7 +153,11 @@ fn definitions() -> Value {
     define("id", json!({"type": "string", "pattern": "^[a-z0-9_-]+$"}));
     define(
         "expression",
-        json!({"type": "string", "pattern": "^\\$", "description": "$name or ${expression}"}),
+        json!({
+            "type": "string",
+            "pattern": "^\\$",
+            "description": format!("$name or ${{expression}}; names of the format: {}", globals()),
+        }),
     );
     define(
         "condition",
@@ -184,6 +191,12 @@ fn definitions() -> Value {
     define("frame", frame());
     define("handshake", handshake());
     Value::Object(defs)
+}
+
+/// Variables that every case has.
+fn globals() -> String {
+    let names: Vec<String> = GLOBALS.iter().map(|(name, _)| format!("${name}")).collect();
+    names.join(", ")
 }
 
 fn step() -> Value {

@@ -17,7 +17,7 @@ pub enum Val {
     /// Raw bytes.
     Bytes(Bytes),
     /// A list.
-    List(Vec<Val>),
+    List(Vec<Self>),
     /// A word, only to compare with and to name things.
     Text(Arc<str>),
 }

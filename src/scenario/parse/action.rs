@@ -29,7 +29,7 @@ pub(super) fn action(
     node: &Node,
     map: &Fields<'_>,
     scope: &mut Scope,
-    place: &mut Place,
+    place: &Place,
 ) -> Result<Action> {
     let blocks = reader.blocks;
     let folder = blocks.folder.as_deref();

@@ -277,11 +277,15 @@ fn bits(node: &Node, scope: &Scope) -> Result<BitsTemplate> {
     };
     let extra = match map.get("extra").map(|node| (node, &node.value)) {
         None => 0,
-        Some((_, Value::Int(n, _))) if (-65_536..=1 << 20).contains(n) => *n as i32,
-        Some((node, _)) => {
-            return Err(ScenarioError::invalid(&node.span, "no number of bytes")
-                .expected("bytes more or fewer than the torrent asks for"));
+        Some((node, value)) => match value {
+            Value::Int(n, _) => i32::try_from(*n).ok(),
+            _ => None,
         }
+        .filter(|n| (-EXTRA..=EXTRA).contains(n))
+        .ok_or_else(|| {
+            ScenarioError::invalid(&node.span, "no number of bytes")
+                .expected("bytes more or fewer than the torrent asks for")
+        })?,
     };
     Ok(BitsTemplate {
         set,
@@ -353,6 +357,9 @@ fn file(node: &Node, folder: Option<&Path>) -> Result<Bytes> {
         std::fs::read(&path).map_err(|error| fault(format!("`{}`: {error}", shown(name))))?;
     Ok(Bytes::from(bytes))
 }
+
+/// Most bytes by which a bitfield may differ from the right length.
+const EXTRA: i32 = 1 << 20;
 
 /// A place for bytes with no message around.
 pub(super) fn plain<'a>(scope: &'a Scope, folder: Option<&'a Path>) -> Around<'a> {

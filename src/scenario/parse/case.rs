@@ -434,7 +434,9 @@ fn need(text: &str, span: &Span) -> Result<NeedKind> {
                 return argument
                     .parse()
                     .ok()
-                    .filter(|n| (1..=limits::CONNECTIONS as u32).contains(n))
+                    .filter(|n: &u32| {
+                        *n >= 1 && usize::try_from(*n).is_ok_and(|n| n <= limits::CONNECTIONS)
+                    })
                     .map(NeedKind::Addresses)
                     .ok_or_else(|| {
                         ScenarioError::invalid(

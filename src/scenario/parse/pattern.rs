@@ -198,7 +198,7 @@ impl Reader<'_> {
                 let (key, _) = entries
                     .iter()
                     .find(|(key, _)| !is_test(&key.text))
-                    .or(entries.first())
+                    .or_else(|| entries.first())
                     .ok_or_else(|| wrong(node, "a matcher", &node.value))?;
                 Err(unknown_matcher(key))
             }
@@ -250,7 +250,7 @@ impl Reader<'_> {
         })
     }
 
-    fn test(&mut self, op: TestOp, key: &Key, node: &Node, shape: Shape) -> Result<Wanted> {
+    fn test(&self, op: TestOp, key: &Key, node: &Node, shape: Shape) -> Result<Wanted> {
         let typed = |scope: &Scope, ty| scope.typed(node, ty).map(Wanted::Expr);
         let numbers = matches!(shape, Shape::Int | Shape::Any);
         let sized = !matches!(shape, Shape::Int | Shape::Bit);
@@ -292,7 +292,7 @@ impl Reader<'_> {
         )))
     }
 
-    fn wanted(&mut self, node: &Node, shape: Shape) -> Result<Wanted> {
+    fn wanted(&self, node: &Node, shape: Shape) -> Result<Wanted> {
         let scope = &*self.scope;
         match shape {
             Shape::Int => scope.typed(node, Type::Int).map(Wanted::Expr),

@@ -166,7 +166,11 @@ impl<'a> Reader<'a> {
         place: &mut Place,
         branch: bool,
     ) -> Result<Step> {
-        let (key, value, entries) = split(node)?;
+        let Parts {
+            key,
+            value,
+            entries,
+        } = split(node)?;
         let action = key.text.as_str();
         check_keys(action, entries, branch)?;
         let map = Fields::of(node, "a step", &allowed(action))?;
@@ -314,8 +318,15 @@ pub(super) fn citations(node: &Node) -> Result<Vec<Citation>> {
     Ok(found)
 }
 
+/// A step's action, and all of its entries.
+struct Parts<'a> {
+    key: &'a Key,
+    value: &'a Node,
+    entries: &'a [(Key, Node)],
+}
+
 /// The action's key and value.
-fn split(node: &Node) -> Result<(&Key, &Node, &[(Key, Node)])> {
+fn split(node: &Node) -> Result<Parts<'_>> {
     let Value::Map(entries) = &node.value else {
         return Err(wrong(node, "a map", &node.value)
             .expected("a step: one action and its modifiers, such as `alive: {}`"));
@@ -341,7 +352,11 @@ fn split(node: &Node) -> Result<(&Key, &Node, &[(Key, Node)])> {
         .expected("one action a step")
         .help("begin a new step with `- `"));
     }
-    Ok((key, value, entries))
+    Ok(Parts {
+        key,
+        value,
+        entries,
+    })
 }
 
 fn known_beside(key: &str) -> bool {
