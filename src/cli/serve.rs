@@ -82,7 +82,9 @@ impl<W: Write> Told<W> {
 
     fn event(&mut self, event: &PeerEvent) {
         let line = match event {
-            PeerEvent::Handshake { conn, handshake } => format!("#{conn} {handshake}"),
+            PeerEvent::Handshake {
+                conn, handshake, ..
+            } => format!("#{conn} {handshake}"),
             PeerEvent::Closed { conn, reason, at } => {
                 format!("#{conn} closed after {}: {reason:?}", seconds(*at))
             }

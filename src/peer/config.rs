@@ -216,6 +216,8 @@ pub struct Settings {
     pub fetch_metadata: bool,
     /// Longest frame that is read.
     pub frame_limit: u32,
+    /// A second connection with the same peer id.
+    pub duplicate_peer_id: Tolerance,
     /// Frames of a wrong length.
     pub malformed: Tolerance,
     /// Messages of unknown ids.
@@ -276,6 +278,7 @@ impl Default for Settings {
             dht_port: None,
             fetch_metadata: false,
             frame_limit: 1024 * 1024,
+            duplicate_peer_id: Tolerance::Ignore,
             malformed: Tolerance::Close,
             unknown_id: Tolerance::Ignore,
             malformed_extension: Tolerance::Ignore,

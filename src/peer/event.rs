@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::wire::extension::ExtendedHandshake;
 use crate::wire::{BlockRef, DecodeError, Handshake, Message};
 
 /// Number of a request made through the command API.
@@ -20,6 +21,33 @@ pub enum PeerEvent {
         conn: u32,
         /// What it said.
         handshake: Handshake,
+        /// When, since the process started.
+        at: Duration,
+    },
+    /// An extended handshake arrived; [`ExtendedHandshake::flaws`] says what is odd about it.
+    ExtendedHandshake {
+        /// Number of the connection.
+        conn: u32,
+        /// What it said, this time.
+        handshake: ExtendedHandshake,
+    },
+    /// An extended message that does not decode.
+    MalformedExtension {
+        /// Number of the connection.
+        conn: u32,
+        /// Bytes behind the id.
+        payload: Bytes,
+        /// What is wrong.
+        error: DecodeError,
+    },
+    /// An extended message under an id that we have not given.
+    UnknownExtension {
+        /// Number of the connection.
+        conn: u32,
+        /// The id.
+        ext_id: u8,
+        /// Bytes behind the id.
+        payload: Bytes,
     },
     /// A message arrived; told only with [`events`](super::Settings::events) switched on.
     Message {
@@ -181,6 +209,8 @@ pub enum CloseReason {
     UnknownInfoHash,
     /// The other end is ourselves.
     OwnPeerId,
+    /// Another connection has that peer id, and the settings refuse it.
+    DuplicatePeerId,
     /// The handshake took too long.
     HandshakeTimeout,
     /// Nothing came for too long.
@@ -189,6 +219,8 @@ pub enum CloseReason {
     RequestTimeout,
     /// A length prefix above the limit.
     FrameTooLong,
+    /// The same, and the bytes are those of a second handshake.
+    SecondHandshake,
     /// A message of the wrong length, or a payload that does not decode.
     Malformed,
     /// A message of unknown id, where the policy says so.

@@ -12,7 +12,7 @@ use super::host::{DEFECT_EXIT, Peer, State, Timer};
 use crate::wire::extension::ExtendedHandshake;
 use crate::wire::{
     BlockRef, DecodeError, ExtensionMessage, Frame, FrameDecoder, FrameError, Handshake, Kind,
-    Message,
+    Message, PeerId,
 };
 
 impl Peer {
@@ -137,7 +137,7 @@ impl Peer {
             || (other_string && self.defects.has(Quirk::SkipsProtocolString));
         overlooked.then(|| {
             let taken_for = Handshake {
-                peer_id: crate::wire::PeerId(*b"-XX0000-000000000000"),
+                peer_id: PeerId(*b"-XX0000-000000000000"),
                 ..self.our_handshake()
             };
             (raw.len() >= Handshake::LEN - 1).then_some(taken_for)
@@ -153,6 +153,10 @@ impl Peer {
             self.close(conn, CloseReason::OwnPeerId);
             return false;
         }
+        if self.settings.duplicate_peer_id == Tolerance::Close && self.knows(theirs.peer_id) {
+            self.close(conn, CloseReason::DuplicatePeerId);
+            return false;
+        }
         let agreed = self.negotiated(&theirs);
         let Some(c) = self.connections.get_mut(&conn) else {
             return false;
@@ -162,11 +166,17 @@ impl Peer {
         self.event(PeerEvent::Handshake {
             conn,
             handshake: theirs,
+            at: self.now,
         });
         self.open_if_ready(conn);
         self.connections
             .get(&conn)
             .is_some_and(|c| c.phase == Phase::Open)
+    }
+
+    fn knows(&self, peer_id: PeerId) -> bool {
+        let mut known = self.connections.values().filter_map(|c| c.theirs);
+        known.any(|theirs| theirs.peer_id == peer_id)
     }
 
     /// Opens a connection once both handshakes are done; called at the end of either.
@@ -255,7 +265,13 @@ impl Peer {
             return true;
         }
         if !self.react(conn, What::TooLong(length)) {
-            self.close(conn, CloseReason::FrameTooLong);
+            let again = length == SECOND_HANDSHAKE;
+            let reason = if again {
+                CloseReason::SecondHandshake
+            } else {
+                CloseReason::FrameTooLong
+            };
+            self.close(conn, reason);
         }
         false
     }
@@ -408,7 +424,18 @@ impl Peer {
                 Ok(ExtensionMessage::Handshake(handshake)) => {
                     self.their_extended_handshake(conn, handshake);
                 }
-                _ => self.malformed_extension(conn),
+                Ok(_) => {}
+                Err(error) => {
+                    let payload = payload.clone();
+                    self.event(PeerEvent::MalformedExtension {
+                        conn,
+                        payload,
+                        error,
+                    });
+                    if self.settings.malformed_extension == Tolerance::Close {
+                        self.close(conn, CloseReason::Malformed);
+                    }
+                }
             }
             return;
         }
@@ -416,6 +443,12 @@ impl Peer {
             return;
         };
         if c.slot(ext_id).is_none() {
+            let payload = payload.clone();
+            self.event(PeerEvent::UnknownExtension {
+                conn,
+                ext_id,
+                payload,
+            });
             self.unknown(conn);
             return;
         }
@@ -424,14 +457,12 @@ impl Peer {
         });
     }
 
-    fn malformed_extension(&mut self, conn: u32) {
-        if self.settings.malformed_extension == Tolerance::Close {
-            self.close(conn, CloseReason::Malformed);
-        }
-    }
-
     /// BEP 10: a later handshake adds to the first, and id 0 switches an extension off.
     fn their_extended_handshake(&mut self, conn: u32, handshake: ExtendedHandshake) {
+        self.event(PeerEvent::ExtendedHandshake {
+            conn,
+            handshake: handshake.clone(),
+        });
         let replaces = self.defects.has(Quirk::ReplacesExtensions);
         let truncates = self.defects.has(Quirk::TruncatesExtensionIds);
         let no_case = self.defects.has(Quirk::IgnoresCase);
@@ -667,6 +698,8 @@ fn merged(before: Option<ExtendedHandshake>, later: &ExtendedHandshake) -> Exten
     all
 }
 
+/// The first four bytes of a handshake, read as a length.
+const SECOND_HANDSHAKE: u32 = u32::from_be_bytes([19, b'B', b'i', b't']);
 /// Extensions remembered of one peer.
 const MOST_EXTENSIONS: usize = 256;
 /// Keys remembered of one peer's extended handshakes.

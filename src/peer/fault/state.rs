@@ -62,7 +62,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .leech(),
     FaultSpec::new(
         "forgets-blocks-dropped-by-choke",
-        &["B3-CH-06"],
+        &["B3-PC-01"],
         "Never asks again for what a choke threw away.",
         Effect::Quirk(Quirk::ForgetsDroppedByChoke),
     )

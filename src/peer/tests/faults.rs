@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::support::*;
 use crate::peer::fault::{self, FaultRole, FaultSpec};
 use crate::peer::{FaultSet, Input, PeerConfig, Role};
+use crate::requirement::catalogue;
 use crate::torrent::{PieceSet, Torrent, fixture};
 use crate::wire::bencode::Value;
 use crate::wire::extension::ExtendedHandshake;
@@ -980,6 +981,9 @@ fn catalogue_is_sound() {
         assert!(names.insert(fault.name), "{} twice", fault.name);
         assert!((1..=3).contains(&fault.breaks.len()), "{}", fault.name);
         assert!(fault.doc.ends_with('.'), "{}", fault.name);
+        for id in fault.breaks.iter().chain(fault.also) {
+            assert!(catalogue().get(id).is_some(), "{}: no {id}", fault.name);
+        }
         let fits = |c: char| c.is_ascii_lowercase() || c == '-';
         assert!(fault.name.chars().all(fits), "{}", fault.name);
         assert!(

@@ -11,9 +11,7 @@ use crate::peer::{
     CloseReason, Input, Output, Peer, PeerConfig, PeerEvent, Process, Role, Settings,
 };
 use crate::torrent::{Torrent, fixture};
-use crate::wire::{
-    BlockRef, Capability, ExtensionMessage, Frame, Handshake, InfoHash, Message, PeerId, Reserved,
-};
+use crate::wire::{BlockRef, Capability, Frame, Handshake, InfoHash, Message, PeerId, Reserved};
 
 pub(super) const BLOCK: u32 = 16 * 1024;
 
@@ -192,6 +190,7 @@ pub(super) struct Talk {
     pub(super) events: Vec<PeerEvent>,
     pub(super) dialled: Vec<(u32, SocketAddr)>,
     pub(super) exit: Option<i32>,
+    pub(super) verbs: Vec<i32>,
     /// Everything the peer did, with times.
     pub(super) log: String,
     next: u32,
@@ -208,6 +207,7 @@ impl Talk {
             events: Vec::new(),
             dialled: Vec::new(),
             exit: None,
+            verbs: Vec::new(),
             log: String::new(),
             next: 0,
         }
@@ -243,7 +243,8 @@ impl Talk {
                 Output::Connect { conn, remote } => self.dialled.push((conn, remote)),
                 Output::Event(event) => self.events.push(event),
                 Output::Exit(code) => self.exit = Some(code),
-                Output::StopAccepting | Output::VerbDone { .. } => {}
+                Output::VerbDone { code } => self.verbs.push(code),
+                Output::StopAccepting => {}
             }
         }
     }
@@ -378,6 +379,14 @@ pub(super) fn reject(index: u32, begin: u32) -> Message {
     Message::RejectRequest(BlockRef::new(index, begin, BLOCK))
 }
 
+pub(super) fn have(index: u32) -> Message {
+    Message::Have { index }
+}
+
+pub(super) fn block(index: u32) -> BlockRef {
+    BlockRef::new(index, 0, BLOCK)
+}
+
 pub(super) fn piece(index: u32, begin: u32) -> Message {
     let torrent = torrent();
     let mut blocks = torrent.geometry().blocks(index);
@@ -387,13 +396,6 @@ pub(super) fn piece(index: u32, begin: u32) -> Message {
         index,
         begin,
         block,
-    }
-}
-
-pub(super) fn extended(ext_id: u8, message: &ExtensionMessage) -> Message {
-    Message::Extended {
-        ext_id,
-        payload: message.encode_payload(),
     }
 }
 
