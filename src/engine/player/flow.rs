@@ -24,9 +24,11 @@ use crate::wire::hex;
 
 impl Ctx {
     /// A block's steps, in place. What they capture stays: the parser has made names unique.
-    pub(super) async fn use_block(&self, _: &Step, block: &Use, cites: &[Citation]) -> Flow {
+    pub(super) async fn use_block(&self, step: &Step, block: &Use, cites: &[Citation]) -> Flow {
+        // A block may come before the first connection.
+        let conn = self.conn_of(step).ok();
         for (name, expr) in &block.bindings {
-            let value = self.env(None, |env| expr.eval(env))?;
+            let value = self.env(conn, |env| expr.eval(env))?;
             self.set(name, value);
         }
         self.list(&block.body, cites).await
