@@ -73,3 +73,39 @@ fn every_case_passes_on_the_reference_peer() {
     assert!(complaints.is_empty(), "{complaints}");
     assert_eq!(run.exit, 0);
 }
+
+#[test]
+fn latency_changes_no_verdict() {
+    let verdicts = |run: &RunOutcome| -> Vec<String> {
+        let lines = run.cases.iter().map(|case| {
+            let met: Vec<&str> = case
+                .findings
+                .iter()
+                .filter_map(|finding| finding.requirement.as_deref())
+                .collect();
+            format!("{} {} {}", case.id, case.verdict, met.join(","))
+        });
+        lines.collect()
+    };
+    let near = verdicts(&run_at(Duration::ZERO, 2));
+    for millis in [1, 50, 400] {
+        let far = run_at(Duration::from_millis(millis), 2);
+        let complaints = complaints(&far);
+        let different: Vec<_> = near
+            .iter()
+            .zip(verdicts(&far))
+            .filter(|(near, far)| *near != far)
+            .collect();
+        assert!(
+            different.is_empty(),
+            "at {millis} ms: {different:#?}\n{complaints}"
+        );
+    }
+}
+
+#[test]
+fn number_of_threads_changes_nothing() {
+    let json = |jobs| serde_json::to_string(&run_at(Duration::from_millis(1), jobs)).unwrap();
+    let one = json(1);
+    assert!(one == json(4), "reports differ");
+}

@@ -21,6 +21,8 @@ pub(super) struct Conn {
     pub(super) id: ConnId,
     /// Name in the scenario.
     pub(super) peer: String,
+    /// Opened by no step.
+    pub(super) internal: bool,
     pub(super) phase: Phase,
     pub(super) local: Option<SocketAddr>,
     pub(super) remote: Option<SocketAddr>,
@@ -100,6 +102,7 @@ impl Conn {
         Self {
             id,
             peer: peer.to_owned(),
+            internal: false,
             phase: Phase::Opening,
             local: None,
             remote: None,

@@ -330,6 +330,11 @@ impl Ctx {
     pub(super) async fn knock(&self) -> Flow<bool> {
         let span = self.scaled(self.with(|s| Limits::of(s).connect));
         let conn = self.open_dial("liveness", Source::Fresh);
+        self.with(|state| {
+            if let Some(conn) = state.conns.get_mut(conn) {
+                conn.internal = true;
+            }
+        });
         let until = Deadline::At(self.now() + span);
         if !self.opened(conn, until).await? {
             return Ok(false);

@@ -53,9 +53,13 @@ impl Ctx {
         let id = Some(self.id(conn));
         match life {
             Life::Proved => Ok(()),
-            Life::Closed | Life::Mute => {
+            Life::Closed => {
                 let text = self.with(|s| closed_text(s, conn));
                 Err(Stop::miss(Weight::Judged, id, wanted(&text), text))
+            }
+            Life::Mute => {
+                let text = "our stream does not stand between two messages".to_owned();
+                Err(Stop::miss(Weight::Inconclusive, id, wanted(&text), text))
             }
             Life::Corrupt(text) | Life::Silent(text) => {
                 Err(Stop::miss(Weight::Grave, id, wanted(&text), text))
@@ -345,7 +349,8 @@ impl Ctx {
     /// Waits for a request of the target.
     async fn next_request(&self, conn: Index) -> Flow<Life> {
         let grant = self.scaled(self.with(|s| Limits::of(s).grant));
-        let from = self.with(|s| s.received());
+        // What the author sent last may have been the reason to request: it counts from there.
+        let from = self.cursor(conn);
         let life = self
             .uncounted(self.answer(conn, from, grant, |seen| {
                 matches!(seen.event.kind, EventKind::Request(_)).then_some(Life::Proved)

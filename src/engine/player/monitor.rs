@@ -62,6 +62,10 @@ impl Background {
 
 /// Judges a newly arrived thing by every prohibition.
 pub(super) fn check(state: &mut State, seen: &Seen) {
+    if state.conns.get(seen.conn).is_some_and(|conn| conn.internal) {
+        // No step opened it: it is ours, to see whether the target is still there.
+        return;
+    }
     let monitors = std::mem::take(&mut state.monitors);
     for monitor in &monitors {
         match monitor.broken_by(state, seen) {
