@@ -2,6 +2,8 @@
 //!
 //! From loose to tight: `a ? b : c`, `||`, `&&`, `== != < <= > >= in`, `+ -`, `* / %`, `!`.
 
+use bytes::Bytes;
+
 use super::error::ScenarioError;
 use super::eval::{BinaryOp, Expr, ExprNode, Function};
 use super::limits;
@@ -42,6 +44,7 @@ pub(super) fn parse(text: &str, span: &Span, names: &dyn Names) -> Result<Expr, 
 enum What {
     Int(i128),
     Text(String),
+    Bytes(Bytes),
     Name(String),
     Sign(&'static str),
 }
@@ -51,6 +54,7 @@ impl std::fmt::Display for What {
         match self {
             Self::Int(n) => write!(f, "`{n}`"),
             Self::Text(text) => write!(f, "'{text}'"),
+            Self::Bytes(_) => f.write_str("bytes"),
             Self::Name(name) => write!(f, "`{name}`"),
             Self::Sign(sign) => write!(f, "`{sign}`"),
         }
@@ -81,6 +85,18 @@ fn lex(text: &str, span: &Span) -> Result<Vec<Token>, ScenarioError> {
             let word = rest.get(..len).unwrap_or("");
             let at = at(span, col, chars(word));
             (Some(What::Int(number(word, &at)?)), len)
+        } else if let Some(body) = rest.strip_prefix("x'") {
+            let Some(end) = body.find('\'') else {
+                return Err(
+                    ScenarioError::invalid(&at(span, col, 2), "bytes without their end")
+                        .expected("a closing '"),
+                );
+            };
+            let digits = body.get(..end).unwrap_or("");
+            let place = at(span, col, chars(digits).saturating_add(3));
+            let bytes = crate::wire::hex::decode(digits)
+                .map_err(|error| ScenarioError::invalid(&place, format!("no hex: {error}")))?;
+            (Some(What::Bytes(bytes)), end.saturating_add(3))
         } else if first.is_ascii_alphabetic() || first == '_' {
             let len = path_len(rest);
             (
@@ -273,6 +289,7 @@ impl Parser<'_> {
         match token.what {
             What::Int(n) => Ok(Expr::constant(&span, Val::Int(n))),
             What::Text(text) => Ok(Expr::constant(&span, Val::text(&text))),
+            What::Bytes(bytes) => Ok(Expr::constant(&span, Val::Bytes(bytes))),
             What::Sign("(") => {
                 let inner = self.ternary()?;
                 self.expect(")")?;
@@ -433,6 +450,8 @@ mod tests {
         assert_eq!(value("!false && true || false"), "true");
         assert_eq!(value("range(0, 5, 2)"), "[0, 2, 4]");
         assert_eq!(value("'fast' in ['fast']"), "true");
+        assert_eq!(value("x'00ff' + x'01'"), "00ff01");
+        assert_eq!(value("x'61' == 'a'"), "true");
         assert_eq!(value("18446744073709551615"), "18446744073709551615");
     }
 

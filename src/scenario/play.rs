@@ -146,7 +146,7 @@ fn id(
 }
 
 /// The word for a value, from the list that also reads it.
-fn name_in<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str {
+pub(super) fn name_in<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str {
     let word = words.iter().find(|(_, known)| known == value);
     word.map_or("", |(name, _)| name)
 }

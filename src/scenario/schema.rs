@@ -323,6 +323,7 @@ fn action(name: &str) -> Value {
                 ("until", reference("step")),
                 ("max", reference("delay")),
                 ("as", text()),
+                ("idle", json!({"type": "boolean"})),
             ],
             &["until", "max", "as"],
         ),
@@ -430,6 +431,7 @@ fn raw() -> Value {
         ),
         ("frame", reference("frame")),
         ("message", reference("message")),
+        ("requests", reference("number")),
         (
             "concat",
             json!({"type": "array", "items": reference("raw")}),
