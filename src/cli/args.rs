@@ -25,6 +25,8 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Tell about a requirement, rule or case in prose
     Explain(ExplainArgs),
+    /// Look for weak spots in scenario files
+    Lint(LintArgs),
     /// Print a JSON Schema
     Schema(SchemaArgs),
     /// Write the torrents that suit every case, with their data
@@ -72,14 +74,23 @@ pub(crate) struct ExplainArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct LintArgs {
+    /// Scenario files and folders
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct SchemaArgs {
     /// Of what
-    #[arg(value_enum, default_value_t = SchemaOf::Report)]
+    #[arg(value_enum, default_value_t = SchemaOf::Scenario)]
     pub(crate) of: SchemaOf,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub(crate) enum SchemaOf {
+    /// Scenario files
+    Scenario,
     /// The JSON report
     Report,
 }

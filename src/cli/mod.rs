@@ -6,8 +6,11 @@ mod decode;
 mod explain;
 mod fault;
 mod fixture;
+mod known;
+mod lint;
 mod list;
 mod out;
+mod play;
 mod progress;
 mod run;
 mod run_args;
@@ -70,6 +73,7 @@ fn dispatch(command: Command) -> Result<Exit, Stop> {
         Command::Serve(args) => serve::run(&args),
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Lint(args) => lint::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Fixture(args) => fixture::run(&args),
         Command::Decode(args) => decode::run(&args),

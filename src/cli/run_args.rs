@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use btspec::report::{self, FORMATS, Format};
 use btspec::scenario::ast::Variant;
-use btspec::target::Spec;
+use btspec::target::{SourceList, Spec};
 use clap::Args;
 
 use super::args::Selection;
@@ -16,10 +16,17 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) selection: Selection,
 
-    /// The peer under test: `self` or HOST:PORT
+    /// The peer under test: `self`, or HOST:PORT of one that runs
     #[arg(long, value_name = "SPEC", default_value = "self", env = "BTSPEC_TARGET", help_heading = TARGET)]
     pub(crate) target: Target,
-    /// Role of the target; `auto` looks at what it has, and plays both against `self`
+    /// Start this client and test it: a name that btspec knows, or a driver file
+    #[arg(long, value_name = "NAME|FILE", conflicts_with = "target", env = "BTSPEC_CLIENT", help_heading = TARGET)]
+    pub(crate) client: Option<String>,
+    /// Start the target with this command; {port} {torrent} {data} {role} are filled in
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["target", "client"], env = "BTSPEC_EXEC", help_heading = TARGET)]
+    pub(crate) exec: Option<String>,
+    /// Role of the target; `auto` looks at what it has; `self` plays both, --client and --exec
+    /// start a seed
     #[arg(long, value_enum, default_value_t = RoleArg::Auto, env = "BTSPEC_ROLE", help_heading = TARGET)]
     pub(crate) role: RoleArg,
     /// Torrent that the target has; the fixture `main` without
@@ -28,6 +35,18 @@ pub(crate) struct RunArgs {
     /// Folder or file with the torrent's data: a leech is served from it
     #[arg(long, value_name = "PATH", env = "BTSPEC_DATA", requires = "torrent", help_heading = TARGET)]
     pub(crate) data: Option<PathBuf>,
+    /// Addresses to connect from, a list or a range; on loopback each connection has its own without
+    #[arg(long, value_name = "ADDR,…|CIDR", env = "BTSPEC_SOURCE", help_heading = TARGET)]
+    pub(crate) source: Option<SourceList>,
+    /// Play on even if the target does not prove that it serves
+    #[arg(long, env = "BTSPEC_NO_PREFLIGHT", help_heading = TARGET)]
+    pub(crate) no_preflight: bool,
+    /// With a single source address: also play, last, what may get it banned (tag `ban`)
+    #[arg(long, env = "BTSPEC_ALLOW_BAN", help_heading = TARGET)]
+    pub(crate) allow_ban: bool,
+    /// Play cases tagged `load` or `alone` also where the address is not a private one
+    #[arg(long, env = "BTSPEC_I_RUN_THIS_TARGET", help_heading = TARGET)]
+    pub(crate) i_run_this_target: bool,
     /// Latency of the simulated network, each way (only `self`)
     #[arg(long, value_name = "TIME", value_parser = duration, env = "BTSPEC_LATENCY", help_heading = TARGET)]
     pub(crate) latency: Option<Duration>,
@@ -44,6 +63,9 @@ pub(crate) struct RunArgs {
     /// Factor on every deadline, at least 1
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = time_scale, env = "BTSPEC_TIME_SCALE", help_heading = PLAY)]
     pub(crate) time_scale: f64,
+    /// Stop after so many fails
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "BTSPEC_MAX_FAIL", help_heading = PLAY)]
+    pub(crate) max_fail: Option<u16>,
     /// What everything random comes from: a number, or `random`
     #[arg(long, value_name = "NUMBER", default_value = "1", env = "BTSPEC_SEED", help_heading = PLAY)]
     pub(crate) seed: Seed,
@@ -67,6 +89,71 @@ pub(crate) struct RunArgs {
     /// Also passes, infos and the slowest; twice: whole transcripts
     #[arg(short, long, action = clap::ArgAction::Count, env = "BTSPEC_VERBOSE", help_heading = REPORT)]
     pub(crate) verbose: u8,
+}
+
+impl RunArgs {
+    /// The target as the user named it.
+    pub(crate) fn target_name(&self) -> String {
+        match (&self.client, &self.exec) {
+            (Some(client), _) => format!("client:{client}"),
+            (_, Some(command)) => format!("exec:{command}"),
+            _ => self.target.text.clone(),
+        }
+    }
+
+    /// Whether the target is the reference peer, in simulation.
+    pub(crate) fn is_self(&self) -> bool {
+        self.target.spec == Spec::Own && self.client.is_none() && self.exec.is_none()
+    }
+
+    /// The words that play on the same target in the same way, without filter and seed.
+    pub(crate) fn repeat(&self) -> Vec<String> {
+        let mut words = vec!["run".to_owned()];
+        let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), value]);
+        let path = |path: &PathBuf| path.display().to_string();
+        if self.target.spec != Spec::Own {
+            flag("target", self.target.text.clone());
+        }
+        let named = [
+            ("client", self.client.clone()),
+            ("exec", self.exec.clone()),
+            ("role", self.role.word().map(str::to_owned)),
+            ("torrent", self.torrent.as_ref().map(path)),
+            ("data", self.data.as_ref().map(path)),
+            (
+                "latency",
+                self.latency
+                    .map(|span| format!("{}ms", span.as_secs_f64() * 1000.0)),
+            ),
+        ];
+        for (name, value) in named {
+            if let Some(value) = value {
+                flag(name, value);
+            }
+        }
+        for fault in &self.fault {
+            flag("fault", fault.clone());
+        }
+        for variant in &self.variant {
+            flag("variant", variant.to_string());
+        }
+        if self.time_scale > 1.0 {
+            flag("time-scale", self.time_scale.to_string());
+        }
+        words.extend(self.selection.paths.iter().map(path));
+        words
+    }
+}
+
+impl RoleArg {
+    /// As written, unless it is the default.
+    fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Auto => None,
+            Self::Seed => Some("seed"),
+            Self::Leech => Some("leech"),
+        }
+    }
 }
 
 const TARGET: &str = "Target";

@@ -10,6 +10,7 @@ use super::stop::Stop;
 
 pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Stop> {
     let schema = match args.of {
+        SchemaOf::Scenario => btspec::scenario::schema::schema(),
         SchemaOf::Report => btspec::report::json::schema(),
     };
     let mut stdout = out::stdout();

@@ -1,0 +1,93 @@
+//! The expectations file of a run.
+
+use btspec::outcome::RunOutcome;
+use btspec::outcome::date::Date;
+use btspec::outcome::expectation::{Complaint, Expectations, Surroundings};
+
+use super::run::now;
+use super::run_args::RunArgs;
+use super::select::Selected;
+use super::stop::Stop;
+
+/// The expectations file of a run, if there is one.
+pub(super) struct Known {
+    text: String,
+    expectations: Option<Expectations>,
+    today: Date,
+}
+
+impl Known {
+    pub(super) fn load(args: &RunArgs) -> Result<Self, Stop> {
+        let today = Date::since_epoch(now());
+        let Some(path) = &args.expectations else {
+            return Ok(Self {
+                text: String::new(),
+                expectations: None,
+                today,
+            });
+        };
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            // The first update makes the file.
+            Err(error)
+                if error.kind() == std::io::ErrorKind::NotFound && args.update_expectations =>
+            {
+                String::new()
+            }
+            Err(error) => {
+                return Err(Stop::usage(format!(
+                    "cannot read {}: {error}",
+                    path.display()
+                )));
+            }
+        };
+        let expectations = Expectations::load(&path.display().to_string(), &text)
+            .map_err(|error| Stop::scenarios(&[error]))?;
+        Ok(Self {
+            text,
+            expectations: Some(expectations),
+            today,
+        })
+    }
+
+    pub(super) fn apply(&self, run: &mut RunOutcome, selected: &Selected) -> Vec<Complaint> {
+        let Some(expectations) = &self.expectations else {
+            return Vec::new();
+        };
+        // `Transmission 3.00`: the first word that begins like a number.
+        let client = run.target.client.clone();
+        let version = client.as_deref().and_then(|client| {
+            client
+                .split_whitespace()
+                .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))
+        });
+        let around = Surroundings {
+            today: self.today,
+            version,
+            unselected: &selected.unselected,
+        };
+        expectations.apply(run, &around)
+    }
+
+    pub(super) fn update(
+        &self,
+        args: &RunArgs,
+        run: &RunOutcome,
+        complaints: &[Complaint],
+    ) -> Result<(), Stop> {
+        let (Some(expectations), Some(path), true) = (
+            &self.expectations,
+            &args.expectations,
+            args.update_expectations,
+        ) else {
+            return Ok(());
+        };
+        let edited = expectations.update(&self.text, run, complaints, args.strict, self.today);
+        if edited != self.text {
+            std::fs::write(path, edited).map_err(|error| {
+                Stop::usage(format!("cannot write {}: {error}", path.display()))
+            })?;
+        }
+        Ok(())
+    }
+}

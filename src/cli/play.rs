@@ -1,0 +1,230 @@
+//! The run itself: against the reference peer in simulation, or over sockets.
+
+use std::sync::{Mutex, PoisonError};
+use std::thread::available_parallelism;
+
+use btspec::engine::driver::{OpenError, SocketStage};
+use btspec::engine::run::{RunConfig, run_live, run_self};
+use btspec::engine::self_mode::{self, SelfMode};
+use btspec::engine::settings::Settings;
+use btspec::engine::sim::WorldConfig;
+use btspec::engine::stage::Stage;
+use btspec::outcome::{CaseOutcome, Exit, RunOutcome, Summary, TargetInfo, Verdict};
+use btspec::scenario::Play;
+use btspec::scenario::ast::{Lane, Role};
+use btspec::target::client::{ClientFile, Launcher};
+use btspec::target::{RoleError, Spec, spec};
+use btspec::torrent::Torrent;
+
+use super::progress::Progress;
+use super::run::now;
+use super::run_args::{RoleArg, RunArgs, Seed};
+use super::select::Selected;
+use super::stop::Stop;
+use super::{content, fault};
+
+/// Picks plays once the roles are known.
+type Select<'a> = dyn Fn(&[Role]) -> Result<Selected, Stop> + 'a;
+
+/// Plays what `select` picks. What is wrong with the arguments is found before anything is sent.
+pub(super) fn play(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selected), Stop> {
+    let only_self = [
+        ("--latency", args.latency.is_some()),
+        ("--fault", !args.fault.is_empty()),
+    ];
+    for (flag, given) in only_self {
+        if given && !args.is_self() {
+            return Err(Stop::usage(format!("{flag} is for the target `self`")));
+        }
+    }
+    if args.is_self() {
+        play_self(args, select)
+    } else {
+        play_live(args, select)
+    }
+}
+
+fn config(args: &RunArgs, selected: &Selected) -> RunConfig {
+    let seed = match args.seed {
+        Seed::Number(number) => number,
+        Seed::Random => now().subsec_nanos().into(),
+    };
+    RunConfig {
+        settings: Settings {
+            seed,
+            time_scale: args.time_scale,
+            ..Settings::default()
+        },
+        rules: selected.rules.clone(),
+        preflight: !args.no_preflight,
+        jobs: args.jobs.map_or_else(
+            || available_parallelism().map_or(1, usize::from),
+            usize::from,
+        ),
+        max_fail: args.max_fail.map(usize::from),
+        ..RunConfig::new(args.target_name())
+    }
+}
+
+/// Against the reference peer.
+fn play_self(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selected), Stop> {
+    let roles: &[Role] = match args.role {
+        RoleArg::Auto => &[Role::Seed, Role::Leech],
+        RoleArg::Seed => &[Role::Seed],
+        RoleArg::Leech => &[Role::Leech],
+    };
+    let selected = select(roles)?;
+    let config = config(args, &selected);
+    let faults = fault::set(&args.fault)?;
+    let seed = config.settings.seed;
+    let make = self_mode::reference(move |peer| peer.with_seed(seed).with_faults(faults.clone()));
+    let mut mode = SelfMode::new(&make);
+    if args.torrent.is_some() {
+        mode.torrents = vec![torrent(args)?];
+    }
+    mode.world = WorldConfig::with_latency(args.latency.unwrap_or_default());
+    let progress = Mutex::new(Progress::new());
+    let run = run_self(&mut mode, &selected.plays, &config, &|event| {
+        progress
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .event(&event);
+    });
+    Ok((run, selected))
+}
+
+/// Against a target on real sockets.
+fn play_live(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selected), Stop> {
+    let torrent = torrent(args)?;
+    let (mut stage, role) = match open(args, &torrent) {
+        Ok(opened) => opened,
+        Err(Closed::Stop(stop)) => return Err(stop),
+        Err(Closed::Unreachable(reason)) => {
+            // The reports say so too.
+            let selected = select(&[])?;
+            let info = TargetInfo {
+                spec: args.target_name(),
+                ..TargetInfo::default()
+            };
+            let mut run = RunOutcome::new(info, config(args, &selected).settings.seed, Vec::new());
+            run.lost = Some(reason);
+            return Ok((run, selected));
+        }
+    };
+    let mut selected = select(&[role])?;
+    let config = config(args, &selected);
+    let left_out = leave_out(args, &stage, &mut selected.plays);
+    let mut progress = Progress::new();
+    let mut run = run_live(
+        &mut stage,
+        &torrent,
+        &selected.plays,
+        &config,
+        &mut |event| {
+            progress.event(&event);
+        },
+    );
+    drop(progress);
+    stage.close();
+    if !left_out.is_empty() {
+        run.cases.splice(0..0, left_out);
+        run.summary = Summary::of(&run.cases);
+    }
+    Ok((run, selected))
+}
+
+fn torrent(args: &RunArgs) -> Result<Torrent, Stop> {
+    content::torrent(args.torrent.as_deref(), args.data.as_deref())
+}
+
+/// Why there is no stage.
+enum Closed {
+    Stop(Stop),
+    Unreachable(String),
+}
+
+impl From<OpenError> for Closed {
+    fn from(error: OpenError) -> Self {
+        if error.is_usage() {
+            Self::Stop(Stop::usage(error))
+        } else {
+            Self::Unreachable(error.to_string())
+        }
+    }
+}
+
+/// Reaches or starts the target, and finds out its role.
+fn open(args: &RunArgs, torrent: &Torrent) -> Result<(SocketStage, Role), Closed> {
+    let usage = |error: &dyn std::fmt::Display| Closed::Stop(Stop::usage(error));
+    let driver = match (&args.client, &args.exec) {
+        (Some(name), _) => Some(ClientFile::find(name).map_err(|error| usage(&error))?),
+        (_, Some(command)) => Some(ClientFile::exec(command).map_err(|error| usage(&error))?),
+        _ => None,
+    };
+    if let Some(driver) = driver {
+        if args.source.is_some() {
+            return Err(usage(
+                &"--source is for --target: clients are started on loopback",
+            ));
+        }
+        let role = match args.role {
+            RoleArg::Auto | RoleArg::Seed => Role::Seed,
+            RoleArg::Leech => Role::Leech,
+        };
+        let launcher = Launcher::this_program().map_err(|error| {
+            Closed::Stop(Stop::internal(format!("no path to this program: {error}")))
+        })?;
+        let stage = SocketStage::client(driver, peer_role(role), torrent.clone(), launcher)?;
+        return Ok((stage, role));
+    }
+    let Spec::Address(address) = &args.target.spec else {
+        return Err(Closed::Stop(Stop::internal("no address to play at")));
+    };
+    let mut stage = SocketStage::at(address, args.source.as_ref())?;
+    let role = match args.role {
+        RoleArg::Seed => Role::Seed,
+        RoleArg::Leech => Role::Leech,
+        RoleArg::Auto => match stage.role_of(torrent) {
+            Ok((btspec::peer::Role::Seed, _)) => Role::Seed,
+            Ok((btspec::peer::Role::Leech, _)) => Role::Leech,
+            Err(error @ RoleError::Unclear { .. }) => return Err(usage(&error)),
+            Err(error) => return Err(Closed::Unreachable(error.to_string())),
+        },
+    };
+    Ok((stage, role))
+}
+
+fn peer_role(role: Role) -> btspec::peer::Role {
+    match role {
+        Role::Seed => btspec::peer::Role::Seed,
+        Role::Leech => btspec::peer::Role::Leech,
+    }
+}
+
+/// Takes plays out that this target or these addresses do not allow; each becomes a skip.
+fn leave_out(args: &RunArgs, stage: &SocketStage, plays: &mut Vec<Play>) -> Vec<CaseOutcome> {
+    let public = !args.i_run_this_target && !spec::is_private(stage.target().addr().ip());
+    let single = stage.addresses() == Some(1);
+    let tagged = |play: &Play, tag: &str| play.case.tags.iter().any(|found| found == tag);
+    let mut rows = Vec::new();
+    plays.retain(|play| {
+        let heavy = tagged(play, "load") || play.case.lane == Lane::Alone;
+        let reason = if public && heavy {
+            "it may trouble the target, which has a public address: --i-run-this-target plays it"
+        } else if single && !args.allow_ban && tagged(play, "ban") {
+            "it may get our only source address banned: --allow-ban plays it"
+        } else {
+            return true;
+        };
+        let mut row = btspec::engine::player::empty_row(play);
+        row.verdict = Verdict::Skip;
+        row.reason = Some(reason.to_owned());
+        rows.push(row);
+        false
+    });
+    if single {
+        // What may get us banned comes last; the order is otherwise that of the files.
+        plays.sort_by_key(|play| tagged(play, "ban"));
+    }
+    rows
+}
