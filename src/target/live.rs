@@ -114,9 +114,9 @@ impl Live {
         self.started.as_ref()?.version.as_deref()
     }
 
-    /// Connections that it bears at once, as its driver says.
+    /// Connections that it bears at once: what its driver says, else what most clients do.
     pub fn jobs(&self) -> usize {
-        self.started.as_ref().map_or(1, |s| s.file.jobs())
+        self.started.as_ref().map_or(JOBS, |s| s.file.jobs())
     }
 
     /// Verbs that its driver knows.
@@ -172,3 +172,5 @@ impl Live {
 }
 
 const LOG_LINES: usize = 5;
+
+const JOBS: usize = 16;
