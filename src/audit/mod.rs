@@ -1,3 +1,17 @@
-//! The `audit` layer: plays the suites against faults, null peers and sound twins.
+//! Proof that the suites see (DESIGN 8): plays them in simulation against peers that are known to
+//! be defective ([`Audit::faults`]), trivial ([`Audit::nulls`]) or sound ([`Audit::twins`]).
 //!
-//! (To the engine owner: another builder, branch `audit`, is writing this module now; please do not.)
+//! `bench` plays, the other files judge what it came to, each with its table. The defects are
+//! those of [`crate::peer::fault`], the null peers those of [`crate::peer::null`].
+
+mod bench;
+mod faults;
+mod nulls;
+mod proved;
+mod twins;
+
+pub use bench::Audit;
+pub use faults::{Blame, FaultRow, FaultTable, Kill, Standing};
+pub use nulls::{Exempt, NULL_EXEMPT, NullRow, NullTable};
+pub use proved::{cited, proved};
+pub use twins::{TWINS, Twin, TwinRow, TwinTable};

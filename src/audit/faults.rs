@@ -1,0 +1,310 @@
+//! Defective reference peers: each must be seen, and only where it is defective.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Write};
+
+use super::bench::Audit;
+use super::proved::cited_by;
+use crate::engine::self_mode::reference;
+use crate::outcome::{CaseOutcome, Finding, RunOutcome, Verdict};
+use crate::peer::fault::{FaultRole, FaultSet, FaultSpec};
+use crate::requirement::{Level, catalogue};
+use crate::scenario::Play;
+use crate::scenario::ast::{Direction, Role};
+
+/// A row that saw a defect for what it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kill {
+    /// The requirement that it cites.
+    pub requirement: String,
+    /// Id of the row.
+    pub row: String,
+    /// `fail` or `warn`.
+    pub verdict: Verdict,
+}
+
+/// A row that changed although it is about something else.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Blame {
+    /// Id of the row.
+    pub row: String,
+    /// What it cites where it changed.
+    pub requirements: Vec<String>,
+    /// `fail` or `warn`.
+    pub verdict: Verdict,
+    /// Why, in its own words.
+    pub reason: String,
+}
+
+/// What became of a defect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Something that cites a requirement that it breaks has seen it.
+    Killed,
+    /// Nothing has, although something cites them.
+    Survived,
+    /// No case and no rule cites what it breaks.
+    Uncited,
+}
+
+/// One defect and what the suites made of it.
+#[derive(Debug, Clone)]
+pub struct FaultRow {
+    /// The defect.
+    pub fault: &'static FaultSpec,
+    /// What became of it.
+    pub standing: Standing,
+    /// Who saw it.
+    pub kills: Vec<Kill>,
+    /// What else changed.
+    pub blamed: Vec<Blame>,
+    /// Rows that were inconclusive, skipped or an error with it and not without.
+    pub lost: Vec<(String, Verdict, String)>,
+}
+
+impl FaultRow {
+    /// The requirements that it proves: broken by it, and seen to be.
+    pub fn proves(&self) -> BTreeSet<&str> {
+        self.kills.iter().map(|k| k.requirement.as_str()).collect()
+    }
+
+    /// Whether the suites did right by it.
+    pub fn is_good(&self) -> bool {
+        self.standing != Standing::Survived && self.blamed.is_empty()
+    }
+}
+
+/// All defects.
+#[derive(Debug, Clone)]
+pub struct FaultTable {
+    /// A row for each defect, in the order of the catalogue.
+    pub rows: Vec<FaultRow>,
+    /// Rows of the sound reference peer that are neither pass, info nor skip.
+    pub unsound: Vec<Blame>,
+    /// Requirements that a judged step or a rule cites and that no defect proves.
+    pub unproved: BTreeSet<String>,
+}
+
+impl FaultTable {
+    /// Requirements that a defect breaks and that were seen broken by what cites them.
+    pub fn proved(&self) -> BTreeSet<String> {
+        let proved = self.rows.iter().flat_map(FaultRow::proves);
+        proved.map(str::to_owned).collect()
+    }
+
+    /// Whether every defect was seen, and nothing else was blamed.
+    pub fn is_good(&self) -> bool {
+        self.unsound.is_empty() && self.rows.iter().all(FaultRow::is_good)
+    }
+
+    fn count(&self, standing: Standing) -> usize {
+        let rows = self.rows.iter();
+        rows.filter(|row| row.standing == standing).count()
+    }
+}
+
+impl Audit {
+    /// Plays against the reference peer with each of `faults`, one at a time. `done` hears of each
+    /// when it is over, in any order.
+    pub fn faults(
+        &self,
+        faults: &[&'static FaultSpec],
+        done: &(dyn Fn(&FaultRow) + Sync),
+    ) -> FaultTable {
+        let sound = self.run(&reference(|config| config), true, |_| true);
+        let normal: BTreeMap<&str, Verdict> = sound
+            .cases
+            .iter()
+            .map(|row| (row.id.as_str(), row.verdict))
+            .collect();
+        let cited = cited_by(&self.plays);
+        let rows = self.each(faults, |fault| {
+            let make = reference(|config| config.with_faults(FaultSet::one(fault)));
+            let run = self.run(&make, true, |play| concerns(fault, play));
+            let row = judge(fault, &run, &normal, &cited);
+            done(&row);
+            row
+        });
+        let mut table = FaultTable {
+            rows,
+            unsound: sound.cases.iter().filter_map(unsound).collect(),
+            unproved: BTreeSet::new(),
+        };
+        let proved = table.proved();
+        table.unproved = cited.difference(&proved).cloned().collect();
+        table
+    }
+}
+
+/// Whether a play can show the fault.
+fn concerns(fault: &FaultSpec, play: &Play) -> bool {
+    let role = match fault.role {
+        FaultRole::Any => true,
+        FaultRole::Seed => play.role == Role::Seed,
+        FaultRole::Leech => play.role == Role::Leech,
+    };
+    role && (!fault.dials || play.direction == Direction::Dials)
+}
+
+fn unsound(row: &CaseOutcome) -> Option<Blame> {
+    let sound = matches!(row.verdict, Verdict::Pass | Verdict::Info | Verdict::Skip);
+    (!sound).then(|| Blame::of(row))
+}
+
+fn judge(
+    fault: &'static FaultSpec,
+    run: &RunOutcome,
+    normal: &BTreeMap<&str, Verdict>,
+    cited: &BTreeSet<String>,
+) -> FaultRow {
+    let mut kills = Vec::new();
+    let mut blamed = Vec::new();
+    let mut lost = Vec::new();
+    for row in &run.cases {
+        let before = normal.get(row.id.as_str()).copied();
+        if before == Some(row.verdict) {
+            continue;
+        }
+        if !matches!(row.verdict, Verdict::Fail | Verdict::Warn) {
+            if !row.verdict.judged() && (before != Some(Verdict::Skip)) {
+                let reason = row.reason.clone().unwrap_or_default();
+                lost.push((row.id.clone(), row.verdict, reason));
+            }
+            continue;
+        }
+        let mut about = false;
+        for finding in decisive(row) {
+            let Some(id) = finding.requirement.as_deref() else {
+                continue;
+            };
+            about |= fault.breaks.contains(&id) || fault.also.contains(&id);
+            if fault.breaks.contains(&id) && kills_as(id, finding.verdict) {
+                kills.push(Kill {
+                    requirement: id.to_owned(),
+                    row: row.id.clone(),
+                    verdict: finding.verdict,
+                });
+            }
+        }
+        if !about {
+            blamed.push(Blame::of(row));
+        }
+    }
+    kills.sort();
+    kills.dedup();
+    let standing = if !kills.is_empty() {
+        Standing::Killed
+    } else if fault.breaks.iter().any(|id| cited.contains(*id)) {
+        Standing::Survived
+    } else {
+        Standing::Uncited
+    };
+    FaultRow {
+        fault,
+        standing,
+        kills,
+        blamed,
+        lost,
+    }
+}
+
+/// The findings that made a row what it is: in a case those of its steps and of rules that it
+/// cites.
+fn decisive(row: &CaseOutcome) -> impl Iterator<Item = &Finding> {
+    row.findings.iter().filter(|finding| {
+        let counts = matches!(finding.verdict, Verdict::Fail | Verdict::Warn);
+        let own = finding.rule.is_none() || row.is_rule() || cites(row, finding);
+        counts && own
+    })
+}
+
+fn cites(row: &CaseOutcome, finding: &Finding) -> bool {
+    let id = finding.requirement.as_ref();
+    id.is_some_and(|id| row.requirements.contains(id))
+}
+
+/// Whether this verdict is what a broken requirement deserves.
+fn kills_as(id: &str, verdict: Verdict) -> bool {
+    let level = catalogue().get(id).map(|entry| entry.level);
+    verdict == Verdict::Fail || verdict == Verdict::Warn && level != Some(Level::Must)
+}
+
+impl Blame {
+    fn of(row: &CaseOutcome) -> Self {
+        let ids: BTreeSet<String> = decisive(row)
+            .filter_map(|f| f.requirement.clone())
+            .collect();
+        Self {
+            row: row.id.clone(),
+            requirements: ids.into_iter().collect(),
+            verdict: row.verdict,
+            reason: row.reason.clone().unwrap_or_default(),
+        }
+    }
+}
+
+impl fmt::Display for FaultTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for row in &self.rows {
+            write!(f, "{row}")?;
+        }
+        for row in &self.unsound {
+            writeln!(f, "without a fault: {row}")?;
+        }
+        if !self.unproved.is_empty() {
+            let ids: Vec<&str> = self.unproved.iter().map(String::as_str).collect();
+            writeln!(f, "cited and not proved: {}", ids.join(" "))?;
+        }
+        let blamed = self
+            .rows
+            .iter()
+            .filter(|row| !row.blamed.is_empty())
+            .count();
+        writeln!(
+            f,
+            "{} faults: {} killed, {} survived, {} of requirements that nothing cites; \
+             {blamed} blamed elsewhere; {} requirements proved, {} cited and not proved",
+            self.rows.len(),
+            self.count(Standing::Killed),
+            self.count(Standing::Survived),
+            self.count(Standing::Uncited),
+            self.proved().len(),
+            self.unproved.len(),
+        )
+    }
+}
+
+impl fmt::Display for FaultRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let standing = match self.standing {
+            Standing::Killed => "killed",
+            Standing::Survived => "SURVIVED",
+            Standing::Uncited => "uncited",
+        };
+        let mut rows = String::new();
+        for id in self.fault.breaks {
+            let mut by = self.kills.iter().filter(|kill| kill.requirement == *id);
+            if let Some(first) = by.next() {
+                let more = match by.count() {
+                    0 => String::new(),
+                    n => format!(" +{n}"),
+                };
+                write!(rows, "  {id} by {}{more}", first.row)?;
+            } else {
+                write!(rows, "  {id} -")?;
+            }
+        }
+        writeln!(f, "{standing:<9} {:<44}{rows}", self.fault.name)?;
+        for blame in &self.blamed {
+            writeln!(f, "{:10}BLAMES {blame}", "")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Blame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids = self.requirements.join(" ");
+        write!(f, "{} {} ({ids}): {}", self.verdict, self.row, self.reason)
+    }
+}
