@@ -1,10 +1,12 @@
 //! Helpers for tests that play scenarios in simulation.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub(crate) mod fake;
+
 use btspec::engine::run::{RunConfig, run_self};
 use btspec::engine::self_mode::{Make, SelfMode, reference};
 use btspec::outcome::{CaseOutcome, RunOutcome, Verdict};
-use btspec::peer::{FaultSet, fault};
+use btspec::peer::{FaultSet, Process, fault};
 use btspec::scenario::ast::{Direction, Role};
 use btspec::scenario::{Choice, Play, expand, parse_text};
 
@@ -70,4 +72,40 @@ pub(crate) fn assert_verdict(outcome: &CaseOutcome, verdict: Verdict) {
         "{}",
         serde_json::to_string_pretty(outcome).unwrap()
     );
+}
+
+/// One case about a seed, without preflight, against a scripted target.
+#[track_caller]
+pub(crate) fn faked(
+    text: &str,
+    opening: Vec<fake::Do>,
+    react: impl FnMut(u32, &btspec::wire::Message, &btspec::torrent::Torrent) -> Vec<fake::Do>
+    + Clone
+    + Send
+    + Sync
+    + 'static,
+) -> CaseOutcome {
+    let make = move |_: Role, torrent: &btspec::torrent::Torrent| -> Box<dyn Process> {
+        let react = react.clone();
+        Box::new(fake::Fake::new(torrent, opening.clone(), Box::new(react)))
+    };
+    one(run_unchecked(text, &make))
+}
+
+/// As [`run_against`], without preflight.
+#[track_caller]
+pub(crate) fn run_unchecked(text: &str, make: &dyn Make) -> RunOutcome {
+    let mut stage = SelfMode::new(make);
+    let config = RunConfig {
+        preflight: false,
+        ..RunConfig::new("self")
+    };
+    run_self(&mut stage, &plays(text), &config, &|_| {})
+}
+
+/// A file with one case about a seed: the case's body, indented by four.
+pub(crate) fn file(body: &str) -> String {
+    format!(
+        "spec: 1\nsuite: t\ntitle: T\ncases:\n  - case: c\n    title: C\n    roles: [seed]\n{body}"
+    )
 }

@@ -47,8 +47,12 @@ pub(super) struct Conn {
     /// First entry of the log that an expectation may look at.
     pub(super) cursor: usize,
     pub(super) closed: Option<Closed>,
-    /// The target has ended its side, whoever was first.
+    /// The target has ended its side, whoever was first, and the log has it.
     pub(super) target_closed: bool,
+    /// The same as soon as it is known: nothing can be sent any more.
+    pub(super) gone: bool,
+    /// Part of what a step had to send could not be sent.
+    pub(super) cut_short: bool,
     /// We have ended ours.
     pub(super) own_closed: bool,
     pub(super) write_failed: bool,
@@ -126,6 +130,8 @@ impl Conn {
             cursor: 0,
             closed: None,
             target_closed: false,
+            gone: false,
+            cut_short: false,
             own_closed: false,
             write_failed: false,
             life: None,
@@ -140,7 +146,7 @@ impl Conn {
 
     /// Bytes can be sent.
     pub(super) fn writable(&self) -> bool {
-        self.phase == Phase::Open && !self.own_closed && !self.target_closed && !self.write_failed
+        self.phase == Phase::Open && !self.own_closed && !self.gone && !self.write_failed
     }
 
     /// Something automatic may be sent: both handshakes are through and our stream stands between

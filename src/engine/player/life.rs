@@ -11,7 +11,7 @@ use super::state::{Stage, State};
 use super::tally::StepRef;
 use super::watch::{Limits, QUIET_OPENING, closed_text, seconds};
 use crate::engine::io::CloseKind;
-use crate::outcome::{Expected, Verdict};
+use crate::outcome::{ClosedBy, Expected, Verdict};
 use crate::scenario::ast::{Case, Citation, Stated, Step};
 use crate::session::{AnswerHow, EventKind};
 use crate::wire::{BlockRef, ExtensionMessage, Message};
@@ -493,7 +493,10 @@ impl Ctx {
                 .conns
                 .iter()
                 .any(|c| c.open() && c.life.is_some_and(|life| life > c.provoked));
-            let closed = state.conns.iter().any(|c| c.target_closed);
+            let closed_by_target = |c: &super::conn::Conn| {
+                c.closed.is_some_and(|closed| closed.by == ClosedBy::Target)
+            };
+            let closed = state.conns.iter().any(closed_by_target);
             (!opened, shown && !closed)
         });
         if never_there || shown {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use super::conn::{Index, cut};
+use super::conn::{Conn, Index, cut};
 use super::env::delay;
 use super::script::{Ctx, Flow, Stop, Weight};
 use super::state::State;
@@ -45,7 +45,7 @@ impl Ctx {
                 conn.in_burst = true;
                 conn.cursor = conn.cursor.max(received);
             }
-            (conn.target_closed || conn.write_failed, conn.own_closed)
+            (conn.gone || conn.write_failed, conn.own_closed)
         });
         if own {
             return Err(Stop::Error(format!(
@@ -99,6 +99,18 @@ impl Ctx {
         for (place, segment) in segments.into_iter().enumerate() {
             if place > 0 {
                 self.sleep(Some(conn), gap).await?;
+            }
+            if !self.with(|s| s.conns.get(conn).is_some_and(Conn::writable)) {
+                self.with(|state| {
+                    // The steps to come see a close before the last byte.
+                    if let Some(conn) = state.conns.get_mut(conn) {
+                        conn.cut_short = true;
+                        if let Some(closed) = &mut conn.closed {
+                            closed.complete = false;
+                        }
+                    }
+                });
+                return Ok(());
             }
             self.with(|state| write(state, conn, &segment, vec![segment.clone()], opaque));
         }

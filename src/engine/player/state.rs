@@ -64,7 +64,7 @@ pub(super) struct State {
     pub(super) slowest: Calibration,
     /// What came without being an answer: bytes, messages.
     unasked: (u64, u64),
-    /// Bytes sent in all.
+    /// Bytes that steps have sent.
     pub(super) sent: u64,
     pub(super) verbs: BTreeMap<u32, VerbResult>,
     next_verb: u32,
@@ -370,8 +370,8 @@ impl State {
             conn.provoked = latest;
             conn.provocation = conn.given;
             conn.provocation_at = None;
+            self.sent += len;
         }
-        self.sent += len;
         self.actions.push_back(Action::Write {
             conn: conn.id,
             segments,
@@ -499,10 +499,9 @@ impl State {
     fn ended(&mut self, id: ConnId, how: CloseHow) {
         let now = self.now;
         let Some(conn) = self.by_id(id) else { return };
-        if conn.target_closed {
+        if std::mem::replace(&mut conn.gone, true) {
             return;
         }
-        conn.target_closed = true;
         conn.received.finish(how, now);
         let mut found = Vec::new();
         while let Some(observation) = conn.received.poll() {
@@ -516,6 +515,7 @@ impl State {
         let Some(conn) = self.conns.get_mut(index) else {
             return;
         };
+        conn.target_closed = true;
         if conn.closed.is_some() {
             return;
         }
@@ -528,7 +528,7 @@ impl State {
             },
             at: now,
             after_sent: conn.written,
-            complete: conn.written >= conn.provocation,
+            complete: conn.written >= conn.provocation && !conn.cut_short,
         });
     }
 

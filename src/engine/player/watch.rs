@@ -168,11 +168,15 @@ impl<'a> Watch<'a> {
                 What::Closed(kind) => close_fits(*kind, how),
                 _ => false,
             };
-            if fits && !early {
+            let conn = state.conns.get(self.conn);
+            let whole = conn.is_none_or(|c| c.closed.is_none_or(|closed| closed.complete));
+            if fits && whole && !early {
                 return Ok(Some(found(index, seen, Captures::default())));
             }
-            self.dead = Some(if fits {
+            self.dead = Some(if fits && whole {
                 "the target closed too early".to_owned()
+            } else if fits {
+                "the target closed before everything was sent".to_owned()
             } else {
                 closed_text(state, self.conn)
             });

@@ -207,10 +207,19 @@ impl World {
             self.take_actions(tester);
         }
         self.send_all(tester);
+        if self.unsent() {
+            return Some(self.now);
+        }
         let deadlines = (0..self.slots.len()).filter_map(|index| self.deadline(index));
         let own = tester.poll_deadline();
         let next = deadlines.chain(self.net.next_at()).chain(own).min();
         next.map(|at| at.max(self.now))
+    }
+
+    /// Whether what was sent has led to more to be sent.
+    fn unsent(&self) -> bool {
+        let actions = self.tester.as_ref().map(|t| !t.actions.is_empty());
+        !self.outbox.is_empty() || actions.unwrap_or(false)
     }
 
     fn deadline(&self, index: usize) -> Option<Duration> {
