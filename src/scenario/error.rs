@@ -212,10 +212,10 @@ mod tests {
 
     fn span() -> Span {
         Span {
-            file: Arc::new(SourceFile {
-                name: "scenarios/a.yaml".into(),
-                text: "spec: 1\n      - expect: {reject: {index: 0}}\n".into(),
-            }),
+            file: Arc::new(SourceFile::new(
+                "scenarios/a.yaml",
+                "spec: 1\n      - expect: {reject: {index: 0}}\n",
+            )),
             line: 2,
             col: 18,
             len: 6,

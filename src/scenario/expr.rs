@@ -412,10 +412,7 @@ mod tests {
 
     fn compile(text: &str) -> Result<Expr, ScenarioError> {
         let span = Span {
-            file: Arc::new(SourceFile {
-                name: "x.yaml".into(),
-                text: text.into(),
-            }),
+            file: Arc::new(SourceFile::new("x.yaml", text)),
             line: 1,
             col: 1,
             len: 1,

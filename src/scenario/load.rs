@@ -42,10 +42,7 @@ pub fn embedded() -> Result<Vec<Suite>, Vec<ScenarioError>> {
         .iter()
         .filter(|(name, _)| !name.ends_with(SHARED))
         .map(|(name, text)| Input {
-            file: Arc::new(SourceFile {
-                name: (*name).to_owned(),
-                text: (*text).to_owned(),
-            }),
+            file: Arc::new(SourceFile::new(*name, *text)),
             folder: None,
             shared: shared.clone(),
         })
@@ -57,10 +54,7 @@ pub fn embedded() -> Result<Vec<Suite>, Vec<ScenarioError>> {
 /// Reads one suite from text: for generated scenarios and tests. `name` stands in messages.
 pub fn parse_text(name: &str, text: &str) -> Result<Suite, Vec<ScenarioError>> {
     parse::suite(&Input {
-        file: Arc::new(SourceFile {
-            name: name.to_owned(),
-            text: text.to_owned(),
-        }),
+        file: Arc::new(SourceFile::new(name, text)),
         folder: None,
         shared: embedded_blocks(),
     })
@@ -97,10 +91,7 @@ fn suites(
 
 fn embedded_blocks() -> Option<Arc<SourceFile>> {
     let (name, text) = FILES.iter().find(|(name, _)| name.ends_with(SHARED))?;
-    Some(Arc::new(SourceFile {
-        name: (*name).to_owned(),
-        text: (*text).to_owned(),
-    }))
+    Some(Arc::new(SourceFile::new(*name, *text)))
 }
 
 /// The files that a path names.
@@ -178,8 +169,5 @@ fn source(path: &Path) -> Result<SourceFile, ScenarioError> {
             error.utf8_error().valid_up_to()
         ))
     })?;
-    Ok(SourceFile {
-        name: path.display().to_string(),
-        text,
-    })
+    Ok(SourceFile::new(path.display().to_string(), text))
 }

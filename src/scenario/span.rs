@@ -10,6 +10,32 @@ pub struct SourceFile {
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// Byte offsets at which lines begin.
+    lines: Vec<usize>,
+}
+
+impl SourceFile {
+    /// A file of this name and text.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        let text = text.into();
+        let after_ends = text.match_indices('\n').map(|(at, _)| at.saturating_add(1));
+        let lines = std::iter::once(0).chain(after_ends).collect();
+        Self {
+            name: name.into(),
+            text,
+            lines,
+        }
+    }
+
+    /// A line, from 1, without its end; empty beyond the last.
+    pub fn line(&self, number: u32) -> &str {
+        let index = usize::try_from(number)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(1);
+        let start = self.lines.get(index).copied().unwrap_or(self.text.len());
+        let rest = self.text.get(start..).unwrap_or("");
+        rest.lines().next().unwrap_or("")
+    }
 }
 
 impl fmt::Debug for SourceFile {
@@ -34,8 +60,7 @@ pub struct Span {
 impl Span {
     /// The whole line, without its end.
     pub fn source_line(&self) -> &str {
-        let index = usize::try_from(self.line).unwrap_or(1).saturating_sub(1);
-        self.file.text.lines().nth(index).unwrap_or("")
+        self.file.line(self.line)
     }
 }
 

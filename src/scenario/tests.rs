@@ -664,3 +664,23 @@ fn essence(suite: &Suite) -> String {
     });
     parts.collect()
 }
+
+/// An author finds every name of the format in its description.
+#[test]
+fn every_name_is_described() {
+    let docs = include_str!("../../docs/scenarios.md");
+    let actions = parse::ACTIONS.into_iter().chain(parse::MODIFIERS);
+    for name in actions.chain(parse::CONNECT).chain(parse::STATES) {
+        assert!(docs.contains(&format!("`{name}")), "{name}");
+    }
+    for (name, _) in parse::GLOBALS {
+        let (group, own) = name.rsplit_once('.').unwrap_or(("", name));
+        let described = docs.contains(&format!("`${name}`"))
+            || docs.contains(&format!("`.{own}`"))
+            || group == "peer.ext";
+        assert!(described, "{name}");
+    }
+    for name in parse::CASE.into_iter().chain(parse::FILE) {
+        assert!(docs.contains(&format!("`{name}`")), "{name}");
+    }
+}

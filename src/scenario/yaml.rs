@@ -336,10 +336,7 @@ mod tests {
     use super::*;
 
     fn file(text: &str) -> Arc<SourceFile> {
-        Arc::new(SourceFile {
-            name: "a.yaml".into(),
-            text: text.into(),
-        })
+        Arc::new(SourceFile::new("a.yaml", text))
     }
 
     fn message(text: &str) -> String {

@@ -18,10 +18,7 @@ const KEYS: &[&str] = &[
 impl Expectations {
     /// Reads `text`, the contents of `file`. The first thing wrong is the error.
     pub fn load(file: &str, text: &str) -> Result<Self, ScenarioError> {
-        let source = Arc::new(SourceFile {
-            name: file.to_owned(),
-            text: text.to_owned(),
-        });
+        let source = Arc::new(SourceFile::new(file, text));
         // A file whose last entry was commented out holds nothing, and is fine.
         let blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
         let entries = if text.lines().all(blank) {

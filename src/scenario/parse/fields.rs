@@ -32,7 +32,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// The value of a key; an explicit nothing counts as not given.
+    /// The value of a key.
     pub(super) fn get(&self, name: &str) -> Option<&'a Node> {
         self.entries
             .iter()
