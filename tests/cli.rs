@@ -2,80 +2,12 @@
 //! flag changes.
 
 use std::ffi::OsStr;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::io::Read;
+use std::process::Stdio;
 
-/// The binary, without settings of the person who runs the tests.
-fn btspec() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_btspec"));
-    for (name, _) in std::env::vars() {
-        if name.starts_with("BTSPEC_") {
-            command.env_remove(name);
-        }
-    }
-    command.env_remove("NO_COLOR");
-    command.current_dir(env!("CARGO_MANIFEST_DIR"));
-    command
-}
+mod command;
 
-/// What a process left behind.
-#[derive(Debug)]
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Ran {
-    /// The exit code and something that standard error says.
-    #[track_caller]
-    fn stops(&self, code: i32, words: &[&str]) {
-        assert_eq!(self.code, code, "{self:#?}");
-        for word in words {
-            assert!(self.err.contains(word), "no `{word}` in {self:#?}");
-        }
-        assert!(!self.err.contains("panicked"), "{self:#?}");
-    }
-}
-
-fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
-    output(btspec().args(args).stdin(Stdio::null()))
-}
-
-fn output(command: &mut Command) -> Ran {
-    let output = command.output().unwrap();
-    Ran {
-        code: output.status.code().unwrap(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-fn with_input(args: &[&str], input: &[u8]) -> Ran {
-    let mut child = btspec()
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    let output = child.wait_with_output().unwrap();
-    Ran {
-        code: output.status.code().unwrap(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-/// An empty folder of this test, below cargo's own folder for such things.
-fn folder(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = std::fs::remove_dir_all(&path);
-    std::fs::create_dir_all(&path).unwrap();
-    path
-}
+use command::{Running, btspec, folder, output, run, with_input};
 
 #[test]
 fn help_is_a_result_and_names_every_exit_code() {
@@ -231,36 +163,6 @@ fn a_closed_pipe_is_no_error() {
             .unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(0), "{err}");
         assert_eq!(err, "");
-    }
-}
-
-/// A process that is ended with the test.
-struct Running(std::process::Child);
-
-impl Running {
-    /// Starts `btspec serve` on a free port and returns where it listens.
-    fn serve(args: &[&str]) -> (Self, String) {
-        let mut child = btspec()
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut bytes = child.stdout.as_mut().unwrap().bytes();
-        while !line.ends_with('\n') {
-            line.push(bytes.next().unwrap().unwrap().into());
-        }
-        let addr = line.split_whitespace().nth(2).unwrap().to_owned();
-        (Self(child), addr)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

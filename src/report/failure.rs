@@ -235,16 +235,21 @@ fn last_messages(
     wire_log::write(shown, paint, "  ", out)
 }
 
-/// The entries that led to the finding: those up to its time, at most [`LAST_MESSAGES`] of them,
-/// counting a run of one kind once.
+/// The entries that led to the finding: those up to its time and to the end of the steps, at most
+/// [`LAST_MESSAGES`] of them, counting a run of one kind once.
 fn tail<'a>(all: &'a [TranscriptEntry], finding: Option<&Finding>) -> &'a [TranscriptEntry] {
-    let end = finding.map_or(all.len(), |finding| {
+    let stopped = all
+        .iter()
+        .position(|entry| entry.dir == EntryDir::Event && entry.kind == "stopped")
+        .map_or(all.len(), |last| last + 1);
+    let led = finding.map_or(all.len(), |finding| {
         let led = all
             .iter()
             .rposition(|entry| entry.at_ms <= finding.at_ms)
             .map_or(0, |last| last + 1);
         if led == 0 { all.len() } else { led }
     });
+    let end = stopped.min(led);
     let upto = all.get(..end).unwrap_or(all);
     let mut runs = 0;
     let mut start = upto.len();
@@ -335,15 +340,17 @@ fn onward(
 fn repeat_command(case: &CaseOutcome, run: &RunOutcome, context: &Context) -> String {
     let mut words = vec!["btspec".to_owned()];
     words.extend(context.repeat.iter().cloned());
-    // A rule row has no play of its own: repeat the case in which it was broken first.
-    let id = case
+    // A rule row has no play of its own: repeat the case in which it was broken first as well.
+    let seen_in = case
         .findings
         .first()
         .filter(|_| case.is_rule())
-        .and_then(|finding| finding.seen_in.as_deref())
-        .unwrap_or(&case.id);
+        .and_then(|finding| finding.seen_in.as_deref());
     words.push("--filter".to_owned());
-    words.push(format!("id({id})"));
+    words.push(match seen_in {
+        Some(seen_in) => format!("id({seen_in}) | id({})", case.id),
+        None => format!("id({})", case.id),
+    });
     words.push("--seed".to_owned());
     words.push(run.seed.to_string());
     words
