@@ -238,27 +238,28 @@ fn time_scale_stretches_deadlines() {
     run(["run", "--time-scale", "0.5"]).stops(2, &["never shortened"]);
 }
 
+/// A must that a fault breaks at once, without a deadline: for targets on sockets.
+const AT_ONCE: &str = "id(fast_ext/bitfield-instead*:seed)";
+const BREAKS_AT_ONCE: &str = "closes-on-bitfield-with-fast";
+
 #[test]
 fn max_fail_ends_the_run() {
-    let (_seed, addr) = Running::serve(&["--role", "seed", "--fault", BREAKS_MUST]);
-    let filter = "id(fast_ext/seed-has-all:seed) | id(handshake/seed-has-all:seed) | id(fast_ext/offers-allowed-fast:seed)";
+    let (_seed, addr) = Running::serve(&["--role", "seed", "--fault", BREAKS_AT_ONCE]);
+    let filter = format!("{AT_ONCE} | {SHOULD}");
     let args = [
-        "--target",
-        &addr,
-        "--role",
-        "seed",
-        "--no-preflight",
-        "--filter",
-        filter,
+        "--target", &addr, "--role", "seed", "--jobs", "1", "--filter", &filter,
     ];
     let (_, all) = json(&args);
     let (_, some) = json(&[&args[..], &["--max-fail", "1"]].concat());
-    assert_eq!(all["summary"]["skip"], 0, "{:?}", ids(&all));
-    assert!(
-        some["summary"]["skip"].as_u64().unwrap() > 0,
-        "{:?}",
-        ids(&some)
-    );
+    let played = |report: &Value| report["summary"]["fail"].as_u64().unwrap();
+    assert!(played(&all) >= 1, "{:?}", all["summary"]);
+    let enough = "not played: enough fails before";
+    let stopped = |report: &Value| {
+        let cases = report["cases"].as_array().unwrap();
+        cases.iter().filter(|case| case["reason"] == enough).count()
+    };
+    assert_eq!(stopped(&all), 0, "{}", all["summary"]);
+    assert!(stopped(&some) > 0, "{}", some["summary"]);
 }
 
 #[test]
@@ -425,7 +426,7 @@ fn torrent_and_data_replace_the_fixture() {
     let own = hash(&["--filter", MUST, "--torrent", &torrent, "--data", &data]);
     assert_ne!(usual, own);
     let wrong = text(&dir.join("main.torrent"));
-    run(["run", "--torrent", &wrong, "--data", &data]).stops(2, &["main"]);
+    run(["run", "--torrent", &wrong, "--data", &data]).stops(2, &["does not fit"]);
     run(["run", "--torrent", &wrong, "--data", "no/such"]).stops(2, &["no/such"]);
     run(["run", "--torrent", "no/such.torrent"]).stops(2, &["no/such.torrent"]);
     run(["run", "--data", &data]).stops(2, &["--torrent"]);
@@ -555,18 +556,17 @@ fn a_closed_port_is_3() {
 
 #[test]
 fn no_preflight_plays_on() {
-    let (_seed, addr) = Running::serve(&["--role", "seed", "--fault", BREAKS_MUST]);
-    let (code, report) = json(&[
-        "--target",
-        &addr,
-        "--role",
-        "seed",
-        "--no-preflight",
-        "--filter",
-        MUST,
-    ]);
-    assert_eq!(code, 1);
-    assert_eq!(verdict(&report, "fast_ext/seed-has-all:seed"), "fail");
+    let port = closed_port();
+    let args = ["--target", &port, "--role", "seed", "--filter", MUST];
+    let (_, with) = json(&args);
+    let (_, without) = json(&[&args[..], &["--no-preflight"]].concat());
+    let reason = |report: &Value| report["cases"][0]["reason"].as_str().unwrap().to_owned();
+    assert!(reason(&with).contains("never served"), "{}", reason(&with));
+    assert!(
+        !reason(&without).contains("never served"),
+        "{}",
+        reason(&without)
+    );
 }
 
 #[cfg(unix)]
@@ -578,7 +578,7 @@ fn exec_starts_the_target_and_ends_it() {
     );
     for (role, filter) in [
         ("seed", MUST),
-        ("leech", "id(fast_ext/leech-has-none:leech)"),
+        ("leech", "id(fast_ext/leech-rejects-what-it-lacks:leech)"),
     ] {
         let (code, report) = json(&["--exec", &command, "--role", role, "--filter", filter]);
         assert_eq!(code, 0, "{report}");
@@ -628,13 +628,13 @@ fn what_cannot_be_read_is_usage_with_a_place() {
     for (name, text_of_it, line, words) in [
         (
             "wrong-key.yaml",
-            good.replace("title: T", "titel: T"),
+            step("choke").replace("title: T", "titel: T"),
             3,
             "did you mean `title`?",
         ),
         (
             "wrong-type.yaml",
-            good.replace("roles: [seed]", "roles: 7"),
+            step("choke").replace("roles: [seed]", "roles: 7"),
             8,
             "",
         ),

@@ -120,7 +120,7 @@ pub(crate) struct ServeArgs {
     /// Torrent; the fixture `main` without
     #[arg(long, value_name = "FILE", env = "BTSPEC_TORRENT")]
     pub(crate) torrent: Option<PathBuf>,
-    /// Folder or file with the torrent's data
+    /// Folder or file with the torrent's data, for a seed
     #[arg(long, value_name = "PATH", env = "BTSPEC_DATA", requires = "torrent")]
     pub(crate) data: Option<PathBuf>,
     /// A defect to switch on; may be repeated
@@ -141,7 +141,7 @@ pub(crate) struct ServeArgs {
 }
 
 /// What a peer has.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum PlayedRole {
     /// Everything
     Seed,

@@ -7,12 +7,17 @@ use btspec::outcome::Exit;
 use btspec::peer::{Input, Peer, PeerConfig, PeerEvent};
 use btspec::target::Server;
 
-use super::args::ServeArgs;
+use super::args::{PlayedRole, ServeArgs};
 use super::stop::Stop;
 use super::{content, fault, out};
 
 pub(super) fn run(args: &ServeArgs) -> Result<Exit, Stop> {
-    let torrent = content::torrent(args.torrent.as_deref(), args.data.as_deref())?;
+    // A leech begins with nothing, whatever lies in its folder.
+    let data = args
+        .data
+        .as_deref()
+        .filter(|_| args.role == PlayedRole::Seed);
+    let torrent = content::torrent(args.torrent.as_deref(), data)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -92,12 +92,18 @@ impl CaseOutcome {
         self.suite == RULE_SUITE
     }
 
-    /// The finding that decided the verdict: the first with it, else the first of all.
+    /// The finding that decided the verdict: a missed step before a broken rule, either before
+    /// what weighs less.
     pub fn decisive(&self) -> Option<&Finding> {
-        self.findings
-            .iter()
-            .find(|finding| finding.verdict == self.verdict)
-            .or_else(|| self.findings.first())
+        let decided = |finding: &&Finding| finding.verdict == self.verdict;
+        let mut deciding = self.findings.iter().filter(decided);
+        let first = deciding.next().or(self.findings.first())?;
+        Some(match first.step {
+            Some(_) => first,
+            None => deciding
+                .find(|finding| finding.step.is_some())
+                .unwrap_or(first),
+        })
     }
 
     /// The verdict as expectations see it.

@@ -48,6 +48,8 @@ impl StepRef {
 /// What a case has come to so far.
 #[derive(Debug)]
 pub(super) struct Tally {
+    /// The case itself: where a broken rule is placed.
+    case: StepRef,
     cites: Vec<String>,
     pub(super) findings: Vec<Finding>,
     verdict: Verdict,
@@ -57,6 +59,7 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn new(case: &Case) -> Self {
         Self {
+            case: StepRef::of_case(case),
             cites: case.cites.iter().map(|cite| cite.id.clone()).collect(),
             findings: Vec::new(),
             verdict: Verdict::Pass,
@@ -139,6 +142,8 @@ impl Tally {
         let level = level_of(violation.requirement);
         let verdict = level.map_or(Verdict::Fail, Verdict::ceiling);
         let mut finding = Finding::new(verdict, violation.detail.clone(), violation.at);
+        place(&mut finding, &self.case);
+        finding.step = None;
         finding.rule = Some(violation.rule.to_owned());
         finding.conn = Some(violation.conn.0);
         cite(&mut finding, violation.requirement);
