@@ -1306,3 +1306,126 @@ fn one_send_is_one_write_and_fragments_are_segments() {
     assert_eq!(sent(&slow, "interested"), [1000]);
     assert_eq!(sent(&slow, "not_interested"), [3000]);
 }
+
+// Ruling 23, and what a run does about a target that is lost.
+
+mod lanes {
+    use btspec::engine::run::{RunConfig, run_live};
+    use btspec::engine::self_mode::{Make, reference};
+    use btspec::engine::shared::SharedTarget;
+    use btspec::engine::sim::WorldConfig;
+    use btspec::outcome::{RunEvent, RunOutcome, Verdict};
+    use btspec::peer::Process;
+    use btspec::scenario::ast::Role;
+    use btspec::torrent::{Torrent, fixture};
+    use btspec::wire::Message;
+
+    use super::support::fake::{Do, Fake, seed_opening, serve};
+    use super::support::plays;
+
+    const THREE: &str = "
+spec: 1
+suite: t
+title: T
+defaults:
+  roles: [seed]
+  given: [{connect: {}}, {alive: {}}]
+cases:
+  - case: alone
+    title: A
+    cites: [B3-HS-03]
+    lane: alone
+    steps: [{send: choke}, {survives: {stay: pass, close: pass}}]
+  - case: serial
+    title: S
+    cites: [B3-HS-03]
+    steps: [{alive: {}}]
+  - case: shared
+    title: W
+    cites: [B3-HS-03]
+    lane: shared
+    steps: [{wait: {for: 20s, because: it only waits}}]
+";
+
+    fn run(make: &dyn Make, preflight: bool) -> (RunOutcome, Vec<String>) {
+        let torrent = fixture::main().torrent;
+        let world = WorldConfig::default();
+        let mut stage = SharedTarget::new(make, Role::Seed, torrent.clone(), world);
+        let config = RunConfig {
+            preflight,
+            ..RunConfig::new("shared")
+        };
+        let mut order = Vec::new();
+        let outcome =
+            run_live(
+                &mut stage,
+                &torrent,
+                &plays(THREE),
+                &config,
+                &mut |event| match event {
+                    RunEvent::CaseFinished(case) => order.push(case.case.clone()),
+                    RunEvent::Restarted { .. } => order.push("restarted".to_owned()),
+                    RunEvent::Lost { .. } => order.push("lost".to_owned()),
+                    _ => {}
+                },
+            );
+        (outcome, order)
+    }
+
+    #[test]
+    fn waiting_cases_come_first_and_those_that_want_to_be_alone_last() {
+        let (outcome, order) = run(&reference(|c| c), true);
+        assert_eq!(order, ["t/shared", "t/serial", "t/alone"]);
+        let rows: Vec<&str> = outcome
+            .cases
+            .iter()
+            .take(3)
+            .map(|c| c.case.as_str())
+            .collect();
+        assert_eq!(rows, ["t/alone", "t/serial", "t/shared"], "as in the file");
+        assert_eq!(outcome.exit, 0);
+    }
+
+    /// A target that serves so many connections and then dies.
+    fn mortal(lives: u32) -> impl Fn(Role, &Torrent) -> Box<dyn Process> + Sync {
+        move |_, torrent| {
+            let react = move |n: u32, m: &Message, t: &Torrent| {
+                if n > lives {
+                    vec![Do::Exit]
+                } else {
+                    serve(m, t)
+                }
+            };
+            Box::new(Fake::new(torrent, seed_opening(), Box::new(react)))
+        }
+    }
+
+    #[test]
+    fn target_that_dies_is_a_fail_and_is_started_again() {
+        let (outcome, order) = run(&mortal(2), true);
+        assert_eq!(
+            order,
+            ["t/shared", "t/serial", "restarted", "t/alone"],
+            "{:?}",
+            outcome.lost
+        );
+        assert_eq!(outcome.cases[1].verdict, Verdict::Fail);
+        assert_eq!(outcome.cases[0].verdict, Verdict::Pass);
+        assert_eq!(outcome.exit, 1);
+    }
+
+    #[test]
+    fn target_that_never_serves_ends_the_run() {
+        let mute = |_: Role, torrent: &Torrent| -> Box<dyn Process> {
+            Box::new(Fake::new(torrent, vec![], Box::new(|_, _, _| vec![])))
+        };
+        let (outcome, order) = run(&mute, true);
+        assert_eq!(order, ["lost"]);
+        assert_eq!(outcome.exit, 3);
+        let cases = outcome.cases.iter().filter(|c| !c.is_rule());
+        for case in cases {
+            assert_eq!(case.verdict, Verdict::Inconclusive);
+            assert!(case.reason.as_deref().unwrap().contains("never served"));
+        }
+    }
+}

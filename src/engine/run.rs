@@ -180,9 +180,7 @@ impl Live<'_> {
         let mut refused = 0;
         loop {
             let mut player = self.player(&play);
-            if let Err(reason) = self.stage.play(&mut player) {
-                return Err(reason);
-            }
+            self.stage.play(&mut player)?;
             let played = player.outcome();
             self.calibration = self.calibration.merge(played.slowest);
             let outcome = played.outcome;
@@ -199,9 +197,7 @@ impl Live<'_> {
                 return Err(reason);
             }
             // A tester that only waits lets time pass on the stage's own clock.
-            if let Err(reason) = self.stage.play(&mut Pause::new(RETRY)) {
-                return Err(reason);
-            }
+            self.stage.play(&mut Pause::new(RETRY))?;
         }
     }
 

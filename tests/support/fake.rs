@@ -23,7 +23,7 @@ pub(crate) enum Do {
     Exit,
     /// Refuses connections from now on.
     Refuse,
-    Later(Duration, Box<Do>),
+    Later(Duration, Box<Self>),
 }
 
 /// Reacts to a message on the `n`th connection, from 1.
@@ -39,6 +39,7 @@ pub(crate) struct Fake {
     /// Connects to whoever we are told, and says these bytes first.
     pub(crate) dial_opening: Vec<Bytes>,
     dialled: u32,
+    opened: u32,
     now: Duration,
 }
 
@@ -102,6 +103,7 @@ impl Fake {
             out: VecDeque::new(),
             dial_opening: Vec::new(),
             dialled: 0,
+            opened: 0,
             now: Duration::ZERO,
         }
     }
@@ -116,7 +118,8 @@ impl Fake {
     }
 
     fn open(&mut self, conn: u32) {
-        let number = self.conns.len() as u32 + 1;
+        self.opened += 1;
+        let number = self.opened;
         self.conns.insert(
             conn,
             Conn {

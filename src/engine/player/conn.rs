@@ -16,6 +16,11 @@ use crate::wire::Message;
 /// Index into the player's list of connections; the tester's number is one more.
 pub(super) type Index = usize;
 
+/// The tester's number of a connection.
+pub(super) fn id_of(index: Index) -> ConnId {
+    ConnId(u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1))
+}
+
 /// A connection of the case, from the moment it was asked for.
 pub(super) struct Conn {
     pub(super) id: ConnId,

@@ -26,7 +26,7 @@ impl Ctx {
     pub(super) async fn connect(&self, step: &Step, connect: &Connect) -> Flow {
         let first = self.with(|state| {
             let too_many = state.conns.len() >= limits::CONNECTIONS;
-            (!too_many).then(|| state.conns.is_empty())
+            (!too_many).then_some(state.conns.is_empty())
         });
         let Some(first) = first else {
             let bound = limits::CONNECTIONS;
@@ -374,16 +374,15 @@ fn failure(conn: Option<&Conn>, span: Duration) -> String {
 /// Our peer id on a connection: new for each, the same in each run of one seed.
 pub(super) fn peer_id_for(state: &State, conn: Index) -> PeerId {
     let mut word = state.settings.seed ^ 0x62_74_73_70_65_63;
-    for byte in state.play.id.0.bytes().chain([conn as u8]) {
+    for byte in state.play.id.0.bytes() {
         word = mix(word ^ u64::from(byte));
     }
+    word = mix(word ^ conn as u64);
     let mut id = *b"-BS0010-000000000000";
     for slot in id.iter_mut().skip(8) {
         word = mix(word);
-        *slot = ALPHABET
-            .get((word % ALPHABET.len() as u64) as usize)
-            .copied()
-            .unwrap_or(b'0');
+        let letter = usize::try_from(word % ALPHABET.len() as u64).unwrap_or(0);
+        *slot = ALPHABET.get(letter).copied().unwrap_or(b'0');
     }
     PeerId(id)
 }

@@ -119,10 +119,10 @@ pub(super) fn end(state: &mut State, label: &str) {
 impl Monitor {
     /// What was expected instead, if `seen` is forbidden.
     fn broken_by(&self, state: &State, seen: &Seen) -> Result<Option<Expected>, ScenarioError> {
-        if let Some(silence) = &self.silence {
-            if silence.conn != seen.conn || silence.excuses(state, seen) {
-                return Ok(None);
-            }
+        if let Some(silence) = &self.silence
+            && (silence.conn != seen.conn || silence.excuses(state, seen))
+        {
+            return Ok(None);
         }
         if let Some(peer) = &self.peer
             && state.conns.get(seen.conn).is_none_or(|c| c.peer != *peer)

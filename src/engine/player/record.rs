@@ -44,7 +44,7 @@ impl Record {
     /// Notes something that is no message.
     pub(super) fn event(
         &mut self,
-        recorder: &mut Recorder,
+        recorder: &Recorder,
         at: Duration,
         conn: Option<ConnId>,
         kind: &str,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::conn::Index;
+use super::conn::{Index, id_of};
 use super::env::{PlayEnv, delay};
 use super::monitor;
 use super::state::{Interrupt, Stage, State};
@@ -196,7 +196,7 @@ impl Ctx {
     }
 
     pub(super) fn id(&self, conn: Index) -> ConnId {
-        ConnId(conn as u32 + 1)
+        id_of(conn)
     }
 
     /// The time that a step has: its own, or `usual`, scaled.

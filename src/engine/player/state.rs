@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::conn::{Closed, Conn, Index, Phase};
+use super::conn::{Closed, Conn, Index, Phase, id_of};
 use super::monitor::{Background, Monitor};
 use super::record::Record;
 use super::seen::Seen;
@@ -171,7 +171,7 @@ impl State {
                     known.last_given_at = now;
                 }
                 self.record
-                    .event(&mut self.recorder, now, Some(conn), "connected", None);
+                    .event(&self.recorder, now, Some(conn), "connected", None);
             }
             Input::ConnectFailed { conn, why } => {
                 let note = describe_failure(&why);
@@ -180,7 +180,7 @@ impl State {
                 }
                 let now = self.now;
                 self.record
-                    .event(&mut self.recorder, now, Some(conn), "refused", Some(note));
+                    .event(&self.recorder, now, Some(conn), "refused", Some(note));
             }
             Input::Bytes { conn, bytes } => self.arrived(conn, &bytes),
             Input::Written { conn, upto } => {
@@ -311,7 +311,7 @@ impl State {
         action: impl FnOnce(ConnId) -> Action,
     ) -> Index {
         let index = self.conns.len();
-        let id = ConnId(index as u32 + 1);
+        let id = id_of(index);
         let mut conn = Conn::new(id, peer, &self.torrent, initiator, self.now);
         conn.cursor = self.received();
         self.conns.push(conn);
@@ -469,7 +469,7 @@ impl State {
     /// Notes something in the transcript.
     pub(super) fn event(&mut self, conn: Option<ConnId>, kind: &str, note: Option<String>) {
         let now = self.now;
-        self.record.event(&mut self.recorder, now, conn, kind, note);
+        self.record.event(&self.recorder, now, conn, kind, note);
     }
 
     fn arrived(&mut self, id: ConnId, bytes: &Bytes) {

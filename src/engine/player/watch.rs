@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::conn::Index;
 use super::env::{PlayEnv, delay};
 use super::monitor::{forbidden, is_grant};
-use super::script::{Ctx, DEFAULT_PEER, Flow, Stop};
+use super::script::{Ctx, Flow, Stop};
 use super::seen::Seen;
 use super::state::State;
 use crate::outcome::{ClosedBy, Expected};
@@ -350,7 +350,7 @@ fn all_hold(conditions: &Conditions, state: &State, conn: Index) -> Result<bool,
     };
     for condition in &conditions.all {
         let holds = match condition {
-            Condition::Unchoked(wanted) => !session.target_choking() == wanted.eval_bool(&env)?,
+            Condition::Unchoked(wanted) => session.target_choking() != wanted.eval_bool(&env)?,
             Condition::Interested(wanted) => {
                 session.target_interested() == wanted.eval_bool(&env)?
             }

@@ -81,6 +81,8 @@ struct TesterHost {
     named: Vec<(String, IpAddr)>,
     told_died: bool,
     actions: Vec<Action>,
+    /// When its play began: its own time zero.
+    began: Duration,
 }
 
 struct TesterConn {
@@ -171,9 +173,13 @@ impl World {
             exit: None,
             verb: None,
         });
-        self.tester = Some(TesterHost::new(id, target));
-        tester.handle(Input::Timeout, self.now);
-        self.take_actions(tester);
+        let mut host = TesterHost::new(id, target, self.now);
+        if let Some(before) = self.tester.take() {
+            // Another play against the same target goes on with other addresses.
+            host.next_source = before.next_source;
+        }
+        self.tester = Some(host);
+        self.tell(tester, Input::Timeout);
         let mut here = 0_u32;
         while !tester.done() {
             let Some(at) = self.step(tester) else {
@@ -188,7 +194,29 @@ impl World {
             }
             self.now = self.now.max(at);
         }
+        self.drop_all();
         Ok(())
+    }
+
+    /// State of a process.
+    pub fn health_of(&self, host: HostId) -> Health {
+        let Some(slot) = self.slots.get(host.0) else {
+            return Health::default();
+        };
+        Health {
+            alive: Some(slot.exit.is_none()),
+            exit: slot.exit,
+            memory: slot.process.as_ref().map(|p| p.health().resident),
+            files: None,
+        }
+    }
+
+    /// The tester has ended: what it left open is closed.
+    fn drop_all(&mut self) {
+        let Some(host) = &self.tester else { return };
+        for conn in host.conns.iter().filter(|conn| !conn.dropped) {
+            self.net.close(host.id, conn.net, self.now);
+        }
     }
 
     /// Does everything that is due now: deliveries, deadlines, sends. Gives the next time at which
@@ -202,16 +230,18 @@ impl World {
                 self.give(HostId(index), ProcessInput::Timeout);
             }
         }
-        if tester.poll_deadline().is_some_and(|at| at <= self.now) {
-            tester.handle(Input::Timeout, self.now);
-            self.take_actions(tester);
+        if self
+            .tester_deadline(tester)
+            .is_some_and(|at| at <= self.now)
+        {
+            self.tell(tester, Input::Timeout);
         }
         self.send_all(tester);
         if self.unsent() {
             return Some(self.now);
         }
         let deadlines = (0..self.slots.len()).filter_map(|index| self.deadline(index));
-        let own = tester.poll_deadline();
+        let own = self.tester_deadline(tester);
         let next = deadlines.chain(self.net.next_at()).chain(own).min();
         next.map(|at| at.max(self.now))
     }
@@ -290,14 +320,9 @@ impl World {
             self.carry_out(host, output);
         }
         if let Some(exit) = self.died() {
-            tester.handle(
-                Input::Died {
-                    code: Some(exit),
-                    note: String::new(),
-                },
-                self.now,
-            );
-            self.take_actions(tester);
+            let note = String::new();
+            let code = Some(exit);
+            self.tell(tester, Input::Died { code, note });
         }
         let actions = match self.tester.as_mut() {
             Some(host) => std::mem::take(&mut host.actions),
@@ -327,7 +352,7 @@ impl World {
                     return;
                 };
                 slot.dialled += 1;
-                let port = 50_000 + (slot.dialled % 10_000) as u16;
+                let port = u16::try_from(50_000 + slot.dialled % 10_000).unwrap_or(50_000);
                 let from = SocketAddr::new(slot.addr.ip(), port);
                 self.net.dial(host, conn, from, remote, now);
             }
@@ -351,6 +376,18 @@ impl World {
         let exit = self.slots.get(host.target.0)?.exit?;
         host.told_died = true;
         Some(exit)
+    }
+
+    /// Tells the tester something, at its own time.
+    fn tell(&mut self, tester: &mut dyn Tester, input: Input) {
+        let began = self.tester.as_ref().map(|t| t.began).unwrap_or_default();
+        tester.handle(input, self.now.saturating_sub(began));
+        self.take_actions(tester);
+    }
+
+    fn tester_deadline(&self, tester: &dyn Tester) -> Option<Duration> {
+        let began = self.tester.as_ref().map(|t| t.began).unwrap_or_default();
+        Some(tester.poll_deadline()? + began)
     }
 
     fn take_actions(&mut self, tester: &mut dyn Tester) {
@@ -409,8 +446,7 @@ impl World {
             (NetEvent::Eof, Some(known)) => Input::Eof { conn: known.conn },
             (NetEvent::Reset, Some(known)) => Input::Reset { conn: known.conn },
         };
-        tester.handle(input, self.now);
-        self.take_actions(tester);
+        self.tell(tester, input);
     }
 
     fn act(&mut self, action: Action, tester: &mut dyn Tester) {
@@ -458,10 +494,10 @@ impl World {
             }),
             Action::Health => Some(Input::Health(self.health())),
         };
-        if let Some(input) = answer {
-            tester.handle(input, now);
+        match answer {
+            Some(input) => self.tell(tester, input),
+            None => self.take_actions(tester),
         }
-        self.take_actions(tester);
     }
 
     fn dial(&mut self, conn: ConnId, from: &Source) {
@@ -472,8 +508,9 @@ impl World {
             return;
         };
         let ip = host.source(from);
-        let net = host.conns.len() as u32 * 2 + 1;
-        let port = 40_000 + (host.conns.len() % 10_000) as u16;
+        let count = u32::try_from(host.conns.len()).unwrap_or(u32::MAX / 4);
+        let net = count * 2 + 1;
+        let port = u16::try_from(40_000 + count % 10_000).unwrap_or(40_000);
         let local = SocketAddr::new(ip, port);
         host.conns.push(TesterConn {
             conn,
@@ -511,20 +548,8 @@ impl World {
     }
 
     fn health(&self) -> Health {
-        let slot = self
-            .tester
-            .as_ref()
-            .and_then(|t| self.slots.get(t.target.0));
-        let Some(slot) = slot else {
-            return Health::default();
-        };
-        let memory = slot.process.as_ref().map(|p| p.health().resident);
-        Health {
-            alive: Some(slot.exit.is_none()),
-            exit: slot.exit,
-            memory,
-            files: None,
-        }
+        let target = self.tester.as_ref().map(|t| t.target);
+        target.map_or_else(Health::default, |target| self.health_of(target))
     }
 
     /// The tester's host and its network number of a connection that it has not dropped.
@@ -554,8 +579,9 @@ impl World {
 }
 
 impl TesterHost {
-    fn new(id: HostId, target: HostId) -> Self {
+    fn new(id: HostId, target: HostId, began: Duration) -> Self {
         Self {
+            began,
             id,
             target,
             accepting: Vec::new(),
