@@ -35,6 +35,10 @@ pub(crate) enum Command {
     Decode(DecodeArgs),
     /// Put the reference peer on a socket
     Serve(ServeArgs),
+    /// Play the suites against defective, trivial and sound peers, and say what they saw
+    Audit(AuditArgs),
+    /// Show which requirements are cited and which are proved, by BEP
+    Coverage,
     /// Hold a client, and end it when the run ends
     #[command(name = btspec::target::guard::SUBCOMMAND, hide = true)]
     Guard(GuardArgs),
@@ -62,6 +66,25 @@ pub(crate) struct ListArgs {
     /// Every play (role, direction, matrix) on its own line
     #[arg(long, env = "BTSPEC_PLAYS")]
     pub(crate) plays: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// Trivial peers, which must pass nothing, instead of defects
+    #[arg(long, env = "BTSPEC_NULL")]
+    pub(crate) null: bool,
+    /// Sound peers, which must fail nothing, instead of defects
+    #[arg(long, env = "BTSPEC_TWINS")]
+    pub(crate) twins: bool,
+    /// Only these defects (names or globs); may be repeated
+    #[arg(long, value_name = "GLOB", conflicts_with_all = ["null", "twins"])]
+    pub(crate) fault: Vec<String>,
+    /// Only list the defects
+    #[arg(long, conflicts_with_all = ["null", "twins"])]
+    pub(crate) list: bool,
+    /// Threads; as many as there are processors without
+    #[arg(long, value_name = "N", env = "BTSPEC_JOBS")]
+    pub(crate) jobs: Option<u16>,
 }
 
 #[derive(Debug, Args)]

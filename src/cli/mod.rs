@@ -1,7 +1,9 @@
 //! Arguments, exit codes and wiring. Anything worth testing without a terminal is in the library.
 
 mod args;
+mod audit;
 mod content;
+mod coverage;
 mod decode;
 mod explain;
 mod fault;
@@ -71,6 +73,8 @@ fn dispatch(command: Command) -> Result<Exit, Stop> {
     match command {
         Command::Run(args) => run::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Audit(args) => audit::run(&args),
+        Command::Coverage => coverage::run(),
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Lint(args) => lint::run(&args),

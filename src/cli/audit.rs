@@ -1,0 +1,82 @@
+//! `btspec audit`: proof that the suites see.
+
+use std::io::{IsTerminal, Write};
+
+use btspec::audit::Audit;
+use btspec::outcome::Exit;
+use btspec::peer::fault::{self, FaultSpec};
+use btspec::scenario::glob;
+use indicatif::{ProgressBar, ProgressDrawTarget};
+
+use super::args::AuditArgs;
+use super::out;
+use super::stop::Stop;
+
+pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
+    let faults = chosen(&args.fault)?;
+    let mut stdout = out::stdout();
+    if args.list {
+        for fault in &faults {
+            let breaks = fault.breaks.join(" ");
+            writeln!(stdout, "{:<44} {}  [{breaks}]", fault.name, fault.doc)?;
+        }
+        stdout.flush()?;
+        return Ok(Exit::Ok);
+    }
+    let mut audit = Audit::embedded().map_err(|errors| Stop::scenarios(&errors))?;
+    if let Some(jobs) = args.jobs {
+        audit = audit.with_jobs(usize::from(jobs));
+    } else if let Ok(jobs) = std::thread::available_parallelism() {
+        audit = audit.with_jobs(jobs.get());
+    }
+    let mut good = true;
+    if args.null {
+        let table = audit.nulls();
+        write!(stdout, "{table}")?;
+        good &= table.is_good();
+    }
+    if args.twins {
+        let table = audit.twins();
+        write!(stdout, "{table}")?;
+        good &= table.is_good();
+    }
+    if !args.null && !args.twins {
+        let bar = ProgressBar::with_draw_target(
+            u64::try_from(faults.len()).ok(),
+            if std::io::stderr().is_terminal() {
+                ProgressDrawTarget::stderr()
+            } else {
+                ProgressDrawTarget::hidden()
+            },
+        );
+        let table = audit.faults(&faults, &|_| bar.inc(1));
+        bar.finish_and_clear();
+        write!(stdout, "{table}")?;
+        // With some faults only, requirements without a fault say nothing.
+        good &= if args.fault.is_empty() {
+            table.is_good()
+        } else {
+            table.rows.iter().all(|row| row.is_good())
+        };
+    }
+    stdout.flush()?;
+    Ok(if good { Exit::Ok } else { Exit::Found })
+}
+
+/// The faults of these names or globs; all without any.
+fn chosen(wanted: &[String]) -> Result<Vec<&'static FaultSpec>, Stop> {
+    if wanted.is_empty() {
+        return Ok(fault::all().collect());
+    }
+    let mut chosen = Vec::new();
+    for pattern in wanted {
+        let before = chosen.len();
+        chosen.extend(fault::all().filter(|fault| glob::matches(pattern, fault.name)));
+        if chosen.len() == before {
+            return Err(Stop::usage(format!(
+                "no fault matches `{pattern}`; see `btspec audit --list`"
+            )));
+        }
+    }
+    Ok(chosen)
+}
