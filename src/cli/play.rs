@@ -21,7 +21,7 @@ use super::run::now;
 use super::run_args::{RoleArg, RunArgs, Seed};
 use super::select::Selected;
 use super::stop::Stop;
-use super::{content, fault};
+use super::{content, fault, out};
 
 /// Picks plays once the roles are known.
 type Select<'a> = dyn Fn(&[Role]) -> Result<Selected, Stop> + 'a;
@@ -188,7 +188,13 @@ fn open(args: &RunArgs, torrent: &Torrent) -> Result<(SocketStage, Role), Closed
             Ok((btspec::peer::Role::Seed, _)) => Role::Seed,
             Ok((btspec::peer::Role::Leech, _)) => Role::Leech,
             Err(error @ RoleError::Unclear { .. }) => return Err(usage(&error)),
-            Err(error) => return Err(Closed::Unreachable(error.to_string())),
+            Err(error) => {
+                // The whole advice for the user, its first line for the reports.
+                let advice = error.to_string();
+                out::diagnose(format!("error: {advice}"));
+                let reason = advice.lines().next().unwrap_or_default().to_owned();
+                return Err(Closed::Unreachable(reason));
+            }
         },
     };
     Ok((stage, role))
