@@ -96,6 +96,7 @@ pub fn run_live(
         lost: None,
         trouble: Trouble::default(),
         fails: 0,
+        filled: BTreeSet::new(),
         stage,
         tell,
     };
@@ -144,6 +145,8 @@ struct Live<'a> {
     lost: Option<String>,
     trouble: Trouble,
     fails: usize,
+    /// Pieces that a leech may have got since it was started.
+    filled: BTreeSet<u32>,
 }
 
 /// Inconclusive plays in a row with one reason.
@@ -242,6 +245,8 @@ impl Live<'_> {
         let Some(role) = role else { return };
         if gone {
             self.revive(role, &format!("target lost after {name}"));
+        } else if role == Role::Leech && self.is_full() && self.stage.can_restart() {
+            self.revive(role, &format!("the leech is nearly complete after {name}"));
         } else if self.trouble.times >= TROUBLE {
             self.trouble = Trouble::default();
             if self.config.preflight
@@ -265,6 +270,7 @@ impl Live<'_> {
             return;
         }
         self.fresh = FreshPool::new();
+        self.filled.clear();
         (self.tell)(RunEvent::Restarted {
             reason: reason.to_owned(),
         });
@@ -309,6 +315,7 @@ impl Live<'_> {
             outcome.log = self.stage.log();
         }
         self.trouble.note(outcome);
+        self.filled.extend(&played.may_have);
         (self.tell)(RunEvent::CaseFinished(Box::new(outcome.clone())));
         if let Some(slot) = self.results.get_mut(index) {
             *slot = Some(played);
@@ -325,6 +332,12 @@ impl Live<'_> {
             ..self.config.settings.clone()
         };
         Player::new(play.clone(), self.torrent.clone(), settings)
+    }
+
+    /// Whether little is left that a leech could want. Cases need some pieces each.
+    fn is_full(&self) -> bool {
+        let pieces = self.torrent.geometry().pieces() as usize;
+        self.filled.len() + (pieces / 4).min(SPARE_PIECES) >= pieces
     }
 
     fn enough(&self) -> bool {
@@ -446,5 +459,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const REFUSALS: u32 = 3;
 /// Inconclusive plays in a row with the same reason before the preflight is repeated.
 const TROUBLE: u32 = 3;
+/// Missing pieces that a leech should still have when a case begins.
+const SPARE_PIECES: usize = 200;
 /// Tag of cases that leave the target without anything to do.
 const LAST: &str = "last";

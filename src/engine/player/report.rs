@@ -1,6 +1,6 @@
 //! From the state of a play to its row in the report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::conn::Phase;
 use super::state::State;
@@ -27,6 +27,9 @@ pub struct Played {
     pub unreachable: bool,
     /// Openings of the target that were no plain handshake.
     pub encrypted: u32,
+    /// Pieces that a leech may have by now: those that it announced, and those of which we sent
+    /// something.
+    pub may_have: BTreeSet<u32>,
 }
 
 /// The row of a play without a result.
@@ -82,8 +85,17 @@ pub(super) fn build(state: &State) -> Played {
         lost: state.lost || state.died.is_some(),
         unreachable: outcome.verdict == Verdict::Inconclusive && refused && !opened,
         encrypted: state.encrypted,
+        may_have: may_have(state),
         outcome,
     }
+}
+
+fn may_have(state: &State) -> BTreeSet<u32> {
+    if state.play.role == Role::Seed {
+        return BTreeSet::new();
+    }
+    let announced = state.conns.iter().flat_map(|c| c.session.target_has().iter());
+    announced.chain(state.handed_out.iter().copied()).collect()
 }
 
 fn connections(state: &State) -> Vec<Connection> {

@@ -73,6 +73,8 @@ pub(super) struct State {
     pub(super) encrypted: u32,
     /// The target takes no connection any more.
     pub(super) lost: bool,
+    /// Pieces of which we have sent something: a leech may keep them.
+    pub(super) handed_out: BTreeSet<u32>,
     /// What was measured.
     pub(super) observations: BTreeMap<String, serde_json::Value>,
 }
@@ -143,6 +145,7 @@ impl State {
             died: None,
             encrypted: 0,
             lost: false,
+            handed_out: BTreeSet::new(),
             observations: BTreeMap::new(),
         }
     }
@@ -398,6 +401,11 @@ impl State {
     fn sent_one(&mut self, index: Index, mut observation: Observation, auto: bool) {
         observation.auto = auto;
         self.recorder.stamp(&mut observation);
+        if let What::Message(Message::Piece { index, .. }) = &observation.what
+            && self.torrent.geometry().piece_size(*index).is_some()
+        {
+            self.handed_out.insert(*index);
+        }
         let seq = observation.seq;
         let Some(conn) = self.conns.get_mut(index) else {
             return;
