@@ -94,7 +94,10 @@ fn may_have(state: &State) -> BTreeSet<u32> {
     if state.play.role == Role::Seed {
         return BTreeSet::new();
     }
-    let announced = state.conns.iter().flat_map(|c| c.session.target_has().iter());
+    let announced = state
+        .conns
+        .iter()
+        .flat_map(|c| c.session.target_has().iter());
     announced.chain(state.handed_out.iter().copied()).collect()
 }
 
