@@ -8,6 +8,7 @@ use crate::engine::settings::{Calibration, Profile};
 use crate::outcome::{CaseOutcome, Closed, Connection, Verdict};
 use crate::rule::Tally as RuleTally;
 use crate::scenario::Play;
+use crate::scenario::ast::Role;
 use crate::wire::escape::peer_text;
 
 /// A play that is over: its row, and what the run learns from it.
