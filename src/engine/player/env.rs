@@ -66,6 +66,8 @@ impl<'a> PlayEnv<'a> {
                 IpAddr::V4(ip) => Bytes::copy_from_slice(&ip.octets()),
                 IpAddr::V6(ip) => Bytes::copy_from_slice(&ip.octets()),
             })),
+            "fast" => Some(Val::Bool(conn.session.fast())),
+            "extended" => Some(Val::Bool(conn.session.extended())),
             "outstanding" => int(conn.session.ledger_theirs().live_count()),
             "max_outstanding" => int(conn.session.ledger_theirs().most_live()),
             "reqq" => {
@@ -104,6 +106,11 @@ impl<'a> PlayEnv<'a> {
         given
             .get(n.checked_sub(1)?)
             .map(|piece| Val::Int((*piece).into()))
+    }
+
+    /// A piece like `$fresh` that no step of the case can name.
+    pub(super) fn spare(&self) -> Option<u32> {
+        self.pick_fresh(&self.state.fresh.borrow())
     }
 
     fn pick_fresh(&self, given: &[u32]) -> Option<u32> {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::conn::Index;
+use super::env::PlayEnv;
 use super::script::{Ctx, Deadline, Flow, Stop, Weight, branch_stop};
 use super::seen::Seen;
 use super::state::{Stage, State};
@@ -12,7 +13,7 @@ use super::tally::StepRef;
 use super::watch::{Limits, QUIET_OPENING, closed_text, seconds};
 use crate::engine::io::CloseKind;
 use crate::outcome::{ClosedBy, Expected, Verdict};
-use crate::scenario::ast::{Case, Citation, Stated, Step};
+use crate::scenario::ast::{Case, Citation, Role, Stated, Step};
 use crate::session::{AnswerHow, EventKind};
 use crate::wire::{BlockRef, ExtensionMessage, Message};
 
@@ -351,16 +352,48 @@ impl Ctx {
         let grant = self.scaled(self.with(|s| Limits::of(s).grant));
         // What the author sent last may have been the reason to request: it counts from there.
         let from = self.cursor(conn);
-        let life = self
-            .uncounted(self.answer(conn, from, grant, |seen| {
-                matches!(seen.event.kind, EventKind::Request(_)).then_some(Life::Proved)
-            }))
-            .await?;
+        let asked = |seen: &Seen| matches!(seen.event.kind, EventKind::Request(_));
+        let came = self.with(|state| {
+            let mut log = state.log.iter().skip(from);
+            log.any(|seen| seen.conn == conn && asked(seen))
+        });
+        if !came {
+            self.bait(conn);
+        }
+        let waiting = self.answer(conn, from, grant, |seen| {
+            asked(seen).then_some(Life::Proved)
+        });
+        let life = self.uncounted(waiting).await?;
         Ok(
             life.unwrap_or_else(|| {
                 Life::Unwilling(format!("no request within {}", seconds(grant)))
             }),
         )
+    }
+
+    /// Gives a leech a reason to request, where it has none: a piece that it lacks, an unchoke.
+    fn bait(&self, conn: Index) {
+        let messages = self.with(|state| {
+            let known = state.conns.get(conn)?;
+            if state.play.role != Role::Leech || !known.between_frames() {
+                return None;
+            }
+            let session = &known.session;
+            let wanted = |piece: u32| !session.target_has().get(piece);
+            let offers = session.ours().has().iter().any(wanted);
+            let mut messages = Vec::new();
+            if !offers {
+                let index = PlayEnv::new(state, Some(conn)).spare()?;
+                messages.push(Message::Have { index });
+            }
+            if session.choking_sent() {
+                messages.push(Message::Unchoke);
+            }
+            Some(messages)
+        });
+        for message in messages.unwrap_or_default() {
+            self.with(|state| send_probe(state, conn, &message));
+        }
     }
 
     /// The first arrival from `from` on that `judge` takes for an answer; a close is one.
@@ -488,7 +521,11 @@ impl Ctx {
             return;
         }
         let (never_there, shown) = self.with(|state| {
-            let opened = state.conns.iter().any(|c| c.remote.is_some());
+            // A target that never shook hands in this case has not died in it.
+            let opened = state
+                .conns
+                .iter()
+                .any(|c| c.session.theirs().handshake().is_some());
             let shown = state
                 .conns
                 .iter()

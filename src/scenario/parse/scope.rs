@@ -318,7 +318,7 @@ fn first_word(path: &str) -> &str {
 const FRESH: u32 = 16;
 
 /// Names of the format (SCENARIOS 2).
-pub(in super::super) const GLOBALS: [(&str, Type); 28] = [
+pub(in super::super) const GLOBALS: [(&str, Type); 30] = [
     ("torrent.pieces", Type::Int),
     ("torrent.piece_len", Type::Int),
     ("torrent.total_len", Type::Int),
@@ -343,6 +343,8 @@ pub(in super::super) const GLOBALS: [(&str, Type); 28] = [
     ("peer.max_outstanding", Type::Int),
     ("peer.reqq", Type::Int),
     ("peer.fast_set", Type::List),
+    ("peer.fast", Type::Bool),
+    ("peer.extended", Type::Bool),
     ("tester.peer_id", Type::Bytes),
     ("fresh", Type::Int),
     ("role", Type::Text),
