@@ -97,7 +97,7 @@ impl CaseOutcome {
     pub fn decisive(&self) -> Option<&Finding> {
         let decided = |finding: &&Finding| finding.verdict == self.verdict;
         let mut deciding = self.findings.iter().filter(decided);
-        let first = deciding.next().or(self.findings.first())?;
+        let first = deciding.next().or_else(|| self.findings.first())?;
         Some(match first.step {
             Some(_) => first,
             None => deciding

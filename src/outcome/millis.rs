@@ -34,7 +34,7 @@ impl From<Millis> for Duration {
 impl Serialize for Millis {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let micros = self.micros();
-        if micros % 1000 == 0 {
+        if micros.is_multiple_of(1000) {
             serializer.serialize_u64(micros / 1000)
         } else {
             #[expect(

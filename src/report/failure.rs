@@ -331,7 +331,7 @@ fn onward(
     let id = case
         .decisive()
         .and_then(|finding| finding.requirement.as_deref())
-        .or(case.requirements.first().map(String::as_str))
+        .or_else(|| case.requirements.first().map(String::as_str))
         .unwrap_or(&case.case);
     writeln!(out, "  {} btspec explain {}", paint.dim("more: "), safe(id))
 }

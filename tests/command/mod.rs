@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::ffi::OsStr;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -91,10 +91,9 @@ impl Running {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        let mut bytes = child.stdout.as_mut().unwrap().bytes();
-        while !line.ends_with('\n') {
-            line.push(bytes.next().unwrap().unwrap().into());
-        }
+        BufReader::new(child.stdout.as_mut().unwrap())
+            .read_line(&mut line)
+            .unwrap();
         let addr = line.split_whitespace().nth(2).unwrap().to_owned();
         (Self(child), addr)
     }
