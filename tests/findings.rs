@@ -1,0 +1,89 @@
+//! `clients/NAME.expect.yaml` and docs/findings.md tell the same.
+
+use btspec::outcome::Verdict;
+use btspec::outcome::expectation::Expectations;
+
+const FINDINGS: &str = include_str!("../docs/findings.md");
+
+const CLIENTS: [(&str, &str, &str); 2] = [
+    (
+        "libtorrent",
+        "clients/libtorrent.expect.yaml",
+        include_str!("../clients/libtorrent.expect.yaml"),
+    ),
+    (
+        "Transmission",
+        "clients/transmission.expect.yaml",
+        include_str!("../clients/transmission.expect.yaml"),
+    ),
+];
+
+/// The part of the document on one client, without its heading.
+fn section(client: &str) -> &'static str {
+    let start = FINDINGS
+        .find(&format!("\n## {client} "))
+        .unwrap_or_else(|| panic!("no section on {client}"));
+    let rest = &FINDINGS[start + 1..];
+    rest.find("\n## ").map_or(rest, |end| &rest[..end])
+}
+
+/// Cases in backquotes on lines that give a fail or a warn, without role and matrix.
+fn judged(section: &str) -> Vec<(String, Verdict)> {
+    let mut found = Vec::new();
+    for line in section.lines().filter(|line| line.contains("Verdict: **")) {
+        let verdict = match line
+            .split("Verdict: **")
+            .nth(1)
+            .and_then(|it| it.split("**").next())
+        {
+            Some("fail") => Verdict::Fail,
+            Some("warn") => Verdict::Warn,
+            _ => continue,
+        };
+        let before = line.split("Verdict: **").next().unwrap_or_default();
+        let cases = before.split('`').skip(1).step_by(2);
+        for case in cases.filter(|it| it.contains('/')) {
+            let case = case.split(['[', ':']).next().unwrap_or(case);
+            found.push((case.to_owned(), verdict));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_expectation_has_its_finding() {
+    for (client, name, text) in CLIENTS {
+        let section = section(client);
+        for entry in Expectations::load(name, text).unwrap().entries {
+            let source = entry.source.as_deref().unwrap_or_default();
+            let place = source.split('@').next().unwrap_or_default();
+            assert!(
+                !place.is_empty() && section.contains(place),
+                "{name}: no finding at `{place}`"
+            );
+            assert!(
+                judged(section).iter().any(|(case, verdict)| {
+                    *verdict == entry.verdict && entry.case.starts_with(case.as_str())
+                }),
+                "{name}: no finding on `{}`",
+                entry.case
+            );
+        }
+    }
+}
+
+#[test]
+fn every_finding_has_its_expectation() {
+    for (client, name, text) in CLIENTS {
+        let expectations = Expectations::load(name, text).unwrap();
+        for (case, verdict) in judged(section(client)) {
+            assert!(
+                expectations
+                    .entries
+                    .iter()
+                    .any(|entry| entry.verdict == verdict && entry.case.starts_with(&case)),
+                "{name} does not list `{case}`: {verdict}"
+            );
+        }
+    }
+}
