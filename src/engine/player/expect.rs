@@ -156,7 +156,12 @@ impl Ctx {
         let conn = watches.first().map_or(conn, |watch| watch.conn);
         let usual = watches
             .iter()
-            .filter(|watch| watch.step.verdict != Some(Stated::Inconclusive))
+            .filter(|watch| {
+                !matches!(
+                    watch.step.verdict,
+                    Some(Stated::Inconclusive | Stated::Skip)
+                )
+            })
             .map(|watch| watch.usual(self))
             .max()
             .unwrap_or(Duration::ZERO);

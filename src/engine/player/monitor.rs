@@ -9,7 +9,7 @@ use super::seen::Seen;
 use super::state::{Interrupt, Stage, State, Vars};
 use super::tally::StepRef;
 use crate::outcome::Expected;
-use crate::scenario::ast::Listening;
+use crate::scenario::ast::{Listening, Stated};
 use crate::scenario::{Pattern, ScenarioError};
 use crate::session::EventKind;
 use crate::wire::{ExtensionMessage, Kind, Message};
@@ -74,9 +74,11 @@ pub(super) fn check(state: &mut State, seen: &Seen) {
                 let actual = format!("{} came", seen.name());
                 let conn = state.conns.get(seen.conn).map(|c| c.id);
                 let at = seen.at();
+                // A prohibition of the set-up judges nobody.
+                let stated = (state.stage == Stage::Given).then_some(Stated::Inconclusive);
                 state
                     .tally
-                    .miss(&monitor.step, vec![expected], actual, conn, at, None);
+                    .miss(&monitor.step, vec![expected], actual, conn, at, stated);
                 if state.stage <= Stage::Steps && state.interrupt.is_none() {
                     state.interrupt = Some(Interrupt::Broken);
                 }

@@ -17,6 +17,7 @@ use super::env::{PlayEnv, delay};
 use super::monitor;
 use super::state::{Interrupt, Stage, State};
 use super::tally::{StepRef, verdict_of};
+use super::watch::seconds;
 use crate::outcome::{Expected, Verdict};
 use crate::scenario::ast::{Action, Case, Citation, Proof, Stated, Step};
 use crate::scenario::{Captures, Expr, ScenarioError, Val};
@@ -104,6 +105,16 @@ pub(super) enum Deadline {
 }
 
 impl Deadline {
+    /// Puts its passing into the transcript.
+    fn note(self, state: &mut State) {
+        let Self::After { conn, span, .. } = self else {
+            return;
+        };
+        let id = state.conns.get(conn).map(|c| c.id);
+        let text = format!("{} have passed", seconds(span));
+        state.event(id, "deadline", Some(text));
+    }
+
     fn due(&mut self, state: &State) -> Option<Duration> {
         match self {
             Self::At(at) => Some(*at),
@@ -150,7 +161,7 @@ impl Ctx {
         loop {
             {
                 let state = &mut *self.state.borrow_mut();
-                if state.interrupt.is_some() && state.stage <= Stage::Steps {
+                if state.interrupt.is_some() && state.stage <= Stage::After {
                     return Err(Stop::Interrupted);
                 }
                 state.nudge = None;
@@ -161,6 +172,7 @@ impl Ctx {
                 let due = deadline.due(state);
                 if due.is_some_and(|at| at <= state.now) {
                     state.wake = None;
+                    deadline.note(state);
                     return Ok(None);
                 }
                 state.wake = due.into_iter().chain(state.nudge).min();
@@ -308,7 +320,7 @@ impl Ctx {
         self.with(|state| {
             // A limit or a breach may have come up between two steps that do not wait.
             match state.interrupt {
-                Some(_) if state.stage <= Stage::Steps => Err(Stop::Interrupted),
+                Some(_) if state.stage <= Stage::After => Err(Stop::Interrupted),
                 _ => Ok(()),
             }
         })?;
@@ -351,7 +363,8 @@ impl Ctx {
         let place = StepRef::new(step, cites);
         self.with(|state| {
             if state.stage >= Stage::After {
-                return false;
+                // Best effort: the steps behind it are still worth trying.
+                return true;
             }
             let given = state.stage == Stage::Given;
             let now = state.now;

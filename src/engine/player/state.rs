@@ -19,7 +19,7 @@ use crate::requirement::Role as RuleRole;
 use crate::rule::Judge;
 use crate::scenario::ast::Role;
 use crate::scenario::{Play, Val};
-use crate::session::{AnswerHow, Event, EventKind};
+use crate::session::{AnswerHow, EntryState, Event, EventKind};
 use crate::torrent::Torrent;
 use crate::trace::{CloseHow, ConnId, Dir, Observation, Recorder, What};
 use crate::wire::{ExtensionMessage, Handshake, Message};
@@ -443,6 +443,11 @@ impl State {
             return;
         }
         conn.own_closed = true;
+        if how == CloseKind::Rst {
+            // Nothing more will be heard of it.
+            conn.gone = true;
+            conn.target_closed = true;
+        }
         let (manner, kept) = match how {
             CloseKind::Fin => (CloseHow::Fin, How::Fin),
             CloseKind::Rst => (CloseHow::Rst, How::Rst),
@@ -562,7 +567,9 @@ impl State {
         let (proof, asked) = match &event.kind {
             EventKind::Answer(answer) => {
                 let took = event.observation.at.saturating_sub(answer.entry.at);
-                self.slowest.answer = self.slowest.answer.max(took);
+                if answer.entry.state == EntryState::Open && !answer.entry.marks.any() {
+                    self.slowest.answer = self.slowest.answer.max(took);
+                }
                 let served = answer.how == AnswerHow::Piece && answer.corrupt.is_none();
                 (served, true)
             }

@@ -266,12 +266,18 @@ impl Limits {
         } = state.play.case.timeouts;
         let seen = state.settings.calibration;
         Self {
-            answer: answer.unwrap_or(limits::ANSWER).max(seen.answer * SLOWER),
-            close: close.unwrap_or(limits::CLOSE).max(seen.close * SLOWER),
-            grant: grant.unwrap_or(limits::GRANT).max(seen.grant * SLOWER),
-            connect: limits::CONNECT.max(seen.connect * SLOWER),
+            answer: grown(answer.unwrap_or(limits::ANSWER), seen.answer),
+            close: grown(close.unwrap_or(limits::CLOSE), seen.close),
+            grant: grown(grant.unwrap_or(limits::GRANT), seen.grant),
+            connect: grown(limits::CONNECT, seen.connect),
         }
     }
+}
+
+/// A deadline, longer for a target that was slow before. A single slow answer must not make every
+/// later hang cost minutes.
+fn grown(usual: Duration, slowest: Duration) -> Duration {
+    usual.max((slowest * SLOWER).min(usual * GROWTH))
 }
 
 fn found(index: usize, seen: &Seen, captures: Captures) -> Found {
@@ -431,5 +437,7 @@ pub(super) fn describe_listening(of: &Listening, env: &PlayEnv<'_>) -> String {
 pub(super) const QUIET_OPENING: Duration = Duration::from_secs(1);
 /// Calibrated deadlines are this many times the slowest answer of their kind.
 const SLOWER: u32 = 3;
+/// And at most this many times the usual ones.
+const GROWTH: u32 = 4;
 /// Names shown of what was passed over.
 const SHOWN: usize = 6;

@@ -9,5 +9,8 @@
 pub mod network;
 pub mod world;
 
+#[cfg(test)]
+mod tests;
+
 pub use network::{HostId, Link, Listening, Network};
 pub use world::{SimError, World, WorldConfig};
