@@ -113,6 +113,8 @@ pub enum ExtendedWhen {
     AtOnce,
     /// Some time later.
     After(Duration),
+    /// Once theirs has come, which leaves two such peers silent.
+    AfterTheirs,
     /// Before our 68 bytes, which no sound peer does.
     BeforeHandshake,
     /// Not at all.

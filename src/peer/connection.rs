@@ -162,10 +162,11 @@ pub(super) struct Connection {
     pub(super) stats: Stats,
 }
 
-/// Messages that came at one time.
+/// Messages that came in one segment, and keep-alives that came at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Burst {
     pub(super) at: Duration,
+    pub(super) keep_alives_at_once: u32,
     pub(super) keep_alives: u32,
     pub(super) haves: u32,
 }

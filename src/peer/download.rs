@@ -11,7 +11,7 @@ use super::fault::Quirk;
 use super::host::{Peer, Timer};
 use super::store::{Arrival, Check};
 use crate::torrent::{BitfieldError, PieceSet};
-use crate::wire::{BlockRef, Message};
+use crate::wire::{BlockRef, Kind, Message};
 
 impl Peer {
     // What they have.
@@ -24,9 +24,11 @@ impl Peer {
             return;
         }
         let missing = !self.store.have().get(index);
-        let blind = self.defects.has(Quirk::IgnoresLaterHave)
-            || (self.defects.has(Quirk::HaveRaisesNoInterest)
-                && self.connections.get(&conn).is_some_and(|c| c.wanted == 0));
+        let wanted = self.connections.get(&conn).map_or(0, |c| c.wanted);
+        let blind = wanted == 0 && self.defects.has(Quirk::HaveRaisesNoInterest);
+        if self.defects.has(Quirk::IgnoresLaterHave) && self.said_bitfield(conn) {
+            return;
+        }
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
@@ -35,6 +37,11 @@ impl Peer {
             self.interest_changed(conn);
         }
         self.check_redundant(conn);
+    }
+
+    fn said_bitfield(&self, conn: u32) -> bool {
+        let connection = self.connections.get(&conn);
+        connection.is_some_and(|c| c.stats.received.of(Kind::Bitfield).messages > 0)
     }
 
     pub(super) fn their_bitfield(&mut self, conn: u32, bits: &Bytes) {
@@ -218,7 +225,7 @@ impl Peer {
         // BEP 3: what a choked peer was asked for will not come; late blocks are still welcome.
         let dropped = std::mem::take(&mut c.pending);
         for pending in dropped {
-            if let Some(c) = self.connections.get_mut(&conn) {
+            if let Some(c) = self.connections.get_mut(&conn).filter(|_| !drops) {
                 lapse(c, pending.block, now);
             }
             if !forgets {
@@ -309,11 +316,8 @@ impl Peer {
         if avoided {
             return None;
         }
-        let unannounced = self.defects.has(Quirk::RequestsUnannounced);
         let usable = |index: u32| {
-            (c.their_pieces.get(index) || (unannounced && c.wanted > 0))
-                && !have.get(index)
-                && !self.left_to_others(c, index)
+            c.their_pieces.get(index) && !have.get(index) && !self.left_to_others(c, index)
         };
         let skip = |block: &BlockRef| {
             c.has_pending(block)
@@ -358,10 +362,10 @@ impl Peer {
             .next()
     }
 
+    /// A defect: choked from the start, and requests all the same.
     fn ignores_choke(&self, c: &Connection) -> bool {
-        let once_unchoked = c.stats.received.of(crate::wire::Kind::Unchoke).messages > 0;
-        (self.defects.has(Quirk::RequestsWhileChoked) && !once_unchoked && c.wanted > 0)
-            || (self.defects.has(Quirk::RequestsAfterChoke) && once_unchoked)
+        let unchokes = c.stats.received.of(Kind::Unchoke).messages;
+        self.defects.has(Quirk::RequestsWhileChoked) && unchokes == 0 && c.wanted > 0
     }
 
     /// A piece that failed with blocks of this connection is left to others who have it.

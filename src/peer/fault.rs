@@ -52,8 +52,8 @@ pub struct FaultSpec {
 pub(super) enum Effect {
     /// Settings that no sound peer has.
     Set(fn(&mut Settings)),
-    /// Another handshake.
-    Hello(fn(&mut Vec<u8>)),
+    /// Another handshake. The number counts connections from 1.
+    Hello(fn(u32, &mut Vec<u8>)),
     /// Messages that go out otherwise.
     Send {
         /// Which messages.

@@ -1,6 +1,6 @@
 //! The process: its connections, its timers, its turn.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -18,7 +18,9 @@ use super::rng::Rng;
 use super::stats::Stats;
 use super::store::Store;
 use crate::torrent::{PieceSet, Torrent};
-use crate::wire::{BlockRef, FrameDecoder, Handshake, HandshakeDecoder, PeerId, Reserved};
+use crate::wire::{
+    BlockRef, ExtensionMessage, FrameDecoder, Handshake, HandshakeDecoder, Kind, PeerId, Reserved,
+};
 
 /// The reference peer: one process that hosts many connections for one torrent.
 ///
@@ -53,6 +55,8 @@ pub struct Peer {
     failures: u32,
     /// Extension ids of whoever spoke last (a defect).
     pub(super) shared_ids: BTreeMap<String, u8>,
+    /// Connections whose other end has closed and may still read (a defect).
+    half_closed: BTreeSet<u32>,
     /// Whether anybody was ever unchoked (a defect).
     pub(super) ever_unchoked: bool,
 }
@@ -87,6 +91,8 @@ pub(super) enum Timer {
     Say(u32, Vec<Wire>),
     /// No message may have come by now (a defect).
     FirstMessage(u32),
+    /// The other end's extended handshake should be here (a defect).
+    SpeakEarly(u32),
     /// The other end has closed and may still read (a defect).
     HalfClosed(u32),
     /// Nothing but a turn.
@@ -137,6 +143,7 @@ impl Peer {
             stalled: VecDeque::new(),
             failures: 0,
             shared_ids: BTreeMap::new(),
+            half_closed: BTreeSet::new(),
             ever_unchoked: false,
         };
         peer.add_own_extensions();
@@ -252,10 +259,6 @@ impl Peer {
         self.ordinal += 1;
         let pieces = self.torrent.geometry().pieces();
         let cursor = self.rng.below(pieces.max(1));
-        let us = HalfState {
-            choking: !(self.ever_unchoked && self.defects.has(Quirk::LeaksChokeState)),
-            interested: false,
-        };
         let extensions = self.factories.iter().map(|factory| Slot {
             name: factory.name,
             id: factory.id,
@@ -282,7 +285,7 @@ impl Peer {
             eof: false,
             offset: 0,
             agreed: Default::default(),
-            us,
+            us: HalfState::default(),
             them: HalfState::default(),
             last_sent: self.now,
             last_received: self.now,
@@ -388,8 +391,10 @@ impl Peer {
             return;
         }
         self.use_partial_frame(conn, &rest);
-        if self.defects.has(Quirk::DiesOfHalfClose) {
+        let open = self.connections.get(&conn).is_some_and(Connection::is_open);
+        if self.defects.has(Quirk::DiesOfHalfClose) && open && rest.is_empty() {
             // Writing shows whether the other end still reads: a reset comes back otherwise.
+            self.half_closed.insert(conn);
             self.keep_alive(conn);
             self.timer(self.now + HALF_CLOSE_CHECK, Timer::HalfClosed(conn));
         }
@@ -401,7 +406,8 @@ impl Peer {
             .connections
             .get(&conn)
             .is_some_and(|c| c.eof && c.uploads.is_empty());
-        if done && !self.defects.has(Quirk::DiesOfHalfClose) {
+        let waits = self.half_closed.contains(&conn);
+        if done && !waits {
             self.close(conn, CloseReason::RemoteFin);
         }
     }
@@ -448,14 +454,25 @@ impl Peer {
             Timer::Rotate => self.rotate(),
             Timer::Say(conn, wires) => self.say(conn, wires),
             Timer::FirstMessage(conn) => {
-                let message = |c: &Connection| c.stats.received.kinds().next().is_some();
-                if self.connections.get(&conn).is_some_and(|c| !message(c)) {
+                let hello = |c: &Connection| {
+                    let kinds = c.stats.received.kinds();
+                    let kinds: Vec<_> = kinds.map(|(kind, n)| (kind, n.messages)).collect();
+                    kinds == [(Kind::Extended, 1)]
+                };
+                if self.connections.get(&conn).is_some_and(hello) {
                     self.close(conn, CloseReason::Fault);
                 }
             }
             Timer::HalfClosed(conn) => {
-                if self.connections.contains_key(&conn) {
+                if self.connections.contains_key(&conn) && self.connections.len() == 1 {
                     self.exit(DEFECT_EXIT);
+                }
+            }
+            Timer::SpeakEarly(conn) => {
+                let unknown = |c: &Connection| c.agreed.extended && c.their_extended.is_none();
+                if self.connections.get(&conn).is_some_and(unknown) {
+                    let request = ExtensionMessage::MetadataRequest { piece: 0 };
+                    self.say(conn, vec![Wire::Message(request.into_message(1))]);
                 }
             }
             Timer::Turn => {}
@@ -565,7 +582,6 @@ impl Peer {
             role: self.role,
             peer_id: self.peer_id,
             now: self.now,
-            hello: self.our_handshake().encode(),
             connections: &self.connections,
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use super::config::Tolerance;
+use super::config::{ExtendedWhen, Tolerance};
 use super::connection::{Burst, Phase};
 use super::event::{CloseReason, PeerEvent};
 use super::fault::{Quirk, React, Seen, What};
@@ -26,6 +26,18 @@ impl Peer {
             return;
         }
         c.last_received = now;
+        c.burst = if c.burst.at == now {
+            Burst {
+                keep_alives: 0,
+                haves: 0,
+                ..c.burst
+            }
+        } else {
+            Burst {
+                at: now,
+                ..Burst::default()
+            }
+        };
         let mut rest = bytes;
         if c.phase == Phase::Handshaking {
             let Some(behind) = self.read_handshake(conn, rest) else {
@@ -192,6 +204,9 @@ impl Peer {
         if self.defects.has(Quirk::ImpatientForFirstMessage) {
             self.timer(self.now + IMPATIENCE, Timer::FirstMessage(conn));
         }
+        if self.defects.has(Quirk::SpeaksEarly) {
+            self.timer(self.now + EARLY, Timer::SpeakEarly(conn));
+        }
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
@@ -256,6 +271,14 @@ impl Peer {
 
     /// A length prefix above the limit came. Nothing is read behind it, but for a defect.
     fn goes_on_behind(&mut self, conn: u32, length: u32) -> bool {
+        if self.defects.has(Quirk::SkipsSecondHandshake) && length == SECOND_HANDSHAKE {
+            let limit = self.settings.frame_limit;
+            if let Some(c) = self.connections.get_mut(&conn) {
+                c.frames = FrameDecoder::new(limit);
+                c.skip += Handshake::LEN - Frame::PREFIX_LEN;
+            }
+            return true;
+        }
         if self.defects.has(Quirk::SignedLength) && length > i32::MAX.unsigned_abs() {
             // Taken for a negative number: nothing to read.
             let limit = self.settings.frame_limit;
@@ -281,12 +304,6 @@ impl Peer {
         let decoded = self.repaired(Message::decode(frame), frame);
         let now = self.now;
         if let Some(c) = self.connections.get_mut(&conn) {
-            if c.burst.at != now {
-                c.burst = Burst {
-                    at: now,
-                    ..Burst::default()
-                };
-            }
             let raw = frame.raw().len();
             match &decoded {
                 Ok(message) => {
@@ -296,7 +313,10 @@ impl Peer {
                     };
                     let kind = message.kind();
                     match kind {
-                        Kind::KeepAlive => c.burst.keep_alives += 1,
+                        Kind::KeepAlive => {
+                            c.burst.keep_alives += 1;
+                            c.burst.keep_alives_at_once += 1;
+                        }
                         Kind::Have => c.burst.haves += 1,
                         _ => {}
                     }
@@ -464,9 +484,7 @@ impl Peer {
             handshake: handshake.clone(),
         });
         let replaces = self.defects.has(Quirk::ReplacesExtensions);
-        let truncates = self.defects.has(Quirk::TruncatesExtensionIds);
         let no_case = self.defects.has(Quirk::IgnoresCase);
-        let keeps = self.defects.has(Quirk::KeepsDisabledIds);
         let stalls = self.defects.has(Quirk::StallsOnOddReqq);
         let mut m = handshake.m();
         if no_case && let Some(upper) = handshake.get("M").and_then(|m| m.as_dict()) {
@@ -482,11 +500,9 @@ impl Peer {
             c.their_ids.clear();
         }
         for (name, id) in m {
-            let id = if truncates { id & 0xff } else { id };
             // Ids out of range are no ids; the rest of the dictionary still counts.
             if let Ok(id) = u8::try_from(id)
                 && c.their_ids.len() < MOST_EXTENSIONS
-                && !(keeps && id == 0)
             {
                 self.shared_ids.insert(name.clone(), id);
                 c.their_ids.insert(name, id);
@@ -503,26 +519,14 @@ impl Peer {
         }
         let ids: Vec<u8> = c.extensions.iter().map(|slot| slot.id).collect();
         c.their_extended = Some(merged(c.their_extended.take(), &handshake));
-        self.dial_their_port(conn, &handshake);
+        let waited = self.settings.extended_handshake == ExtendedWhen::AfterTheirs;
+        if waited && !c.sent_extended && c.agreed.extended {
+            self.send_extended_handshake(conn);
+        }
         for id in ids {
             self.with_extension(conn, id, |extension, link| {
                 extension.on_extended_handshake(link, &handshake);
             });
-        }
-    }
-
-    /// A defect: PEX-like dialling of a port that does not fit 16 bits.
-    fn dial_their_port(&mut self, conn: u32, handshake: &ExtendedHandshake) {
-        if !self.defects.has(Quirk::DialsTruncatedPort) {
-            return;
-        }
-        let Some(remote) = self.connections.get(&conn).map(|c| c.remote) else {
-            return;
-        };
-        let p = handshake.get("p").and_then(|p| p.as_int());
-        if let Some(p) = p.filter(|p| *p > 65_535) {
-            let port = u16::try_from(p & 0xffff).unwrap_or(0);
-            self.connect((remote.ip(), port).into());
         }
     }
 
@@ -704,5 +708,7 @@ const SECOND_HANDSHAKE: u32 = u32::from_be_bytes([19, b'B', b'i', b't']);
 const MOST_EXTENSIONS: usize = 256;
 /// Keys remembered of one peer's extended handshakes.
 const MOST_KEYS: usize = 256;
+/// How long a defect waits for their extended handshake.
+const EARLY: Duration = Duration::from_secs(3);
 /// How long a defect waits for the first message.
 const IMPATIENCE: Duration = Duration::from_secs(5);

@@ -183,7 +183,8 @@ impl Peer {
             || self.our_handshake().encode().to_vec(),
             |bytes| bytes.to_vec(),
         );
-        self.defects.hello(&mut bytes);
+        let ordinal = self.connections.get(&conn).map_or(0, |c| c.ordinal);
+        self.defects.hello(ordinal, &mut bytes);
         let mut from = 0;
         for (n, cut) in opening.cuts.into_iter().chain([bytes.len()]).enumerate() {
             let part = bytes.get(from..cut.min(bytes.len())).unwrap_or_default();
@@ -224,7 +225,8 @@ impl Peer {
             match self.settings.extended_handshake {
                 ExtendedWhen::AtOnce => self.send_extended_handshake(conn),
                 ExtendedWhen::After(delay) => self.timer(self.now + delay, Timer::Extended(conn)),
-                ExtendedWhen::BeforeHandshake | ExtendedWhen::Never => {}
+                ExtendedWhen::BeforeHandshake | ExtendedWhen::AfterTheirs | ExtendedWhen::Never => {
+                }
             }
         }
         if !first {
@@ -372,9 +374,8 @@ impl Peer {
         let Some(theirs) = c.their_id(name) else {
             return;
         };
-        let own = c.extensions.iter().find(|slot| slot.name == name);
-        let ext_id = if self.defects.has(Quirk::UsesOwnIds) {
-            own.map_or(theirs, |slot| slot.id)
+        let ext_id = if self.defects.has(Quirk::CutsIds) {
+            theirs & 0x7f
         } else if self.defects.has(Quirk::SharesExtensionIds) {
             self.shared_ids.get(name).copied().unwrap_or(theirs)
         } else {

@@ -195,10 +195,11 @@ impl Peer {
             return false;
         };
         let allowed = self.settings.honour_allowed_fast && c.allowed_to_them.contains(&index);
+        let leaks = self.ever_unchoked && self.defects.has(Quirk::LeaksChokeState);
         let defect = if c.agreed.fast {
             self.defects.has(Quirk::ServesWhileChokedFast)
         } else {
-            self.defects.has(Quirk::ServesWhileChoked)
+            leaks || self.defects.has(Quirk::ServesWhileChoked)
         };
         (c.agreed.fast && allowed) || defect
     }
@@ -246,14 +247,12 @@ impl Peer {
             RefusalCause::PastEnd if has(Quirk::ServesPastEnd) => {
                 let size = self.torrent.geometry().piece_size(block.index).unwrap_or(0);
                 let length = size.saturating_sub(block.begin).min(block.length);
-                let length = if length == 0 { 16 } else { length };
-                Some(vec![0; length as usize])
+                let rest = self.store.block(&BlockRef { length, ..block });
+                rest.filter(|rest| !rest.is_empty())
+                    .map(|rest| rest.to_vec())
             }
             RefusalCause::Missing if has(Quirk::ServesMissing) => {
                 Some(vec![0; block.length as usize])
-            }
-            RefusalCause::PieceOutOfRange if has(Quirk::ServesPastEnd) => {
-                Some(vec![0; block.length.min(16_384) as usize])
             }
             RefusalCause::TooLong if has(Quirk::TruncatesLong) => {
                 let cut = BlockRef::new(block.index, block.begin, self.settings.max_request);

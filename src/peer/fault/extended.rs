@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Alter, Effect, FaultSpec, Quirk, React, Seen, Sent, Wire, on, send};
+use super::{Alter, Effect, FaultSpec, Nth, Quirk, React, Seen, Sent, Wire, on, send};
 use crate::peer::config::{ExtendedWhen, Role};
 use crate::wire::bencode::{self, Document, FlawKind, Limits, Value};
 use crate::wire::extension::ExtendedHandshake;
@@ -18,18 +18,19 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::ExtendedUnasked),
     ),
     FaultSpec::new(
-        "sends-no-extended-handshake",
+        "waits-for-their-extended-handshake",
         &["B10-NEG-02"],
-        "Sets the bit and sends no extended handshake.",
-        Effect::Set(|s| s.extended_handshake = ExtendedWhen::Never),
-    ),
+        "Sends its extended handshake only when the other end's has come.",
+        Effect::Set(|s| s.extended_handshake = ExtendedWhen::AfterTheirs),
+    )
+    .also(&["B10-HS-07"]),
     FaultSpec::new(
-        "deaf-after-unasked-extended",
+        "dies-of-unasked-extended",
         &["B10-NEG-03"],
-        "Reads nothing any more after an extended message from a peer without the bit.",
+        "Ends at an extended message from a peer without the bit.",
         on(
             |s| s.is(Kind::Extended) && !s.peer.conn.agreed.extended,
-            React::Deafen,
+            React::Exit,
         ),
     ),
     FaultSpec::new(
@@ -101,20 +102,14 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "extension-before-their-handshake",
         &["B10-HS-07"],
-        "Asks for metadata before it knows the other end's ids.",
-        send(
-            |s| hello(s) && s.peer.conn.their_extended.is_none(),
-            Alter::Other(|s| {
-                let request = ExtensionMessage::MetadataRequest { piece: 0 };
-                super::framing::and(s, request.into_message(1))
-            }),
-        ),
+        "Asks for metadata when the other end's extended handshake is a while in coming.",
+        Effect::Quirk(Quirk::SpeaksEarly),
     ),
     FaultSpec::new(
-        "sends-own-ids",
-        &["B10-HS-08", "B10-HS-10"],
-        "Uses its own ids for what it sends.",
-        Effect::Quirk(Quirk::UsesOwnIds),
+        "cuts-ids-to-seven-bits",
+        &["B10-HS-08"],
+        "Sends extension messages under the lower seven bits of the id.",
+        Effect::Quirk(Quirk::CutsIds),
     ),
     FaultSpec::new(
         "shares-ids-between-connections",
@@ -158,12 +153,6 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
-        "uses-switched-off-extension",
-        &["B10-RX-04"],
-        "Overlooks id 0 and goes on with the id that it had.",
-        Effect::Quirk(Quirk::KeepsDisabledIds),
-    ),
-    FaultSpec::new(
         "talks-to-switched-off-extension",
         &["B10-RX-04"],
         "Asks for metadata under the id that was switched off.",
@@ -178,14 +167,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "closes-on-repeated-extended-handshake",
         &["B10-RX-05"],
-        "Closes when the same extended handshake comes again.",
-        on(
-            |s| {
-                let again = s.extended_handshake();
-                again.is_some() && again == s.peer.conn.their_extended
-            },
-            React::Close,
-        ),
+        "Closes at the third repeat of the extended handshake.",
+        Effect::On {
+            when: |s| s.hello().is_some(),
+            nth: Nth::After(3),
+            react: React::Close,
+        },
     ),
     FaultSpec::new(
         "later-handshake-replaces-ids",
@@ -292,12 +279,6 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
-        "cuts-extension-ids",
-        &["B10-RX-18"],
-        "Cuts the ids of m to a byte.",
-        Effect::Quirk(Quirk::TruncatesExtensionIds),
-    ),
-    FaultSpec::new(
         "dies-of-binary-client-name",
         &["B10-RX-19"],
         "Ends when the client name is not UTF-8.",
@@ -327,10 +308,16 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
-        "dials-truncated-port",
+        "dies-of-odd-port",
         &["B10-RX-21"],
-        "Cuts a port above 65,535 to 16 bits and dials it.",
-        Effect::Quirk(Quirk::DialsTruncatedPort),
+        "Ends when the port of an extended handshake is none.",
+        on(
+            |s| {
+                let hello = s.extended_handshake().unwrap_or_default();
+                hello.get("p").is_some() && hello.p().is_none_or(|p| p == 0)
+            },
+            React::Exit,
+        ),
     ),
     FaultSpec::new(
         "ignores-reqq",
@@ -348,7 +335,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .leech(),
     FaultSpec::new(
         "ignores-case-of-keys",
-        &["B10-RX-24"],
+        &["B10-RX-24", "B10-HS-08"],
         "Reads M for m.",
         Effect::Quirk(Quirk::IgnoresCase),
     ),

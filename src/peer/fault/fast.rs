@@ -1,9 +1,10 @@
 //! Defects of the fast extension (BEP 6).
 
+use std::time::Duration;
+
 use super::framing::{and, opens};
-use super::{Alter, Effect, FaultSpec, Nth, Quirk, React, Seen, What, Wire, on, send};
+use super::{Alter, Effect, FaultSpec, Nth, Quirk, React, Seen, Sent, Wire, on, send};
 use crate::peer::config::Tolerance;
-use crate::torrent::PieceSet;
 use crate::wire::{BlockRef, Kind, Message};
 
 pub(super) const FAULTS: &[FaultSpec] = &[
@@ -20,7 +21,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "uses-fast-without-own-bit",
         &["B6-NEG-03"],
         "Uses the fast extension with peers that have it, though its own bit is clear.",
-        Effect::Hello(|bytes| {
+        Effect::Hello(|_, bytes| {
             if let Some(byte) = bytes.get_mut(27) {
                 *byte &= !0x04;
             }
@@ -49,7 +50,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B6-HA-01"],
         "Sends no availability message although fast is on.",
         send(|s| s.is(Kind::HaveAll) || s.is(Kind::HaveNone), Alter::Drop),
-    ),
+    )
+    .also(&["B6-HA-02", "B6-HA-03"]),
     FaultSpec::new(
         "seed-says-have-none",
         &["B6-HA-02"],
@@ -63,24 +65,22 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "leech-announces-what-it-lacks",
         &["B6-HA-03"],
-        "An empty leech sends a bitfield with a piece in it.",
+        "An empty leech says have_all.",
         send(
             |s| s.is(Kind::HaveNone),
-            Alter::Other(|s| {
-                let pieces = s.peer.torrent.geometry().pieces();
-                let bits = PieceSet::of(pieces, [0]).to_bitfield();
-                vec![Wire::Message(Message::Bitfield { bits })]
-            }),
+            Alter::Other(|_| vec![Wire::Message(Message::HaveAll)]),
         ),
     )
-    .leech(),
+    .leech()
+    .also(&["B3-IN-05"]),
     FaultSpec::new(
         "ignores-have-all",
         &["B6-HA-04"],
         "Is not interested in peers that say have_all.",
         Effect::Quirk(Quirk::IgnoresHaveAll),
     )
-    .leech(),
+    .leech()
+    .also(&["B21-UO-04", "B6-SU-01"]),
     FaultSpec::new(
         "interested-in-nothing",
         &["B6-HA-05", "B3-IN-02"],
@@ -126,7 +126,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| whole(s) && s.peer.conn.availability_seen && !said_more(s),
             React::Deafen,
         ),
-    ),
+    )
+    .also(&["B6-AF-11"]),
     FaultSpec::new(
         "never-unchokes-without-availability",
         &["B6-HA-09"],
@@ -149,12 +150,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
-        "closes-on-suggest",
+        "deaf-after-suggestion",
         &["B6-SU-01"],
-        "Closes when a piece is suggested.",
+        "Reads nothing any more after a suggestion.",
         on(
             |s| in_range(s, Kind::SuggestPiece) && s.peer.conn.their_pieces.count() > 1,
-            React::Close,
+            React::Deafen,
         ),
     )
     .leech(),
@@ -226,10 +227,10 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "loses-one-answer-with-fast",
         &["B6-RJ-03", "B3-RQ-02", "B3-RQ-20"],
-        "The 32nd block on a connection is never sent.",
+        "The tenth block that answers a short burst is never sent.",
         Effect::Send {
-            which: |s| s.is(Kind::Piece) && s.peer.conn.agreed.fast,
-            nth: Nth::Only(32),
+            which: |s| s.is(Kind::Piece) && s.peer.conn.agreed.fast && asked(s) < 20,
+            nth: Nth::Only(10),
             alter: Alter::Drop,
         },
     )
@@ -252,6 +253,33 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::KeepsPendingAtChoke),
     )
     .seed(),
+    FaultSpec::new(
+        "rejects-late-after-choke",
+        &["B6-RJ-04"],
+        "Sends the rejects of a choke 20 s late.",
+        send(
+            |s| s.is(Kind::RejectRequest) && s.peer.conn.stats.sent.of(Kind::Choke).messages > 0,
+            Alter::Late(Duration::from_secs(20)),
+        ),
+    )
+    .seed()
+    .also(&["B6-RJ-03", "B6-RJ-21"]),
+    FaultSpec::new(
+        "rejects-another-length",
+        &["B6-RJ-02", "B6-RJ-04"],
+        "The rejects of a choke name a length that is one too small.",
+        send(
+            |s| s.is(Kind::RejectRequest) && s.peer.conn.stats.sent.of(Kind::Choke).messages > 0,
+            Alter::Other(|s| {
+                let block = s.block().unwrap_or(BlockRef::new(0, 0, 1));
+                let length = block.length.saturating_sub(1);
+                let other = BlockRef { length, ..block };
+                vec![Wire::Message(Message::RejectRequest(other))]
+            }),
+        ),
+    )
+    .seed()
+    .also(&["B6-RJ-21", "B6-RJ-03"]),
     FaultSpec::new(
         "rejects-before-choke",
         &["B6-RJ-05"],
@@ -295,12 +323,11 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .also(&["B6-RJ-03"]),
     FaultSpec::new(
         "answers-cancelled-request-twice",
-        &["B6-RJ-11"],
+        &["B6-RJ-11", "B6-RJ-03", "B3-RQ-17"],
         "Rejects a cancelled request and serves it too.",
         Effect::Quirk(Quirk::AnswersCancelledTwice),
     )
-    .seed()
-    .also(&["B6-RJ-03", "B3-RQ-17"]),
+    .seed(),
     FaultSpec::new(
         "closes-on-answer-to-cancelled",
         &["B6-RJ-12"],
@@ -345,10 +372,10 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "rejects-only-some-of-a-flood",
         &["B6-RJ-15"],
-        "Rejects 500 requests made while choking and drops the rest.",
+        "Rejects 200 requests made while choking and drops the rest.",
         Effect::On {
             when: choked_request,
-            nth: Nth::After(500),
+            nth: Nth::After(200),
             react: React::Ignore,
         },
     )
@@ -373,14 +400,16 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Forgets its requests at a choke although fast is on.",
         Effect::Quirk(Quirk::DropsPendingAtTheirChoke),
     )
-    .leech(),
+    .leech()
+    .also(&["B3-PC-05"]),
     FaultSpec::new(
         "requests-before-unchoke",
         &["B6-RJ-19", "B3-CH-01"],
         "Requests any piece before the first unchoke.",
         Effect::Quirk(Quirk::RequestsWhileChoked),
     )
-    .leech(),
+    .leech()
+    .also(&["B6-HA-05"]),
     FaultSpec::new(
         "ignores-request-for-missing-piece",
         &["B6-RJ-20"],
@@ -489,16 +518,6 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Looks for ten different pieces where there are fewer.",
         Effect::Quirk(Quirk::AllowedFastEndless),
     ),
-    FaultSpec::new(
-        "dies-of-reset-with-fast-pending",
-        &["B3-FR-23"],
-        "Ends when a connection is reset that has requests pending.",
-        on(
-            |s| matches!(s.what, What::Reset) && !s.peer.conn.uploads.is_empty(),
-            React::Exit,
-        ),
-    )
-    .seed(),
 ];
 
 /// A fast message although fast is off.
@@ -541,6 +560,11 @@ fn choked_request(seen: &Seen<'_>) -> bool {
             && seen.peer.torrent.geometry().contains(&block)
             && !conn.allowed_to_them.contains(&block.index)
     })
+}
+
+/// How many requests have come on the connection.
+fn asked(sent: &Sent<'_>) -> u64 {
+    sent.peer.conn.stats.received.of(Kind::Request).messages
 }
 
 fn was_unchoked(seen: &Seen<'_>) -> bool {

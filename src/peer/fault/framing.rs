@@ -21,31 +21,36 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B3-FR-02"],
         "Forgets the first bytes of a length prefix that comes in two segments.",
         Effect::Quirk(Quirk::MisreadsSplitPrefix),
-    ),
+    )
+    .also(&["B3-HS-10"]),
     FaultSpec::new(
-        "loses-long-bursts",
+        "loses-the-end-of-mixed-segments",
         &["B3-FR-03"],
-        "Loses what is behind 64 haves of one burst.",
+        "Loses what is behind a have and a keep-alive in one segment.",
         on(
-            |s| matches!(s.what, What::Frame(..)) && s.peer.conn.burst.haves > 64,
+            |s| {
+                let burst = s.peer.conn.burst;
+                let mixed = burst.haves > 0 && burst.keep_alives > 0;
+                mixed && !s.is(Kind::Have) && !s.is(Kind::KeepAlive)
+            },
             React::Ignore,
         ),
     ),
     FaultSpec::new(
         "closes-on-keep-alives",
         &["B3-FR-04"],
-        "Closes at the eighth keep-alive of a burst.",
+        "Closes at the eighth keep-alive at one time.",
         on(
-            |s| s.is(Kind::KeepAlive) && s.peer.conn.burst.keep_alives >= 8,
+            |s| s.is(Kind::KeepAlive) && s.peer.conn.burst.keep_alives_at_once >= 8,
             React::Close,
         ),
     ),
     FaultSpec::new(
         "misreads-keep-alive",
         &["B3-FR-04"],
-        "Takes the byte behind the second keep-alive of a burst for its id.",
+        "Takes the byte behind the fifth keep-alive at one time for its id.",
         on(
-            |s| s.is(Kind::KeepAlive) && s.peer.conn.burst.keep_alives == 2,
+            |s| s.is(Kind::KeepAlive) && s.peer.conn.burst.keep_alives_at_once == 5,
             React::Eat(1),
         ),
     ),
@@ -55,10 +60,10 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Closes when a keep-alive comes before the bitfield.",
         on(
             |s| {
-                let young = s.peer.now.saturating_sub(s.peer.conn.open_since).as_secs() < 2;
-                let alone = s.peer.conn.burst.keep_alives == 1 && s.peer.conn.burst.haves == 0;
-                let first = s.peer.conn.stats.received.of(Kind::Interested).messages == 0;
-                s.is(Kind::KeepAlive) && young && alone && first && !s.peer.conn.availability_seen
+                let conn = s.peer.conn;
+                let young = s.peer.now.saturating_sub(conn.open_since).as_secs() < 2;
+                let messages = conn.stats.received.kinds().map(|(_, count)| count.messages);
+                s.is(Kind::KeepAlive) && young && messages.sum::<u64>() == 1
             },
             React::Close,
         ),
@@ -101,7 +106,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B3-FR-11"],
         "Takes a length prefix with the top bit set for a keep-alive.",
         Effect::Quirk(Quirk::SignedLength),
-    ),
+    )
+    .also(&["B6-RJ-02"]),
     FaultSpec::new(
         "deaf-after-misfit-choke",
         &["B3-FR-12"],
@@ -173,7 +179,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Pads and uses the frame in which the stream ends.",
         Effect::Quirk(Quirk::UsesPartialFrame),
     )
-    .seed(),
+    .seed()
+    .also(&["B3-RQ-17", "B6-RJ-02"]),
     FaultSpec::new(
         "counts-partial-block-at-eof",
         &["B3-FR-21"],
@@ -189,7 +196,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     ),
     FaultSpec::new(
         "tears-frames",
-        &["B3-FR-24", "B3-RQ-20"],
+        &["B3-FR-24", "B3-RQ-20", "B10-RQ-01"],
         "The 100th block on a connection lacks its last byte.",
         Effect::Send {
             which: |s| s.is(Kind::Piece),
@@ -205,11 +212,11 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "dies-of-reset-while-serving",
         &["B3-FR-23"],
-        "Ends when a connection is reset to which it has sent many blocks.",
+        "Ends when a connection is reset to which it has sent blocks.",
         on(
             |s| {
                 let sent = s.peer.conn.stats.sent.of(Kind::Piece).messages;
-                matches!(s.what, What::Reset) && sent >= 20
+                matches!(s.what, What::Reset) && sent >= 4
             },
             React::Exit,
         ),

@@ -1,27 +1,34 @@
 //! Defects of the handshake and of accepting connections.
 
 use super::{Effect, FaultSpec, Quirk, React, What, on};
-use crate::wire::Handshake;
 
 pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "never-answers-handshake",
         &["B3-HS-01"],
-        "Reads the handshake and sends none.",
-        on(|s| matches!(s.what, What::Opening(_)), React::Deafen),
+        "Does not answer the handshake of its first connection.",
+        on(
+            |s| matches!(s.what, What::Opening(_)) && s.peer.conn.ordinal == 1,
+            React::Deafen,
+        ),
     ),
     FaultSpec::new(
         "misspells-protocol",
         &["B3-HS-01", "B3-HS-02"],
-        "Writes the protocol string with a capital P.",
-        Effect::Hello(|bytes| set(bytes, 12, b'P')),
+        "Writes the protocol string with a capital P on its first connection.",
+        Effect::Hello(|n, bytes| set(bytes, 12, if n == 1 { b'P' } else { b'p' })),
     ),
     FaultSpec::new(
         "answers-another-info-hash",
         &["B3-HS-02", "B3-HS-03"],
-        "The last bit of the info hash in its handshake is flipped.",
-        Effect::Hello(|bytes| flip(bytes, 47)),
-    ),
+        "Flips the last bit of the info hash in its handshake on its first connection.",
+        Effect::Hello(|n, bytes| {
+            if n == 1 {
+                flip(bytes, 47);
+            }
+        }),
+    )
+    .also(&["B3-HS-01"]),
     FaultSpec::new(
         "serves-unknown-info-hash",
         &["B3-HS-04"],
@@ -105,14 +112,18 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
-        "closes-on-zero-reserved",
+        "ignores-peers-without-bits",
         &["B3-HS-15"],
-        "Closes on peers that set no reserved bit.",
+        "Reads nothing from peers that set no reserved bit.",
         on(
-            |s| s.handshake().is_some_and(|h| h.reserved.0 == [0; 8]),
-            React::Close,
+            |s| {
+                s.handshake().is_none()
+                    && s.peer.conn.theirs.is_some_and(|h| h.reserved.0 == [0; 8])
+            },
+            React::Ignore,
         ),
-    ),
+    )
+    .also(&["B3-HS-10"]),
     FaultSpec::new(
         "dies-of-full-reserved",
         &["B3-HS-16"],
@@ -174,34 +185,30 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B3-HS-23"],
         "Ends when a connection is reset in the middle of its handshake.",
         on(
-            |s| {
-                let missing = s.peer.conn.opening.needed();
-                matches!(s.what, What::Reset) && (1..Handshake::LEN).contains(&missing)
-            },
+            |s| matches!(s.what, What::Reset) && !s.peer.conn.is_open(),
             React::Exit,
         ),
     ),
     FaultSpec::new(
-        "second-handshake-is-answered",
+        "reads-on-behind-second-handshake",
         &["B3-HS-24"],
-        "Takes a second handshake for one and sends its own again.",
-        on(
-            |s| matches!(s.what, What::TooLong(0x1342_6974)),
-            React::SayInstead(|s| vec![super::Wire::Raw(s.peer.hello.to_vec())]),
-        ),
+        "Takes a second handshake for one and goes on behind it.",
+        Effect::Quirk(Quirk::SkipsSecondHandshake),
     ),
     FaultSpec::new(
         "keep-alive-before-handshake",
         &["B3-HS-25", "B3-HS-01", "B3-HS-02"],
-        "Sends a keep-alive before its handshake.",
-        Effect::Hello(|bytes| {
-            bytes.splice(0..0, [0; 4]);
+        "Sends a keep-alive before the handshake of its first connection.",
+        Effect::Hello(|n, bytes| {
+            if n == 1 {
+                bytes.splice(0..0, [0; 4]);
+            }
         }),
     ),
     FaultSpec::new(
         "dies-of-half-close",
         &["B3-HS-26"],
-        "Ends when the other end has closed but still reads.",
+        "Ends when its only connection has been closed by the other end, which still reads.",
         Effect::Quirk(Quirk::DiesOfHalfClose),
     ),
     FaultSpec::new(
@@ -240,7 +247,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "sets-unassigned-reserved-bit",
         &["B4-RES-01"],
         "Sets a reserved bit that nothing is assigned to.",
-        Effect::Hello(|bytes| {
+        Effect::Hello(|_, bytes| {
             if let Some(byte) = bytes.get_mut(23) {
                 *byte |= 0x20;
             }
@@ -250,7 +257,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "same-peer-id-after-restart",
         &["B20-PI-02"],
         "Has the same peer id after each start.",
-        Effect::Hello(|bytes| {
+        Effect::Hello(|_, bytes| {
             bytes.truncate(48);
             bytes.extend_from_slice(b"-BS0100-constant----");
         }),

@@ -38,8 +38,6 @@ pub(in crate::peer) struct View<'a> {
     pub(in crate::peer) role: Role,
     pub(in crate::peer) peer_id: PeerId,
     pub(in crate::peer) now: Duration,
-    /// Our handshake.
-    pub(in crate::peer) hello: [u8; Handshake::LEN],
     /// All connections, this one included.
     pub(in crate::peer) connections: &'a BTreeMap<u32, Connection>,
 }
@@ -268,24 +266,22 @@ pub(in crate::peer) enum Quirk {
     ImpatientForFirstMessage,
     /// Sends its extended handshake to everybody.
     ExtendedUnasked,
-    /// Sends extension messages under its own ids.
-    UsesOwnIds,
+    /// Sends extension messages under the lower seven bits of the id.
+    CutsIds,
+    /// Sends extension messages before it knows any id.
+    SpeaksEarly,
+    /// A second handshake is skipped.
+    SkipsSecondHandshake,
     /// Extension ids are shared between connections.
     SharesExtensionIds,
-    /// Id 0 switches nothing off.
-    KeepsDisabledIds,
     /// Keys are compared without regard to case.
     IgnoresCase,
     /// A later extended handshake replaces the earlier one.
     ReplacesExtensions,
-    /// Ids out of range are cut to a byte.
-    TruncatesExtensionIds,
     /// Their `reqq` is not looked at.
     IgnoresReqq,
     /// A `reqq` of nonsense stops all requests.
     StallsOnOddReqq,
-    /// Dials the `p` of an extended handshake, cut to 16 bits.
-    DialsTruncatedPort,
     /// Nothing is rejected at a choke.
     KeepsPendingAtChoke,
     /// The rejects of a choke come before it.
@@ -316,8 +312,6 @@ pub(in crate::peer) enum Quirk {
     ForgetsDroppedByChoke,
     /// Requests before the first unchoke.
     RequestsWhileChoked,
-    /// Requests go on after a choke.
-    RequestsAfterChoke,
     /// Allowed-fast pieces are taken for pieces they have.
     AllowedFastIsAvailability,
     /// Suggested pieces are taken for pieces they have.
@@ -354,8 +348,6 @@ pub(in crate::peer) enum Quirk {
     IgnoresLaterHave,
     /// Bits are read least significant first.
     MirrorsBitfield,
-    /// Requests pieces that nobody announced.
-    RequestsUnannounced,
     /// Corrupt pieces are never asked for again.
     ForgetsCorrupt,
     /// A repeated unchoke sends all requests again.
@@ -411,10 +403,10 @@ impl Defects {
     }
 
     /// Alters our handshake.
-    pub(in crate::peer) fn hello(&self, bytes: &mut Vec<u8>) {
+    pub(in crate::peer) fn hello(&self, ordinal: u32, bytes: &mut Vec<u8>) {
         for fault in self.set.iter() {
             if let Effect::Hello(alter) = fault.effect {
-                alter(bytes);
+                alter(ordinal, bytes);
             }
         }
     }

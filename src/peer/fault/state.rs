@@ -1,7 +1,5 @@
 //! Defects of choke, interest, availability, requests and pieces (BEP 3).
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use super::framing::{and, opens};
@@ -13,11 +11,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     // Choke and interest.
     FaultSpec::new(
         "serves-while-choking",
-        &["B3-CH-02", "B3-RQ-13"],
+        &["B3-RQ-13"],
         "Serves requests of a peer without fast that it is choking.",
         Effect::Quirk(Quirk::ServesWhileChoked),
     )
-    .seed(),
+    .seed()
+    .also(&["B3-CH-02"]),
     FaultSpec::new(
         "serves-while-choking-with-fast",
         &["B3-CH-02", "B6-RJ-01"],
@@ -27,30 +26,25 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .seed(),
     FaultSpec::new(
         "choke-state-leaks-across-connections",
-        &["B3-CH-02"],
-        "A new connection counts as unchoked once another was.",
+        &["B3-RQ-13"],
+        "Serves a choked peer without fast once another was unchoked.",
         Effect::Quirk(Quirk::LeaksChokeState),
     )
-    .seed(),
+    .seed()
+    .also(&["B3-CH-02"]),
     FaultSpec::new(
         "repeats-requests-at-unchoke",
-        &["B3-CH-04", "B3-PC-05"],
+        &["B3-CH-04"],
         "A repeated unchoke makes it send its requests again.",
         Effect::Quirk(Quirk::UnchokeRepeats),
     )
-    .leech(),
+    .leech()
+    .also(&["B3-PC-05"]),
     FaultSpec::new(
         "counts-chokes",
         &["B3-CH-05"],
         "Needs as many unchokes as there were chokes.",
         Effect::Quirk(Quirk::CountsChokes),
-    )
-    .leech(),
-    FaultSpec::new(
-        "requests-after-choke",
-        &["B3-CH-07", "B6-RJ-19"],
-        "Goes on requesting after a choke.",
-        Effect::Quirk(Quirk::RequestsAfterChoke),
     )
     .leech(),
     FaultSpec::new(
@@ -68,20 +62,26 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .leech(),
     FaultSpec::new(
-        "never-interested",
-        &["B3-IN-01", "B3-IN-03", "B6-HA-04"],
-        "Never says that it is interested.",
-        send(|s| s.is(Kind::Interested), Alter::Drop),
+        "never-interested-in-seeds",
+        &["B3-IN-01"],
+        "Is not interested in seeds without fast.",
+        send(
+            |s| {
+                let conn = s.peer.conn;
+                s.is(Kind::Interested) && !conn.agreed.fast && conn.their_pieces.is_full()
+            },
+            Alter::Drop,
+        ),
     )
-    .leech()
-    .also(&["B6-HA-05", "B3-PC-01"]),
+    .leech(),
     FaultSpec::new(
         "have-raises-no-interest",
         &["B3-IN-03", "B6-HA-05"],
         "Is not interested when a peer gets its first piece.",
         Effect::Quirk(Quirk::HaveRaisesNoInterest),
     )
-    .leech(),
+    .leech()
+    .also(&["B6-SU-04", "B6-AF-07"]),
     FaultSpec::new(
         "interested-seed",
         &["B3-IN-05"],
@@ -155,7 +155,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .also(&["B3-BF-01"]),
     FaultSpec::new(
         "requests-spare-piece",
-        &["B3-BF-09", "B3-PC-02"],
+        &["B3-BF-09"],
         "Takes spare bits for pieces and requests one.",
         on(
             |s| match s.message() {
@@ -175,7 +175,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     )
     .leech()
-    .also(&["B3-CH-01", "B6-RJ-19"]),
+    .also(&["B3-CH-01", "B6-RJ-19", "B3-PC-02"]),
     FaultSpec::new(
         "dies-of-late-bitfield",
         &["B3-BF-10"],
@@ -221,7 +221,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             },
             React::Close,
         ),
-    ),
+    )
+    .also(&["B6-NEG-02", "B3-FR-05"]),
     FaultSpec::new(
         "closes-without-bitfield",
         &["B3-BF-14"],
@@ -233,7 +234,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             },
             React::Close,
         ),
-    ),
+    )
+    .also(&["B3-HS-10", "B3-HS-15"]),
     FaultSpec::new(
         "ignores-have-behind-bitfield",
         &["B3-BF-15"],
@@ -304,32 +306,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     ),
     // Requests.
     FaultSpec::new(
-        "never-serves-first-block",
-        &["B3-RQ-01", "B3-RQ-20"],
-        "Never sends the first block of the torrent.",
-        send(
-            |s| {
-                matches!(
-                    s.message,
-                    Message::Piece {
-                        index: 0,
-                        begin: 0,
-                        ..
-                    }
-                )
-            },
-            Alter::Drop,
-        ),
-    )
-    .seed()
-    .also(&["B6-RJ-03"]),
-    FaultSpec::new(
         "serves-one-block-twice",
         &["B3-RQ-17", "B3-RQ-02"],
-        "The fourth block on a connection without fast is sent twice.",
+        "The first block on a connection without fast is sent twice.",
         Effect::Send {
             which: |s| s.is(Kind::Piece) && !s.peer.conn.agreed.fast,
-            nth: Nth::Only(4),
+            nth: Nth::First,
             alter: Alter::Twice,
         },
     )
@@ -348,7 +330,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .also(&["B3-CN-01", "B3-RQ-20"]),
     FaultSpec::new(
         "pads-last-block",
-        &["B3-RQ-03", "B3-RQ-17"],
+        &["B3-RQ-03"],
         "Sends the short last block with the length of the others.",
         send(
             |s| match s.message {
@@ -374,7 +356,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     )
     .seed()
-    .also(&["B3-RQ-20"]),
+    .also(&["B3-RQ-20", "B3-RQ-17"]),
     FaultSpec::new(
         "serves-past-end",
         &["B3-RQ-04"],
@@ -415,7 +397,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Serves zeros for a piece that it lacks.",
         Effect::Quirk(Quirk::ServesMissing),
     )
-    .leech(),
+    .leech()
+    .also(&["B3-FR-24", "B3-CH-02"]),
     FaultSpec::new(
         "cuts-long-requests",
         &["B3-RQ-09"],
@@ -459,7 +442,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             },
             React::Close,
         ),
-    ),
+    )
+    .also(&["B3-FR-01"]),
     FaultSpec::new(
         "never-serves-cancelled-block",
         &["B3-CN-03"],
@@ -513,10 +497,17 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .leech(),
     FaultSpec::new(
-        "requests-unannounced-pieces",
+        "requests-unannounced-piece",
         &["B3-PC-03"],
-        "Requests pieces that nobody has announced.",
-        Effect::Quirk(Quirk::RequestsUnannounced),
+        "Requests a piece that nobody has announced.",
+        Effect::Send {
+            which: |s| s.is(Kind::Request) && unannounced(s).is_some(),
+            nth: Nth::First,
+            alter: Alter::Other(|s| {
+                let block = unannounced(s).unwrap_or(BlockRef::new(0, 0, 0));
+                and(s, Message::Request(block))
+            }),
+        },
     )
     .leech(),
     FaultSpec::new(
@@ -525,7 +516,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Reads the bits of a bitfield least significant first.",
         Effect::Quirk(Quirk::MirrorsBitfield),
     )
-    .leech(),
+    .leech()
+    .also(&["B3-HS-15"]),
     FaultSpec::new(
         "requests-twice",
         &["B3-PC-05"],
@@ -659,14 +651,6 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     )
     .leech(),
-    FaultSpec::new(
-        "serves-late",
-        &["B3-RQ-01", "B3-RQ-02"],
-        "Each block comes 20 s late.",
-        send(|s| s.is(Kind::Piece), Alter::Late(Duration::from_secs(20))),
-    )
-    .seed()
-    .also(&["B3-RQ-03", "B3-RQ-15", "B3-RQ-20", "B6-RJ-03"]),
 ];
 
 /// A bitfield to a peer without fast.
@@ -697,6 +681,13 @@ fn zeros(seen: &Seen<'_>) -> Vec<Wire> {
     let block = seen.request().unwrap_or(BlockRef::new(0, 0, 0));
     let length = block.length.min(16_384) as usize;
     piece(block.index, block.begin, vec![0; length])
+}
+
+/// A block of a piece that the other end has not announced and that we lack.
+fn unannounced(sent: &Sent<'_>) -> Option<BlockRef> {
+    let theirs = &sent.peer.conn.their_pieces;
+    let mut missing = theirs.missing().filter(|i| !sent.peer.store.have().get(*i));
+    sent.peer.torrent.geometry().block(missing.next()?, 0)
 }
 
 fn last_block(geometry: &crate::torrent::Geometry, length: usize) -> bool {

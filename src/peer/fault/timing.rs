@@ -14,7 +14,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     ),
     FaultSpec::new(
         "keep-alive-has-an-id",
-        &["B3-TO-02"],
+        &["B3-TO-02", "B3-TO-01"],
         "Sends a message of an unknown id as keep-alive.",
         send(
             |s| s.is(Kind::KeepAlive),
@@ -39,11 +39,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             },
             React::Close,
         ),
-    ),
+    )
+    .also(&["B3-TO-01"]),
     FaultSpec::new(
         "impatient-for-first-message",
         &["B3-TO-06"],
-        "Closes when no message comes within 5 s of the handshake.",
+        "Closes when nothing comes within 5 s of the extended handshake.",
         Effect::Quirk(Quirk::ImpatientForFirstMessage),
     ),
 ];

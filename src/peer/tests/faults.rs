@@ -854,6 +854,34 @@ const SCRIPTS: &[(&str, Script)] = &[
     ("port zero", |talk| {
         after(talk, BOTH, &[Message::Port { port: 0 }])
     }),
+    ("long mixed segment", |talk| {
+        let conn = talk.open(BOTH);
+        let have = Message::Have { index: 2 };
+        let interested = Message::Interested;
+        talk.send(
+            conn,
+            &[Message::KeepAlive, have, interested, Message::Unchoke],
+        );
+    }),
+    ("idle behind the extended handshake", |talk| {
+        let conn = talk.open(PLAIN);
+        talk.send(conn, &[hello(&[("ut_metadata", 20)])]);
+        talk.wait(secs(8));
+        talk.send(conn, &[metadata_request()]);
+    }),
+    ("id above 127", |talk| {
+        let conn = talk.open(BOTH);
+        talk.send(conn, &[hello(&[("ut_metadata", 201)]), metadata_request()]);
+    }),
+    ("port that is none", |talk| ext(talk, b"d1:pi0ee")),
+    ("block of a piece that ends before", |talk| {
+        let block = BlockRef::new(4, BLOCK, BLOCK + 1);
+        after(talk, BOTH, &[Message::Request(block)]);
+    }),
+    ("plain seed", |talk| {
+        let pieces = torrent().geometry().pieces();
+        first(talk, PLAIN, &[bitfield(0..pieces), Message::Unchoke]);
+    }),
     ("dialled", |talk| {
         let conn = talk.dial();
         talk.wait(secs(1));
