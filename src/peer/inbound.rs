@@ -238,7 +238,7 @@ impl Peer {
             let _ = bytes.split_to(eaten);
             c.skip -= eaten;
             c.offset += eaten as u64;
-            if self.misreads_prefix(conn, &mut bytes) {
+            if self.misreads_prefix(conn, &bytes) {
                 continue;
             }
             let Some(c) = self.connections.get_mut(&conn) else {
@@ -584,16 +584,10 @@ impl Peer {
     }
 
     /// The reaction to something, without doing it.
-    fn reaction(&mut self, conn: u32, what: What<'_>) -> Option<React> {
-        let mut defects = std::mem::take(&mut self.defects);
-        let react = self.connections.get(&conn).and_then(|c| {
-            defects.rereads(&Seen {
-                what,
-                peer: self.view(c),
-            })
-        });
-        self.defects = defects;
-        react
+    fn reaction(&self, conn: u32, what: What<'_>) -> Option<React> {
+        let c = self.connections.get(&conn)?;
+        let peer = self.view(c);
+        self.defects.rereads(&Seen { what, peer })
     }
 
     /// A defect: frames of requests that are too short or too long are made to fit.
@@ -622,7 +616,7 @@ impl Peer {
     }
 
     /// A defect: a prefix that comes in two segments is taken for the bytes of the first.
-    fn misreads_prefix(&mut self, conn: u32, bytes: &mut Bytes) -> bool {
+    fn misreads_prefix(&mut self, conn: u32, bytes: &Bytes) -> bool {
         if !self.defects.has(Quirk::MisreadsSplitPrefix) || bytes.is_empty() {
             return false;
         }

@@ -424,7 +424,7 @@ impl Defects {
     }
 
     /// Whether a frame's bytes are read again as frames.
-    pub(in crate::peer) fn rereads(&mut self, seen: &Seen<'_>) -> Option<React> {
+    pub(in crate::peer) fn rereads(&self, seen: &Seen<'_>) -> Option<React> {
         self.set.iter().find_map(|fault| match fault.effect {
             Effect::On {
                 when,
