@@ -10,7 +10,7 @@ use super::config::{PeerConfig, Role, Settings};
 use super::connection::{Burst, Connection, HalfState, Phase, Slot};
 use super::event::{CloseReason, PeerEvent, RequestOutcome};
 use super::extension::{ExtensionFactory, Link, LinkAction};
-use super::fault::{Defects, Quirk, View, What, Wire};
+use super::fault::{Defects, Quirk, What, Wire};
 use super::metadata::Metadata;
 use super::pex::{DontHave, Pex};
 use super::process::{Health, Input, Output, Process};
@@ -50,7 +50,7 @@ pub struct Peer {
     next_dial: u32,
     ordinal: u32,
     /// Inputs of connections that must wait (a defect).
-    stalled: VecDeque<(u32, Input)>,
+    pub(super) stalled: VecDeque<(u32, Input)>,
     /// Connections that failed before their handshake (a defect looks).
     failures: u32,
     /// Extension ids of whoever spoke last (a defect).
@@ -167,7 +167,7 @@ impl Peer {
     }
 
     /// What has come since the process started, and when.
-    fn take_in(&mut self, input: Input) {
+    pub(super) fn take_in(&mut self, input: Input) {
         if let Some(conn) = conn_of(&input)
             && !self.defects.is_empty()
             && self.must_wait(conn, &input)
@@ -193,31 +193,6 @@ impl Peer {
             Input::Verb { argv } => {
                 let code = self.verb(&argv);
                 self.output(Output::VerbDone { code });
-            }
-        }
-    }
-
-    /// Whether another connection keeps this one waiting (defects).
-    fn must_wait(&self, conn: u32, input: &Input) -> bool {
-        let others = || self.connections.values().filter(|c| c.id != conn);
-        if self.stalled.iter().any(|(other, _)| *other == conn) {
-            return true;
-        }
-        if self.defects.has(Quirk::OneHandshakeAtATime) && matches!(input, Input::Accepted { .. }) {
-            return others().any(|c| c.phase == Phase::Handshaking);
-        }
-        self.defects.has(Quirk::StallsOthersInFrame)
-            && others().any(|c| c.is_open() && c.frames.buffered().len() > 4)
-    }
-
-    /// Takes in what waited, as far as nothing keeps it waiting any more.
-    fn release_stalled(&mut self) {
-        let waiting = std::mem::take(&mut self.stalled);
-        for (conn, input) in waiting {
-            if self.must_wait(conn, &input) {
-                self.stalled.push_back((conn, input));
-            } else {
-                self.take_in(input);
             }
         }
     }
@@ -572,19 +547,7 @@ impl Peer {
         self.outputs.push_back(Output::Event(event));
     }
 
-    // Defects and extensions.
-
-    pub(super) fn view<'a>(&'a self, conn: &'a Connection) -> View<'a> {
-        View {
-            conn,
-            torrent: &self.torrent,
-            store: &self.store,
-            role: self.role,
-            peer_id: self.peer_id,
-            now: self.now,
-            connections: &self.connections,
-        }
-    }
+    // Extensions.
 
     /// Runs one hook of one extension, then does what it asked for.
     pub(super) fn with_extension(

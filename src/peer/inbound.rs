@@ -7,12 +7,12 @@ use bytes::{Bytes, BytesMut};
 use super::config::{ExtendedWhen, Tolerance};
 use super::connection::{Burst, Phase};
 use super::event::{CloseReason, PeerEvent};
-use super::fault::{Quirk, React, Seen, What};
-use super::host::{DEFECT_EXIT, Peer, State, Timer};
+use super::fault::{Quirk, React, What};
+use super::host::{Peer, State, Timer};
 use crate::wire::extension::ExtendedHandshake;
 use crate::wire::{
-    BlockRef, DecodeError, ExtensionMessage, Frame, FrameDecoder, FrameError, Handshake, Kind,
-    Message, PeerId,
+    DecodeError, ExtensionMessage, Frame, FrameDecoder, FrameError, Handshake, Kind, Message,
+    PeerId,
 };
 
 impl Peer {
@@ -92,25 +92,6 @@ impl Peer {
         None
     }
 
-    /// Defects: a handshake in several segments is refused.
-    fn refuses_split(&mut self, conn: u32, had: usize, segment: usize) -> bool {
-        let Some(c) = self.connections.get(&conn) else {
-            return true;
-        };
-        let split = had > 0 && segment > 1;
-        let dripped = had == 1 && segment == 1;
-        let refused = if c.initiator {
-            had > 0 && self.defects.has(Quirk::RefusesSplitHandshakeDialling)
-        } else {
-            (split && self.defects.has(Quirk::RefusesSplitHandshake))
-                || (dripped && self.defects.has(Quirk::RefusesDrippedHandshake))
-        };
-        if refused {
-            self.close(conn, CloseReason::Fault);
-        }
-        refused
-    }
-
     /// Their handshake once it is whole, or why it is none that we accept.
     fn their_handshake(&self, conn: u32) -> Result<Option<Handshake>, CloseReason> {
         let Some(c) = self.connections.get(&conn) else {
@@ -133,27 +114,6 @@ impl Peer {
             }
         }
         Ok(theirs)
-    }
-
-    /// Defects: another length byte or protocol string is overlooked, and the bytes behind it are
-    /// taken for what they stand for. `None` if the defect has nothing to do with these bytes.
-    fn lenient_handshake(&self, raw: &Bytes) -> Option<Option<Handshake>> {
-        let other_length = *raw.first()? != 19;
-        let other_string = !other_length
-            && raw
-                .iter()
-                .zip(&self.our_handshake().encode())
-                .take(20)
-                .any(|(a, b)| a != b);
-        let overlooked = (other_length && self.defects.has(Quirk::SkipsProtocolLength))
-            || (other_string && self.defects.has(Quirk::SkipsProtocolString));
-        overlooked.then(|| {
-            let taken_for = Handshake {
-                peer_id: PeerId(*b"-XX0000-000000000000"),
-                ..self.our_handshake()
-            };
-            (raw.len() >= Handshake::LEN - 1).then_some(taken_for)
-        })
     }
 
     /// Both know each other; true once messages may flow.
@@ -300,7 +260,7 @@ impl Peer {
     }
 
     /// One frame. Gives bytes that are to be read again (a defect).
-    fn frame(&mut self, conn: u32, frame: &Frame) -> Option<Bytes> {
+    pub(super) fn frame(&mut self, conn: u32, frame: &Frame) -> Option<Bytes> {
         let decoded = self.repaired(Message::decode(frame), frame);
         let now = self.now;
         if let Some(c) = self.connections.get_mut(&conn) {
@@ -527,160 +487,6 @@ impl Peer {
             self.with_extension(conn, id, |extension, link| {
                 extension.on_extended_handshake(link, &handshake);
             });
-        }
-    }
-
-    // Defects.
-
-    /// Asks the defects what to do; true if they did it.
-    pub(super) fn react(&mut self, conn: u32, what: What<'_>) -> bool {
-        if self.defects.is_empty() {
-            return false;
-        }
-        let mut defects = std::mem::take(&mut self.defects);
-        let mut said = Vec::new();
-        let react = self.connections.get(&conn).and_then(|c| {
-            let seen = Seen {
-                what,
-                peer: self.view(c),
-            };
-            let react = defects.seen(&seen);
-            if let Some(React::Say(say) | React::SayInstead(say) | React::SayLater(_, say)) = react
-            {
-                said = say(&seen);
-            }
-            react
-        });
-        self.defects = defects;
-        match react {
-            None => return false,
-            Some(React::Ignore) => {}
-            Some(React::Close) => self.close(conn, CloseReason::Fault),
-            Some(React::Exit) => self.exit(DEFECT_EXIT),
-            Some(React::Hang) => self.state = State::Hung,
-            Some(React::Deafen) => {
-                if let Some(c) = self.connections.get_mut(&conn) {
-                    c.deaf = true;
-                }
-            }
-            Some(React::Eat(bytes)) => {
-                if let Some(c) = self.connections.get_mut(&conn) {
-                    c.skip += bytes;
-                }
-            }
-            Some(React::Say(_)) => {
-                self.say(conn, said);
-                return false;
-            }
-            Some(React::SayInstead(_)) => self.say(conn, said),
-            Some(React::SayLater(after, _)) => {
-                self.timer(self.now + after, Timer::Say(conn, said));
-                return false;
-            }
-            // Told by `reaction` before; it needs the frame.
-            Some(React::Reread) => return false,
-        }
-        true
-    }
-
-    /// The reaction to something, without doing it.
-    fn reaction(&self, conn: u32, what: What<'_>) -> Option<React> {
-        let c = self.connections.get(&conn)?;
-        let peer = self.view(c);
-        self.defects.rereads(&Seen { what, peer })
-    }
-
-    /// A defect: frames of requests that are too short or too long are made to fit.
-    fn repaired(
-        &self,
-        decoded: Result<Message, DecodeError>,
-        frame: &Frame,
-    ) -> Result<Message, DecodeError> {
-        if decoded.is_ok() || self.defects.is_empty() || frame.id() != Some(6) {
-            return decoded;
-        }
-        let body = frame.body();
-        let short = body.len() < 13 && self.defects.has(Quirk::PadsShortRequests);
-        let long = body.len() > 13 && self.defects.has(Quirk::CutsLongRequests);
-        if !short && !long {
-            return decoded;
-        }
-        let word = |n: usize| {
-            let bytes = body.get(1 + 4 * n..5 + 4 * n);
-            bytes
-                .and_then(|b| b.first_chunk().copied())
-                .map_or(0, u32::from_be_bytes)
-        };
-        let length = if short { 16_384 } else { word(2) };
-        Ok(Message::Request(BlockRef::new(word(0), word(1), length)))
-    }
-
-    /// A defect: a prefix that comes in two segments is taken for the bytes of the first.
-    fn misreads_prefix(&mut self, conn: u32, bytes: &Bytes) -> bool {
-        if !self.defects.has(Quirk::MisreadsSplitPrefix) || bytes.is_empty() {
-            return false;
-        }
-        let Some(c) = self.connections.get_mut(&conn) else {
-            return false;
-        };
-        let begun = c.frames.buffered().len();
-        let split = (1..4).contains(&begun) && bytes.len() > 1;
-        if split {
-            c.frames = FrameDecoder::new(self.settings.frame_limit);
-        }
-        split
-    }
-
-    /// A defect: what comes byte by byte is lost.
-    fn lose_dripped_frame(&mut self, conn: u32, segment: usize) {
-        if !self.defects.has(Quirk::LosesDrippedFrames) {
-            return;
-        }
-        let limit = self.settings.frame_limit;
-        if let Some(c) = self.connections.get_mut(&conn)
-            && segment == 1
-            && c.frames.buffered().len() == 2
-        {
-            c.frames = FrameDecoder::new(limit);
-        }
-    }
-
-    /// A defect: a block in many segments is refused.
-    fn refuses_segments(&mut self, conn: u32) -> bool {
-        let Some(c) = self.connections.get_mut(&conn) else {
-            return true;
-        };
-        c.segments = c.segments.saturating_add(1);
-        let block = c.frames.buffered().get(4) == Some(&7);
-        let refused = block && c.segments > 64 && self.defects.has(Quirk::ClosesOnManySegments);
-        if refused {
-            self.close(conn, CloseReason::Fault);
-        }
-        refused
-    }
-
-    /// Defects: what the end of the stream cut off is taken for whole.
-    pub(super) fn use_partial_frame(&mut self, conn: u32, rest: &Bytes) {
-        let Some(prefix) = rest.first_chunk::<4>().filter(|_| rest.len() > 5) else {
-            return;
-        };
-        let whole = u32::from_be_bytes(*prefix) as usize;
-        if self.defects.has(Quirk::UsesPartialFrame) && whole <= 1 << 20 {
-            let mut body = rest.get(4..).unwrap_or_default().to_vec();
-            body.resize(whole.max(body.len()), 0);
-            self.frame(conn, &Frame::from_body(&body));
-        }
-        let index = rest.get(5..).and_then(|rest| rest.first_chunk::<4>());
-        if let (true, Some(7), Some(index)) = (
-            self.defects.has(Quirk::UsesPartialBlock),
-            rest.get(4),
-            index,
-        ) {
-            let index = u32::from_be_bytes(*index);
-            if !self.store.have().get(index) {
-                self.store.set(index);
-                self.piece_verified(index);
-            }
         }
     }
 }

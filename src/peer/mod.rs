@@ -30,6 +30,7 @@ pub mod null;
 mod outbound;
 pub mod pex;
 pub mod process;
+mod quirk;
 mod rng;
 pub mod stats;
 mod store;

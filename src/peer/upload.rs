@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::config::RequestPolicy;
 use super::connection::Upload;
 use super::event::{CloseReason, PeerEvent, RefusalCause};
@@ -238,40 +236,6 @@ impl Peer {
                 self.close(conn, CloseReason::BadRequest(cause));
             }
         }
-    }
-
-    /// Defects that serve what is not there.
-    fn answers_wrongly(&mut self, conn: u32, block: BlockRef, cause: RefusalCause) -> bool {
-        let has = |quirk| self.defects.has(quirk);
-        let answer = match cause {
-            RefusalCause::PastEnd if has(Quirk::ServesPastEnd) => {
-                let size = self.torrent.geometry().piece_size(block.index).unwrap_or(0);
-                let length = size.saturating_sub(block.begin).min(block.length);
-                let rest = self.store.block(&BlockRef { length, ..block });
-                rest.filter(|rest| !rest.is_empty())
-                    .map(|rest| rest.to_vec())
-            }
-            RefusalCause::Missing if has(Quirk::ServesMissing) => {
-                Some(vec![0; block.length as usize])
-            }
-            RefusalCause::TooLong if has(Quirk::TruncatesLong) => {
-                let cut = BlockRef::new(block.index, block.begin, self.settings.max_request);
-                self.store.block(&cut).map(|bytes| bytes.to_vec())
-            }
-            _ => None,
-        };
-        let Some(bytes) = answer else {
-            return false;
-        };
-        self.send(
-            conn,
-            Message::Piece {
-                index: block.index,
-                begin: block.begin,
-                block: Bytes::from(bytes),
-            },
-        );
-        true
     }
 
     fn reject_soon(&mut self, conn: u32, block: BlockRef) {

@@ -1,0 +1,280 @@
+//! Where the peer asks its defects, and what those do that have code of their own.
+
+use bytes::Bytes;
+
+use super::connection::{Connection, Phase};
+use super::event::{CloseReason, RefusalCause};
+use super::fault::{Quirk, React, Seen, View, What};
+use super::host::{DEFECT_EXIT, Peer, State, Timer};
+use super::process::Input;
+use crate::wire::{BlockRef, DecodeError, Frame, FrameDecoder, Handshake, Message, PeerId};
+
+impl Peer {
+    pub(super) fn view<'a>(&'a self, conn: &'a Connection) -> View<'a> {
+        View {
+            conn,
+            torrent: &self.torrent,
+            store: &self.store,
+            role: self.role,
+            peer_id: self.peer_id,
+            now: self.now,
+            connections: &self.connections,
+        }
+    }
+
+    /// Asks the defects what to do; true if they did it.
+    pub(super) fn react(&mut self, conn: u32, what: What<'_>) -> bool {
+        if self.defects.is_empty() {
+            return false;
+        }
+        let mut defects = std::mem::take(&mut self.defects);
+        let mut said = Vec::new();
+        let react = self.connections.get(&conn).and_then(|c| {
+            let seen = Seen {
+                what,
+                peer: self.view(c),
+            };
+            let react = defects.seen(&seen);
+            if let Some(React::Say(say) | React::SayInstead(say) | React::SayLater(_, say)) = react
+            {
+                said = say(&seen);
+            }
+            react
+        });
+        self.defects = defects;
+        match react {
+            None => return false,
+            Some(React::Ignore) => {}
+            Some(React::Close) => self.close(conn, CloseReason::Fault),
+            Some(React::Exit) => self.exit(DEFECT_EXIT),
+            Some(React::Hang) => self.state = State::Hung,
+            Some(React::Deafen) => {
+                if let Some(c) = self.connections.get_mut(&conn) {
+                    c.deaf = true;
+                }
+            }
+            Some(React::Eat(bytes)) => {
+                if let Some(c) = self.connections.get_mut(&conn) {
+                    c.skip += bytes;
+                }
+            }
+            Some(React::Say(_)) => {
+                self.say(conn, said);
+                return false;
+            }
+            Some(React::SayInstead(_)) => self.say(conn, said),
+            Some(React::SayLater(after, _)) => {
+                self.timer(self.now + after, Timer::Say(conn, said));
+                return false;
+            }
+            // Told by `reaction` before; it needs the frame.
+            Some(React::Reread) => return false,
+        }
+        true
+    }
+
+    /// The reaction to something, without doing it.
+    pub(super) fn reaction(&self, conn: u32, what: What<'_>) -> Option<React> {
+        let c = self.connections.get(&conn)?;
+        let peer = self.view(c);
+        self.defects.rereads(&Seen { what, peer })
+    }
+
+    /// Whether another connection keeps this one waiting (defects).
+    pub(super) fn must_wait(&self, conn: u32, input: &Input) -> bool {
+        let others = || self.connections.values().filter(|c| c.id != conn);
+        if self.stalled.iter().any(|(other, _)| *other == conn) {
+            return true;
+        }
+        if self.defects.has(Quirk::OneHandshakeAtATime) && matches!(input, Input::Accepted { .. }) {
+            return others().any(|c| c.phase == Phase::Handshaking);
+        }
+        self.defects.has(Quirk::StallsOthersInFrame)
+            && others().any(|c| c.is_open() && c.frames.buffered().len() > 4)
+    }
+
+    /// Takes in what waited, as far as nothing keeps it waiting any more.
+    pub(super) fn release_stalled(&mut self) {
+        let waiting = std::mem::take(&mut self.stalled);
+        for (conn, input) in waiting {
+            if self.must_wait(conn, &input) {
+                self.stalled.push_back((conn, input));
+            } else {
+                self.take_in(input);
+            }
+        }
+    }
+
+    /// Defects: a handshake in several segments is refused.
+    pub(super) fn refuses_split(&mut self, conn: u32, had: usize, segment: usize) -> bool {
+        let Some(c) = self.connections.get(&conn) else {
+            return true;
+        };
+        let split = had > 0 && segment > 1;
+        let dripped = had == 1 && segment == 1;
+        let refused = if c.initiator {
+            had > 0 && self.defects.has(Quirk::RefusesSplitHandshakeDialling)
+        } else {
+            (split && self.defects.has(Quirk::RefusesSplitHandshake))
+                || (dripped && self.defects.has(Quirk::RefusesDrippedHandshake))
+        };
+        if refused {
+            self.close(conn, CloseReason::Fault);
+        }
+        refused
+    }
+
+    /// Defects: another length byte or protocol string is overlooked, and the bytes behind it are
+    /// taken for what they stand for. `None` if the defect has nothing to do with these bytes.
+    pub(super) fn lenient_handshake(&self, raw: &Bytes) -> Option<Option<Handshake>> {
+        let other_length = *raw.first()? != 19;
+        let other_string = !other_length
+            && raw
+                .iter()
+                .zip(&self.our_handshake().encode())
+                .take(20)
+                .any(|(a, b)| a != b);
+        let overlooked = (other_length && self.defects.has(Quirk::SkipsProtocolLength))
+            || (other_string && self.defects.has(Quirk::SkipsProtocolString));
+        overlooked.then(|| {
+            let taken_for = Handshake {
+                peer_id: PeerId(*b"-XX0000-000000000000"),
+                ..self.our_handshake()
+            };
+            (raw.len() >= Handshake::LEN - 1).then_some(taken_for)
+        })
+    }
+
+    /// A defect: frames of requests that are too short or too long are made to fit.
+    pub(super) fn repaired(
+        &self,
+        decoded: Result<Message, DecodeError>,
+        frame: &Frame,
+    ) -> Result<Message, DecodeError> {
+        if decoded.is_ok() || self.defects.is_empty() || frame.id() != Some(6) {
+            return decoded;
+        }
+        let body = frame.body();
+        let short = body.len() < 13 && self.defects.has(Quirk::PadsShortRequests);
+        let long = body.len() > 13 && self.defects.has(Quirk::CutsLongRequests);
+        if !short && !long {
+            return decoded;
+        }
+        let word = |n: usize| {
+            let bytes = body.get(1 + 4 * n..5 + 4 * n);
+            bytes
+                .and_then(|b| b.first_chunk().copied())
+                .map_or(0, u32::from_be_bytes)
+        };
+        let length = if short { 16_384 } else { word(2) };
+        Ok(Message::Request(BlockRef::new(word(0), word(1), length)))
+    }
+
+    /// A defect: a prefix that comes in two segments is taken for the bytes of the first.
+    pub(super) fn misreads_prefix(&mut self, conn: u32, bytes: &Bytes) -> bool {
+        if !self.defects.has(Quirk::MisreadsSplitPrefix) || bytes.is_empty() {
+            return false;
+        }
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return false;
+        };
+        let begun = c.frames.buffered().len();
+        let split = (1..4).contains(&begun) && bytes.len() > 1;
+        if split {
+            c.frames = FrameDecoder::new(self.settings.frame_limit);
+        }
+        split
+    }
+
+    /// A defect: what comes byte by byte is lost.
+    pub(super) fn lose_dripped_frame(&mut self, conn: u32, segment: usize) {
+        if !self.defects.has(Quirk::LosesDrippedFrames) {
+            return;
+        }
+        let limit = self.settings.frame_limit;
+        if let Some(c) = self.connections.get_mut(&conn)
+            && segment == 1
+            && c.frames.buffered().len() == 2
+        {
+            c.frames = FrameDecoder::new(limit);
+        }
+    }
+
+    /// A defect: a block in many segments is refused.
+    pub(super) fn refuses_segments(&mut self, conn: u32) -> bool {
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return true;
+        };
+        c.segments = c.segments.saturating_add(1);
+        let block = c.frames.buffered().get(4) == Some(&7);
+        let refused = block && c.segments > 64 && self.defects.has(Quirk::ClosesOnManySegments);
+        if refused {
+            self.close(conn, CloseReason::Fault);
+        }
+        refused
+    }
+
+    /// Defects: what the end of the stream cut off is taken for whole.
+    pub(super) fn use_partial_frame(&mut self, conn: u32, rest: &Bytes) {
+        let Some(prefix) = rest.first_chunk::<4>().filter(|_| rest.len() > 5) else {
+            return;
+        };
+        let whole = u32::from_be_bytes(*prefix) as usize;
+        if self.defects.has(Quirk::UsesPartialFrame) && whole <= 1 << 20 {
+            let mut body = rest.get(4..).unwrap_or_default().to_vec();
+            body.resize(whole.max(body.len()), 0);
+            self.frame(conn, &Frame::from_body(&body));
+        }
+        let index = rest.get(5..).and_then(|rest| rest.first_chunk::<4>());
+        if let (true, Some(7), Some(index)) = (
+            self.defects.has(Quirk::UsesPartialBlock),
+            rest.get(4),
+            index,
+        ) {
+            let index = u32::from_be_bytes(*index);
+            if !self.store.have().get(index) {
+                self.store.set(index);
+                self.piece_verified(index);
+            }
+        }
+    }
+
+    /// Defects that serve what is not there.
+    pub(super) fn answers_wrongly(
+        &mut self,
+        conn: u32,
+        block: BlockRef,
+        cause: RefusalCause,
+    ) -> bool {
+        let has = |quirk| self.defects.has(quirk);
+        let answer = match cause {
+            RefusalCause::PastEnd if has(Quirk::ServesPastEnd) => {
+                let size = self.torrent.geometry().piece_size(block.index).unwrap_or(0);
+                let length = size.saturating_sub(block.begin).min(block.length);
+                let rest = self.store.block(&BlockRef { length, ..block });
+                rest.filter(|rest| !rest.is_empty())
+                    .map(|rest| rest.to_vec())
+            }
+            RefusalCause::Missing if has(Quirk::ServesMissing) => {
+                Some(vec![0; block.length as usize])
+            }
+            RefusalCause::TooLong if has(Quirk::TruncatesLong) => {
+                let cut = BlockRef::new(block.index, block.begin, self.settings.max_request);
+                self.store.block(&cut).map(|bytes| bytes.to_vec())
+            }
+            _ => None,
+        };
+        let Some(bytes) = answer else {
+            return false;
+        };
+        self.send(
+            conn,
+            Message::Piece {
+                index: block.index,
+                begin: block.begin,
+                block: Bytes::from(bytes),
+            },
+        );
+        true
+    }
+}
