@@ -15,6 +15,8 @@ use crate::wire::{Capability, HandshakeError, Kind, Message, Reserved};
 
 /// A silence of this length is worth a keep-alive to some client (BitTorrent-protocol: 55 s).
 const IDLE: Duration = Duration::from_secs(45);
+/// The first four bytes of a handshake.
+const HANDSHAKE_AS_PREFIX: u32 = u32::from_be_bytes(*b"\x13Bit");
 /// A request that waits this long may be repeated: clients give up on blocks after 20 s.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -68,6 +70,10 @@ pub fn frame_lengths(event: &Event, _: &Session, _: &Context) -> Ruling {
 /// the connection is nobody's fault.
 pub fn stream_in_step(event: &Event, session: &Session, _: &Context) -> Ruling {
     match &event.observation.what {
+        // A second handshake where a frame belongs, in answer to one of ours.
+        What::OverLimit { length } if event.tainted && *length == HANDSHAKE_AS_PREFIX => {
+            Ruling::NotApplicable
+        }
         What::OverLimit { length } => Ruling::Broken(format!(
             "length prefix {length} at byte {} of the stream",
             event.observation.offset
@@ -78,9 +84,15 @@ pub fn stream_in_step(event: &Event, session: &Session, _: &Context) -> Ruling {
 }
 
 /// BEP 3, "peer messages": the bytes of a block are those of the torrent. Blocks that lie outside
-/// the torrent, and torrents whose content we lack, cannot be compared.
+/// the torrent, and torrents whose content we lack, cannot be compared; what comes for a request
+/// outside a piece, or of a piece that was not announced, is left to the case.
 pub fn block_bytes(event: &Event, _: &Session, _: &Context) -> Ruling {
     match &event.kind {
+        EventKind::Answer(answer)
+            if answer.entry.marks.out_of_range || answer.entry.marks.not_announced =>
+        {
+            Ruling::NotApplicable
+        }
         EventKind::Answer(answer) if answer.compared => match answer.corrupt {
             None => Ruling::Held,
             Some(at) => Ruling::Broken(format!(
@@ -125,7 +137,8 @@ pub fn keep_alive_gap(event: &Event, _: &Session, _: &Context) -> Ruling {
 /// BEP 3, "peer messages": "choking is a notification that no data will be sent". Judged by the
 /// order on the wire: the request went out while the target was choking, and no unchoke came
 /// before the piece. Pieces that the target has allowed fast are left out, as are pieces that a
-/// request from before the choke could have brought.
+/// request from before the choke could have brought, and answers to requests that were wrong
+/// otherwise.
 pub fn no_piece_while_choking(event: &Event, session: &Session, _: &Context) -> Ruling {
     let EventKind::Answer(answer) = &event.kind else {
         return Ruling::NotApplicable;
@@ -138,7 +151,7 @@ pub fn no_piece_while_choking(event: &Event, session: &Session, _: &Context) -> 
     }
     let index = answer.entry.block.index;
     let allowed = session.fast() && session.allowed_fast().contains(&index);
-    if allowed || answer.ambiguous {
+    if allowed || answer.ambiguous || answer.entry.marks.beside_choke() {
         return Ruling::NotApplicable;
     }
     Ruling::Broken(format!(
@@ -327,10 +340,9 @@ pub(super) fn out_of_range(name: &str, index: u32, session: &Session) -> String 
 }
 
 /// BEP 3, "peer messages": a piece answers a request, with its index, begin and length. Cancelled
-/// requests stay valid, and for 60 s those that a choke threw out; a second answer under the fast
-/// extension is `request-answered-once`'s. What comes of requests against the rules is left to the
-/// case that made them.
-pub fn piece_answers_request(event: &Event, session: &Session, _: &Context) -> Ruling {
+/// requests stay valid, and for 60 s those that a choke threw out. What comes of requests against
+/// the rules is left to the case that made them.
+pub fn piece_answers_request(event: &Event, _: &Session, _: &Context) -> Ruling {
     match &event.kind {
         EventKind::Answer(answer) => match answer.how {
             AnswerHow::Piece => Ruling::Held,
@@ -342,7 +354,7 @@ pub fn piece_answers_request(event: &Event, session: &Session, _: &Context) -> R
             AnswerHow::Reject => Ruling::NotApplicable,
         },
         EventKind::Stray(stray) if stray.kind == StrayKind::Piece => {
-            if stray.excused || stray.second && session.fast() {
+            if stray.excused {
                 return Ruling::NotApplicable;
             }
             let why = if stray.second {

@@ -2,7 +2,7 @@
 
 use super::judge::Context;
 use super::table::Ruling;
-use super::view::{ended, they_offer, we_offer};
+use super::view::{ended, we_offer};
 use crate::session::{Event, EventKind, Session};
 use crate::wire::Capability;
 
@@ -16,9 +16,7 @@ pub fn port_needs_dht_bit(event: &Event, session: &Session, _: &Context) -> Ruli
         EventKind::Port => Ruling::check(offered, || {
             "port, and our handshake does not set the DHT bit".to_owned()
         }),
-        _ if ended(event, session) && !offered && they_offer(session, Capability::Dht) => {
-            Ruling::Held
-        }
+        _ if ended(event, session) && !offered => Ruling::Held,
         _ => Ruling::NotApplicable,
     }
 }

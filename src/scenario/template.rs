@@ -234,8 +234,10 @@ pub enum Boundary {
     Unknown,
 }
 
-/// Our ids for extensions in the default extended handshake.
-pub const OUR_EXTENSIONS: [(&str, u8); 3] = [("ut_metadata", 1), ("ut_pex", 2), ("lt_donthave", 3)];
+/// Our ids for extensions in the default extended handshake: none that a client gives itself, so
+/// that a target that answers with its own shows.
+pub const OUR_EXTENSIONS: [(&str, u8); 3] =
+    [("ut_metadata", 201), ("ut_pex", 77), ("lt_donthave", 202)];
 /// `reqq` of the default extended handshake.
 pub const OUR_REQQ: i128 = 250;
 /// `v` of the default extended handshake.

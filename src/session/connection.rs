@@ -9,7 +9,7 @@ use super::half::Half;
 use super::ledger::{Entry, EntryState, Ledger};
 use super::told::{Order, Told};
 use crate::torrent::{Geometry, PieceSet, Torrent};
-use crate::trace::{CloseHow, ConnId, Dir, Observation};
+use crate::trace::{CloseHow, ConnId, Dir, Observation, Pending};
 use crate::wire::{BlockRef, Capability, ExtendedHandshake};
 
 /// What a session is told of its connection beforehand.
@@ -41,7 +41,7 @@ pub struct SessionConfig {
 ///
 /// **Tainted.** Once the tester has sent bytes whose parse is open (no message, malformed, a wrong
 /// length, an id that the target does not know, a message that was not negotiated, another info
-/// hash), the target may have lost its way or taken it otherwise than we would; events say so.
+/// hash, an end inside a frame), the target may have lost its way or taken it otherwise than we would; events say so.
 #[derive(Debug, Clone)]
 pub struct Session {
     pub(super) conn: ConnId,
@@ -132,6 +132,16 @@ impl Session {
     pub fn handle_reading(&mut self, reading: bool, at: Duration) {
         self.now = self.now.max(at);
         self.pause(!reading, at);
+    }
+
+    /// Takes in that a frame of the tester has begun and is not complete. One that announces more
+    /// than any message has taints the connection: who takes the prefix otherwise reads on.
+    pub fn handle_pending(&mut self, pending: &Pending) {
+        let metadata = self.torrent.metainfo().info_bytes().len();
+        let limit = frame_limit(&self.geometry, u64::try_from(metadata).unwrap_or(u64::MAX));
+        if pending.announced.is_some_and(|announced| announced > limit) {
+            self.tainted = true;
+        }
     }
 
     /// What the observations meant; call until `None`.

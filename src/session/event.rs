@@ -223,9 +223,9 @@ pub struct Stray {
     pub near: Option<Entry>,
     /// `near` has the same triple and was answered: this is a second answer.
     pub second: bool,
-    /// The other side had sent something that may have led to it: requests against the rules are
-    /// open, it cancelled this triple without having asked for it, or requests are missing in the
-    /// ledger. Rules leave it to the case.
+    /// The other side had sent something that may have led to it: requests against the rules, a
+    /// cancel of what it never asked for; or requests are missing in the ledger. Rules leave it to
+    /// the case.
     pub excused: bool,
 }
 

@@ -62,8 +62,8 @@ pub struct Entry {
     pub choked: bool,
     /// Chokes by the answering side before this was asked.
     pub chokes: u64,
-    /// The asking side may take it for settled, though it is not: something like an answer came,
-    /// for the same piece and not right.
+    /// The asking side may take it for settled, though it is not: something like an answer came for
+    /// the same piece, or a choke that it had not read yet.
     pub doubtful: bool,
     /// What became of it.
     pub state: EntryState,
@@ -128,6 +128,15 @@ pub struct Marks {
 }
 
 impl Marks {
+    /// There are others than `while_choked`.
+    pub fn beside_choke(self) -> bool {
+        let others = Self {
+            while_choked: false,
+            ..self
+        };
+        others.any()
+    }
+
     /// What was asked for is no range of at most 16 KiB inside a piece.
     pub fn odd(self) -> bool {
         self.out_of_range || self.oversized

@@ -307,7 +307,8 @@ impl Session {
             marks,
             choked,
             chokes: 0,
-            doubtful: false,
+            // On its way when our choke was sent: the choke throws it out when it is read.
+            doubtful: dir == Dir::Received && choke != Stand::Right,
             state: EntryState::Open,
         });
         EventKind::Request(Asked {
@@ -413,14 +414,20 @@ impl Session {
                     self.theirs.requests.doubt(block.index);
                 }
                 let asked = &self.half(dir.flip()).requests;
-                let excused = asked.has_marked_live()
-                    || asked.has_been_odd()
-                    || asked.forgetful()
-                    || near.as_ref().is_some_and(|e| e.marks.any())
-                    || dir == Dir::Received && self.stray_cancels.contains(&block);
                 let second = near.as_ref().is_some_and(|e| {
                     e.block == block && matches!(e.state, EntryState::Answered { .. })
                 });
+                let marked = near.as_ref().is_some_and(|e| e.marks.any());
+                let excused = asked.forgetful()
+                    || dir == Dir::Received && self.stray_cancels.contains(&block)
+                    || match kind {
+                        // What a request against the rules brings may have any place and length.
+                        StrayKind::Piece => {
+                            marked || asked.has_marked_live() || asked.has_been_odd()
+                        }
+                        // A reject echoes whatever was asked for.
+                        StrayKind::Reject => second && marked,
+                    };
                 EventKind::Stray(Stray {
                     kind,
                     block,
@@ -570,8 +577,9 @@ impl Session {
             What::BadHandshake(_)
             | What::Undecodable(_)
             | What::OverLimit { .. }
-            | What::Opaque => return true,
-            What::Trailing | What::Closed(_) | What::Quiet => return false,
+            | What::Opaque
+            | What::Trailing => return true,
+            What::Closed(_) | What::Quiet => return false,
         };
         match message {
             Message::Unknown { .. } => true,

@@ -45,6 +45,8 @@ pub struct Pending {
     pub offset: u64,
     /// Bytes of it that are here.
     pub have: u64,
+    /// The length that its prefix announces, once the prefix is here.
+    pub announced: Option<u32>,
     /// When its first byte came.
     pub since: Duration,
 }
@@ -131,14 +133,19 @@ impl StreamDecoder {
 
     /// The frame or handshake that has begun and is not complete.
     pub fn pending(&self) -> Option<Pending> {
-        let have = match &self.phase {
-            Phase::Handshake(handshake) => len(&handshake.raw()),
-            Phase::Frames(frames) => len(frames.buffered()),
-            Phase::Ended => 0,
+        let (have, announced) = match &self.phase {
+            Phase::Handshake(handshake) => (len(&handshake.raw()), None),
+            Phase::Frames(frames) => {
+                let prefix = frames.buffered().first_chunk();
+                let announced = prefix.map(|prefix| u32::from_be_bytes(*prefix));
+                (len(frames.buffered()), announced)
+            }
+            Phase::Ended => (0, None),
         };
         Some(Pending {
             offset: self.offset,
             have,
+            announced,
             since: self.begun.filter(|_| have > 0)?,
         })
     }
@@ -321,10 +328,11 @@ mod tests {
         let pending = Pending {
             offset: 68,
             have: 4,
+            announced: Some(1),
             since: 3 * S,
         };
         assert_eq!(decoder.pending(), Some(pending));
-        decoder.push(&[0, 0, 0], 5 * S);
+        decoder.push(&[2, 0, 0], 5 * S);
         let pending = decoder.pending().unwrap();
         assert_eq!((pending.offset, pending.since), (73, 5 * S));
     }

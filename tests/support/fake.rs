@@ -13,6 +13,9 @@ use btspec::wire::{
 };
 use bytes::Bytes;
 
+/// The tester's id for ut_metadata.
+const TESTERS_METADATA: u8 = 201;
+
 /// What the target does, at once or later.
 #[derive(Debug, Clone)]
 pub(crate) enum Do {
@@ -83,7 +86,7 @@ pub(crate) fn serve(message: &Message, torrent: &Torrent) -> Vec<Do> {
                         total_size: Some(torrent.metainfo().info_bytes().len() as i128),
                         data,
                     };
-                    vec![Do::Say(answer.into_message(1))]
+                    vec![Do::Say(answer.into_message(TESTERS_METADATA))]
                 }
                 _ => vec![],
             }

@@ -12,6 +12,7 @@ use super::watch::{Limits, closed_text, seconds};
 use crate::engine::io::{Action, CloseKind, ConnectError, Source};
 use crate::outcome::{Expected, Verdict};
 use crate::scenario::ast::{Connect, ConnectMode, Direction, HandshakeMode, Role, Serves, Step};
+use crate::scenario::template::OUR_EXTENSIONS;
 use crate::scenario::{Template, limits, reserved};
 use crate::torrent::PieceSet;
 use crate::trace::What;
@@ -429,7 +430,7 @@ fn usual_hello(state: &State, conn: Index, serves: &PieceSet) -> Vec<Message> {
 fn usual_extended(state: &State) -> Message {
     let size = state.torrent.metainfo().info_bytes().len();
     let handshake = ExtendedHandshake::new()
-        .with_m(&[("ut_metadata", 1), ("ut_pex", 2), ("lt_donthave", 3)])
+        .with_m(&OUR_EXTENSIONS)
         .with("metadata_size", size as i128)
         .with("reqq", 250_i128)
         .with(

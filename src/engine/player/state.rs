@@ -347,6 +347,7 @@ impl State {
         } else {
             conn.sent.push(bytes, now);
             self.drain_sent(index, auto);
+            self.pending_sent(index);
         }
         self.hand_over(index, segments, auto);
     }
@@ -390,6 +391,15 @@ impl State {
         observation.offset = conn.given;
         observation.raw = bytes;
         self.sent_one(index, observation, false);
+    }
+
+    /// Tells the session of a frame of ours that has begun.
+    fn pending_sent(&mut self, index: Index) {
+        if let Some(conn) = self.conns.get_mut(index)
+            && let Some(pending) = conn.sent.pending()
+        {
+            conn.session.handle_pending(&pending);
+        }
     }
 
     fn drain_sent(&mut self, index: Index, auto: bool) {

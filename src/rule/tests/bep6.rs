@@ -132,6 +132,23 @@ fn reject_echoes_the_request() {
 }
 
 #[test]
+fn reject_echoes_odd_requests_too() {
+    let far = BlockRef {
+        index: 4_000_000,
+        ..block(0)
+    };
+    let mut case = Case::seed();
+    case.sends(Request(far)).gets(RejectRequest(far));
+    case.holds("reject-echoes-request").is_clean();
+    let mut case = Case::seed();
+    case.sends(Request(far)).gets(RejectRequest(block(0)));
+    case.breaks(
+        "reject-echoes-request",
+        "reject of piece 0 begin 0 length 16384, which was not requested",
+    );
+}
+
+#[test]
 fn reject_of_a_stray_cancel_is_left_to_the_case() {
     let mut case = Case::seed();
     case.sends(Cancel(block(1))).gets(RejectRequest(block(1)));
@@ -152,10 +169,7 @@ fn request_is_answered_once() {
     case.sends(Request(block(1)))
         .gets(RejectRequest(block(1)))
         .gets_block(block(1));
-    case.breaks(
-        "request-answered-once",
-        "piece for piece 1 begin 0 length 16384, which was answered before",
-    );
+    case.breaks_all(&["piece-answers-request", "request-answered-once"]);
     let mut case = Case::seed();
     case.sends(Request(block(1)))
         .wait(50.0)
@@ -281,4 +295,17 @@ fn tainted_connections_are_judged_by_absolute_rules_only() {
     let mut case = Case::seed();
     case.see(Dir::Sent, crate::trace::What::Opaque, bytes::Bytes::new());
     assert!(case.session.tainted());
+    let mut case = Case::seed();
+    case.see(Dir::Sent, crate::trace::What::Trailing, bytes::Bytes::new());
+    assert!(case.session.tainted(), "closed inside a frame");
+    for (announced, tainted) in [(None, false), (Some(17), false), (Some(1 << 31), true)] {
+        let mut case = Case::seed();
+        case.session.handle_pending(&crate::trace::Pending {
+            offset: 68,
+            have: 4,
+            announced,
+            since: std::time::Duration::ZERO,
+        });
+        assert_eq!(case.session.tainted(), tainted);
+    }
 }

@@ -88,6 +88,19 @@ fn request_again_after_our_choke_is_no_duplicate() {
 }
 
 #[test]
+fn request_that_crossed_our_choke_may_be_repeated() {
+    // Without the fast extension the choke throws it out, though it came behind it here.
+    let mut case = Case::both(&[]);
+    case.sends(full())
+        .sends(Unchoke)
+        .sends(Choke)
+        .gets(Request(block(0)))
+        .sends(Unchoke)
+        .gets(Request(block(0)));
+    case.is_clean().holds("no-duplicate-request");
+}
+
+#[test]
 fn their_choke_crosses_our_request_and_a_block_is_on_its_way() {
     let mut case = Case::slow_seed();
     case.sends(Request(block(0)))
