@@ -82,6 +82,12 @@ pub(crate) struct AuditArgs {
     /// Only list the defects
     #[arg(long, conflicts_with_all = ["null", "twins"])]
     pub(crate) list: bool,
+    /// Judge only that every requirement in FILE is still proved, whatever else the table says
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["null", "twins", "fault", "list"])]
+    pub(crate) still_proved: Option<PathBuf>,
+    /// Write the requirements that are proved to FILE
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["null", "twins", "fault", "list"])]
+    pub(crate) write_proved: Option<PathBuf>,
     /// Threads; as many as there are processors without
     #[arg(long, value_name = "N", env = "BTSPEC_JOBS")]
     pub(crate) jobs: Option<u16>,

@@ -1,6 +1,8 @@
 //! `btspec audit`: proof that the suites see.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
 use btspec::audit::Audit;
 use btspec::outcome::Exit;
@@ -52,6 +54,12 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
         let table = audit.faults(&faults, &|_| bar.inc(1));
         bar.finish_and_clear();
         write!(stdout, "{table}")?;
+        if let Some(file) = &args.write_proved {
+            write_proved(file, &table.proved())?;
+        }
+        if let Some(file) = &args.still_proved {
+            return still_proved(file, &table.proved());
+        }
         // With some faults only, requirements without a fault say nothing.
         good &= if args.fault.is_empty() {
             table.is_good()
@@ -62,6 +70,35 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
     stdout.flush()?;
     Ok(if good { Exit::Ok } else { Exit::Found })
 }
+
+fn write_proved(file: &Path, proved: &BTreeSet<String>) -> Result<(), Stop> {
+    let mut text = PROVED_HEAD.to_owned();
+    for id in proved {
+        text.push_str(id);
+        text.push('\n');
+    }
+    std::fs::write(file, text)
+        .map_err(|error| Stop::usage(format!("cannot write {}: {error}", file.display())))
+}
+
+/// Whether nothing of the list was lost.
+fn still_proved(file: &Path, proved: &BTreeSet<String>) -> Result<Exit, Stop> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Stop::usage(format!("cannot read {}: {error}", file.display())))?;
+    let listed = text.lines().map(str::trim);
+    let lost: Vec<&str> = listed
+        .filter(|id| !id.is_empty() && !id.starts_with('#') && !proved.contains(*id))
+        .collect();
+    if lost.is_empty() {
+        return Ok(Exit::Ok);
+    }
+    out::diagnose(&format!("no longer proved: {}", lost.join(" ")));
+    Ok(Exit::Found)
+}
+
+/// First line of the list of proved requirements.
+const PROVED_HEAD: &str =
+    "# Requirements that were seen broken by what cites them: btspec audit --write-proved FILE.\n";
 
 /// The faults of these names or globs; all without any.
 fn chosen(wanted: &[String]) -> Result<Vec<&'static FaultSpec>, Stop> {
