@@ -9,7 +9,7 @@ use btspec::engine::self_mode::{self, SelfMode};
 use btspec::engine::settings::Settings;
 use btspec::engine::sim::WorldConfig;
 use btspec::engine::stage::Stage;
-use btspec::outcome::{CaseOutcome, Exit, RunOutcome, Summary, TargetInfo, Verdict};
+use btspec::outcome::{CaseOutcome, RunOutcome, Summary, TargetInfo, Verdict};
 use btspec::scenario::Play;
 use btspec::scenario::ast::{Lane, Role};
 use btspec::target::client::{ClientFile, Launcher};

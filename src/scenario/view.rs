@@ -104,6 +104,17 @@ impl MessageView {
         }
     }
 
+    /// Of a frame whose length prefix is above the limit: nothing more is known of it.
+    pub fn over_limit() -> Self {
+        Self {
+            faces: vec![Face {
+                what: PatternKind::Malformed,
+                fields: Vec::new(),
+                dict: Dict::new(),
+            }],
+        }
+    }
+
     /// Whether it is a keep-alive, which `next` and `silence: {of: all}` leave out.
     pub fn is_keep_alive(&self) -> bool {
         self.is(PatternKind::Kind(Kind::KeepAlive))

@@ -144,6 +144,12 @@ impl Session {
         }
     }
 
+    /// Takes in that the tester leaves a frame unfinished on purpose: from here on only absolute
+    /// rules judge, as behind any bytes whose reading is open.
+    pub fn handle_open_frame(&mut self) {
+        self.tainted |= self.established_at.is_some();
+    }
+
     /// What the observations meant; call until `None`.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()

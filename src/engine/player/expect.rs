@@ -40,10 +40,15 @@ impl Ctx {
     /// How much a miss weighs: a close before the provocation was written says nothing, nor does
     /// a miss of what is the target's right.
     fn weight(&self, step: &Step, conn: Index, grant: bool) -> Weight {
-        let unwritten = self.with(|state| {
-            let closed = state.conns.get(conn).and_then(|c| c.closed);
-            closed.is_some_and(|c| !c.complete)
+        let (unwritten, cut_short) = self.with(|state| {
+            let known = state.conns.get(conn);
+            let closed = known.and_then(|c| c.closed);
+            let unwritten = closed.is_some_and(|c| !c.complete);
+            (unwritten, known.is_some_and(|c| c.cut_short))
         });
+        // Segments that the author cut provoke one by one: only a close that is waited for may
+        // come too early.
+        let unwritten = unwritten && (!cut_short || waits_for_close(step));
         let claimed = !step.cites.is_empty();
         if unwritten || (grant && !claimed) {
             Weight::Inconclusive
@@ -166,7 +171,14 @@ impl Ctx {
             .max()
             .unwrap_or(Duration::ZERO);
         let span = self.span(step, conn, usual)?;
-        let Some((place, found)) = self.first_of(&mut watches, conn, span).await? else {
+        let grant = watches.iter().any(|watch| watch.is_grant(self));
+        let waiting = self.first_of(&mut watches, conn, span);
+        let found = if grant {
+            self.uncounted(waiting).await?
+        } else {
+            waiting.await?
+        };
+        let Some((place, found)) = found else {
             return self
                 .undecided(step, conn, &watches, span, otherwise, cites)
                 .await;
@@ -381,6 +393,15 @@ impl Ctx {
             (expected, actual)
         });
         Err(Stop::miss(weight, Some(self.id(conn)), expected, actual))
+    }
+}
+
+/// Whether a close can be what the step asks for.
+fn waits_for_close(step: &Step) -> bool {
+    match &step.action {
+        Action::Closed(_) => true,
+        Action::AnyOf { branches, .. } => branches.iter().any(waits_for_close),
+        _ => false,
     }
 }
 

@@ -117,8 +117,14 @@ impl Ctx {
                 return Err(Stop::miss(Weight::Inconclusive, id, expected(&text), text));
             }
         };
-        let closed = self.with(|state| state.conns.get(conn).and_then(|c| c.closed));
-        if closed.is_some_and(|c| !c.complete) {
+        let (early, cut_short) = self.with(|state| {
+            let known = state.conns.get(conn);
+            let closed = known.and_then(|c| c.closed);
+            let early = closed.is_some_and(|c| !c.complete);
+            (early, known.is_some_and(|c| c.cut_short))
+        });
+        // A close that is no pass is one behind each of the segments that the author cut.
+        if early && (stated == Stated::Pass || !cut_short) {
             let text = format!("{actual}, before everything was sent");
             return Err(Stop::miss(Weight::Inconclusive, id, Vec::new(), text));
         }
@@ -372,6 +378,7 @@ impl Ctx {
     }
 
     /// Gives a leech a reason to request, where it has none: a piece that it lacks, an unchoke.
+    /// That piece is served, so that the next probe finds the leech idle again.
     fn bait(&self, conn: Index) {
         let messages = self.with(|state| {
             let known = state.conns.get(conn)?;
@@ -379,13 +386,21 @@ impl Ctx {
                 return None;
             }
             let session = &known.session;
-            let wanted = |piece: u32| !session.target_has().get(piece);
+            let asked = |piece: u32| {
+                let mut entries = session.ledger_theirs().entries();
+                entries.any(|entry| entry.block.index == piece)
+            };
+            let wanted = |piece: u32| !session.target_has().get(piece) && !asked(piece);
             let offers = session.ours().has().iter().any(wanted);
             let mut messages = Vec::new();
             if !offers {
                 let index = PlayEnv::new(state, Some(conn)).spare()?;
                 messages.push(Message::Have { index });
+                if let Some(known) = state.conns.get_mut(conn) {
+                    known.serves.set(index);
+                }
             }
+            let session = &state.conns.get(conn)?.session;
             if session.choking_sent() {
                 messages.push(Message::Unchoke);
             }

@@ -61,6 +61,7 @@ impl Seen {
                 let mut raw: Bytes = observation.raw.clone();
                 Frame::split_from(&mut raw).map(|frame| MessageView::malformed(&frame))
             }
+            What::OverLimit { .. } => Some(MessageView::over_limit()),
             _ => None,
         }
     }

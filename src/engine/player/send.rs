@@ -85,13 +85,17 @@ impl Ctx {
             None => (self.with(|s| segments(s, &bytes)), None),
         };
         let opaque = self.with(|state| is_opaque(state, conn, &bytes, boundary));
-        if boundary == Some(Boundary::Unknown) {
-            self.with(|state| {
-                if let Some(conn) = state.conns.get_mut(conn) {
-                    conn.opaque = true;
-                }
-            });
-        }
+        self.with(|state| {
+            let Some(conn) = state.conns.get_mut(conn) else {
+                return;
+            };
+            match boundary {
+                Some(Boundary::Unknown) => conn.opaque = true,
+                // Whether the target waits for the rest of a frame is for the case to judge.
+                Some(Boundary::Open) => conn.session.handle_open_frame(),
+                Some(Boundary::Whole) | None => {}
+            }
+        });
         let Some(gap) = gap.filter(|gap| !gap.is_zero()) else {
             self.with(|state| write(state, conn, &bytes, segments, opaque));
             return Ok(());
