@@ -205,6 +205,18 @@ fn latency_shows_in_virtual_time_only() {
 }
 
 #[test]
+fn a_shared_target_remembers() {
+    let id = "fast_ext/leech-has-none:leech";
+    let args = ["--role", "leech", "--filter", "id(fast_ext/leech-has-none)"];
+    let (_, fresh) = json(&args);
+    let (_, shared) = json(&[&args[..], &["--shared-target"]].concat());
+    assert_eq!(verdict(&fresh, id), "pass");
+    // The preflight has given it a piece.
+    assert_eq!(verdict(&shared, id), "skip");
+    run(["run", "--shared-target"]).stops(2, &["--role"]);
+}
+
+#[test]
 fn variants_are_played_beside_the_plain_case() {
     let (_, report) = json(&[
         "--filter",

@@ -7,6 +7,7 @@ use btspec::engine::driver::{OpenError, SocketStage};
 use btspec::engine::run::{RunConfig, run_live, run_self};
 use btspec::engine::self_mode::{self, SelfMode};
 use btspec::engine::settings::Settings;
+use btspec::engine::shared::SharedTarget;
 use btspec::engine::sim::WorldConfig;
 use btspec::engine::stage::Stage;
 use btspec::outcome::{CaseOutcome, RunOutcome, Summary, TargetInfo, Verdict};
@@ -31,6 +32,7 @@ pub(super) fn play(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, S
     let only_self = [
         ("--latency", args.latency.is_some()),
         ("--fault", !args.fault.is_empty()),
+        ("--shared-target", args.shared_target),
     ];
     for (flag, given) in only_self {
         if given && !args.is_self() {
@@ -83,6 +85,26 @@ fn play_self(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selecte
         mode.torrents = vec![torrent(args)?];
     }
     mode.world = WorldConfig::with_latency(args.latency.unwrap_or_default());
+    if args.shared_target {
+        let &[role] = roles else {
+            return Err(Stop::usage(
+                "one target has one role: --shared-target needs --role seed or --role leech",
+            ));
+        };
+        let torrent = torrent(args)?;
+        let mut stage = SharedTarget::new(&make, role, torrent.clone(), mode.world);
+        let mut progress = Progress::new();
+        let run = run_live(
+            &mut stage,
+            &torrent,
+            &selected.plays,
+            &config,
+            &mut |event| {
+                progress.event(&event);
+            },
+        );
+        return Ok((run, selected));
+    }
     let progress = Mutex::new(Progress::new());
     let run = run_self(&mut mode, &selected.plays, &config, &|event| {
         progress

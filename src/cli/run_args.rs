@@ -50,6 +50,10 @@ pub(crate) struct RunArgs {
     /// Latency of the simulated network, each way (only `self`)
     #[arg(long, value_name = "TIME", value_parser = duration, env = "BTSPEC_LATENCY", help_heading = TARGET)]
     pub(crate) latency: Option<Duration>,
+    /// Keep one target for the run, as a target on a network is, instead of a fresh one for each case
+    /// (only `self`, with --role)
+    #[arg(long, env = "BTSPEC_SHARED_TARGET", help_heading = TARGET)]
+    pub(crate) shared_target: bool,
     /// A defect of the reference peer to switch on; may be repeated (only `self`)
     #[arg(long, value_name = "NAME", env = "BTSPEC_FAULT", help_heading = TARGET)]
     pub(crate) fault: Vec<String>,
@@ -139,6 +143,9 @@ impl RunArgs {
         }
         if self.time_scale > 1.0 {
             flag("time-scale", self.time_scale.to_string());
+        }
+        if self.shared_target {
+            words.push("--shared-target".to_owned());
         }
         words.extend(self.selection.paths.iter().map(path));
         words

@@ -289,16 +289,20 @@ impl Live<'_> {
             .filter_map(|index| Some((*index, self.player(plays.get(*index)?))))
             .collect();
         let mut cast = Batch {
+            plays,
             waiting: players,
             begun: BTreeMap::new(),
             ended: Vec::new(),
+            tell: &mut *self.tell,
         };
         let lanes = self.config.jobs.clamp(1, self.stage.bears().max(1));
-        if let Err(reason) = self.stage.play_cast(lanes, &mut cast) {
+        let result = self.stage.play_cast(lanes, &mut cast);
+        let ended = cast.ended;
+        if let Err(reason) = result {
             self.lose(reason);
         }
         let mut gone = false;
-        for (index, played) in cast.ended {
+        for (index, played) in ended {
             gone |= played.lost || played.unreachable;
             self.keep(index, played);
         }
@@ -316,7 +320,6 @@ impl Live<'_> {
         }
         self.trouble.note(outcome);
         self.filled.extend(&played.may_have);
-        (self.tell)(RunEvent::CaseFinished(Box::new(outcome.clone())));
         if let Some(slot) = self.results.get_mut(index) {
             *slot = Some(played);
         }
@@ -367,22 +370,32 @@ impl Live<'_> {
 }
 
 /// Plays side by side, known by their place in the run.
-struct Batch {
+struct Batch<'a> {
+    plays: &'a [Play],
     waiting: VecDeque<(usize, Player)>,
     begun: BTreeMap<PlayId, usize>,
     ended: Vec<(usize, Played)>,
+    tell: &'a mut dyn FnMut(RunEvent),
 }
 
-impl Cast for Batch {
+impl Cast for Batch<'_> {
     fn next(&mut self) -> Option<Player> {
         let (index, player) = self.waiting.pop_front()?;
+        if let Some(play) = self.plays.get(index) {
+            (self.tell)(RunEvent::CaseStarted {
+                id: play.id.to_string(),
+                title: play.case.title.clone(),
+            });
+        }
         self.begun.insert(player.id(), index);
         Some(player)
     }
 
     fn ended(&mut self, player: Player) {
         if let Some(index) = self.begun.remove(&player.id()) {
-            self.ended.push((index, player.outcome()));
+            let played = player.outcome();
+            (self.tell)(RunEvent::CaseFinished(Box::new(played.outcome.clone())));
+            self.ended.push((index, played));
         }
     }
 }

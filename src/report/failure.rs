@@ -29,7 +29,8 @@ pub(super) fn write(
     let paint = Paint { on: context.colour };
     let finding = case.decisive();
     headline(case, finding, paint, out)?;
-    if let Some(reason) = &case.reason {
+    // What was found says the same, and more.
+    if let (Some(reason), None) = (&case.reason, finding) {
         writeln!(out, "  {}", safe(reason))?;
     }
     if let Some(finding) = finding {
@@ -159,7 +160,11 @@ fn alternatives(finding: &Finding, paint: Paint, out: &mut dyn io::Write) -> io:
             }
         }
     }
-    writeln!(out, "  got {}", paint.wrong(safe(&finding.actual)))
+    let actual = finding
+        .actual
+        .strip_prefix("got ")
+        .unwrap_or(&finding.actual);
+    writeln!(out, "  got {}", paint.wrong(safe(actual)))
 }
 
 fn why(missed: &str) -> String {
