@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use btspec::audit::{self, Audit};
+use btspec::requirement::{catalogue, coverage};
 use btspec::scenario::{embedded, schema};
 use serde_json::Value;
 
@@ -35,6 +37,18 @@ fn the_table_of_messages_is_current() {
     let (_, after) = rest.split_once(end).unwrap();
     let table = schema::message_table();
     current(path, &format!("{before}{start}{table}{end}{after}"));
+}
+
+#[test]
+fn the_coverage_table_of_the_readme_is_current() {
+    let text = read("README.md");
+    let (start, end) = ("<!-- coverage: begin -->\n", "<!-- coverage: end -->\n");
+    let (before, rest) = text.split_once(start).unwrap();
+    let (_, after) = rest.split_once(end).unwrap();
+    let cited = audit::cited(&Audit::embedded().unwrap());
+    let rows = coverage::coverage(catalogue(), &cited, &audit::proved());
+    let table = coverage::markdown(&rows);
+    current("README.md", &format!("{before}{start}{table}{end}{after}"));
 }
 
 fn files(folder: &str) -> Vec<PathBuf> {
