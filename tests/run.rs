@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// A must that a fault of the reference peer breaks.
 const MUST: &str = "id(fast_ext/seed-has-all:seed)";
-const BREAKS_MUST: &str = "announces-nothing-with-fast";
+const BREAKS_MUST: &str = "seed-says-have-none";
 /// A should, and a fault that breaks it in an untidy manner.
 const SHOULD: &str = "id(fast_ext/reject-while-choked:seed)";
 const BREAKS_SHOULD: &str = "closes-on-choked-request";

@@ -299,7 +299,10 @@ pub(super) fn bencode(node: &Node, around: &Around<'_>) -> Result<BencodeTemplat
     match &node.value {
         Value::Int(n, _) => Ok(BencodeTemplate::Int(*n)),
         Value::Text(text) => Ok(match around.scope.compile(text, &node.span)? {
-            Some(expr) => BencodeTemplate::Expr(expr),
+            Some(expr) => match expr.known() {
+                Some(super::super::val::Val::Int(n)) => BencodeTemplate::Int(n),
+                _ => BencodeTemplate::Expr(expr),
+            },
             None => BencodeTemplate::Bytes(BytesTemplate::Literal(Bytes::copy_from_slice(
                 text.as_bytes(),
             ))),
