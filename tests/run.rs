@@ -706,7 +706,7 @@ fn what_cannot_be_read_is_usage_with_a_place() {
             "bomb.yaml",
             format!(
                 "a: &a [x,x]\nb: &b [{0}]\nc: &c [{0}]\n",
-                vec!["*a"; 9].join(",")
+                ["*a"; 9].join(",")
             ),
             1,
             "",

@@ -92,7 +92,7 @@ fn still_proved(file: &Path, proved: &BTreeSet<String>) -> Result<Exit, Stop> {
     if lost.is_empty() {
         return Ok(Exit::Ok);
     }
-    out::diagnose(&format!("no longer proved: {}", lost.join(" ")));
+    out::diagnose(format!("no longer proved: {}", lost.join(" ")));
     Ok(Exit::Found)
 }
 

@@ -1,9 +1,9 @@
 //! Switchable defects of the reference peer. Each row names the requirements it breaks.
 //!
 //! A defect changes one reaction and nothing else. Most are one row of a table: what goes out is
-//! altered ([`Effect::Send`], [`Effect::Hello`]), what comes in gets another reaction
-//! ([`Effect::On`]), a setting is unsound ([`Effect::Set`]). The few that need code of their own
-//! are a [`Quirk`] that the peer asks for where it matters.
+//! altered (`Effect::Send`, `Effect::Hello`), what comes in gets another reaction
+//! (`Effect::On`), a setting is unsound (`Effect::Set`). The few that need code of their own
+//! are a `Quirk` that the peer asks for where it matters.
 
 mod extended;
 mod fast;

@@ -1,6 +1,6 @@
 //! Scenario files: YAML in, checked cases out.
 //!
-//! `docs/scenarios.md` describes the format. [`ast`] is what the engine plays; [`load`],
+//! `docs/scenarios.md` describes the format. [`ast`] is what the engine plays; [`load()`],
 //! [`embedded`] and [`expand`] lead there. Nothing here knows a connection: values come from an
 //! [`Env`] at play, and what is sent or matched is a `wire` message.
 #![deny(

@@ -3,7 +3,7 @@
 //! A run that is killed cannot clean up, so this does: it starts the client in a process group of
 //! its own, and when its standard input ends, because the run asks for it or is no more, it ends
 //! the group and removes the state folder. What it has to say goes to standard output, one line
-//! each ([`Report`]); the client's output goes to standard error.
+//! each (`Report`); the client's output goes to standard error.
 
 use std::fmt;
 use std::str::FromStr;

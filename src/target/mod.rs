@@ -1,6 +1,6 @@
 //! The peer under test, outside simulation: how it is named, reached, started and looked after.
 //!
-//! [`Spec`] is what a user says, [`Sources`] where we come from, [`look`](probe::look) the first
+//! [`Spec`] is what a user says, [`Sources`] where we come from, [`look`] the first
 //! glance. [`client`] starts real clients from driver files; [`serve`] puts the reference peer on
 //! sockets for other people's tests. The loop that plays cases over sockets is `engine::driver`.
 

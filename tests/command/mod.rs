@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The binary, without settings of the person who runs the tests.
-pub fn btspec() -> Command {
+pub(crate) fn btspec() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_btspec"));
     for (name, _) in std::env::vars() {
         if name.starts_with("BTSPEC_") {
@@ -21,16 +21,16 @@ pub fn btspec() -> Command {
 
 /// What a process left behind.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
     /// The exit code and something that standard error says.
     #[track_caller]
-    pub fn stops(&self, code: i32, words: &[&str]) {
+    pub(crate) fn stops(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, code, "{self:#?}");
         for word in words {
             assert!(self.err.contains(word), "no `{word}` in {self:#?}");
@@ -39,11 +39,11 @@ impl Ran {
     }
 }
 
-pub fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
+pub(crate) fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
     output(btspec().args(args).stdin(Stdio::null()))
 }
 
-pub fn output(command: &mut Command) -> Ran {
+pub(crate) fn output(command: &mut Command) -> Ran {
     let output = command.output().unwrap();
     Ran {
         code: output.status.code().unwrap(),
@@ -52,7 +52,7 @@ pub fn output(command: &mut Command) -> Ran {
     }
 }
 
-pub fn with_input(args: &[&str], input: &[u8]) -> Ran {
+pub(crate) fn with_input(args: &[&str], input: &[u8]) -> Ran {
     let mut child = btspec()
         .args(args)
         .stdin(Stdio::piped())
@@ -70,7 +70,7 @@ pub fn with_input(args: &[&str], input: &[u8]) -> Ran {
 }
 
 /// An empty folder of this test, below cargo's own folder for such things.
-pub fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&path);
     std::fs::create_dir_all(&path).unwrap();
@@ -78,11 +78,11 @@ pub fn folder(name: &str) -> PathBuf {
 }
 
 /// A process that is ended with the test.
-pub struct Running(std::process::Child);
+pub(crate) struct Running(std::process::Child);
 
 impl Running {
     /// Starts `btspec serve` on a free port and returns where it listens.
-    pub fn serve(args: &[&str]) -> (Self, String) {
+    pub(crate) fn serve(args: &[&str]) -> (Self, String) {
         let mut child = btspec()
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(args)
