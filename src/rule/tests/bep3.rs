@@ -213,14 +213,57 @@ fn piece_allowed_fast_comes_under_choke() {
 }
 
 #[test]
-fn repeated_choke_and_unchoke_are_reported() {
-    Case::seed().holds("choke-changes-state");
+fn a_storm_of_unchokes_is_reported_and_a_repeat_is_not() {
+    Case::seed().holds("choke-repeats");
     let mut case = Case::seed();
-    case.gets(Unchoke);
-    case.breaks("choke-changes-state", "unchoke again");
+    for _ in 0..30 {
+        case.wait(10.0).gets(Unchoke);
+    }
+    case.holds("choke-repeats");
     let mut case = Case::both(&[]);
-    case.gets(Choke);
-    case.breaks("choke-changes-state", "choke again");
+    case.sends(Interested).gets(Unchoke);
+    for _ in 0..5 {
+        case.gets(Unchoke);
+    }
+    case.holds("choke-repeats");
+    case.gets(Unchoke);
+    case.breaks("choke-repeats", "unchoke again, the 6th repeat");
+}
+
+#[test]
+fn quick_chokes_are_borne_three_times() {
+    let mut case = Case::both(&[]);
+    case.sends(Interested);
+    for _ in 0..3 {
+        case.gets(Unchoke).wait(2.0).gets(Choke).wait(2.0);
+    }
+    case.holds("no-fibrillation");
+    case.gets(Unchoke).wait(2.0).gets(Choke);
+    case.breaks("no-fibrillation", "choke number 4 within 5 s");
+}
+
+#[test]
+fn slow_chokes_and_those_that_we_asked_for_are_no_fibrillation() {
+    let mut case = Case::both(&[]);
+    case.sends(Interested);
+    for _ in 0..10 {
+        case.gets(Unchoke).wait(6.0).gets(Choke);
+    }
+    case.holds("no-fibrillation");
+    let mut case = Case::both(&[]);
+    for _ in 0..10 {
+        case.sends(Interested)
+            .gets(Unchoke)
+            .sends(NotInterested)
+            .gets(Choke);
+    }
+    case.holds("no-fibrillation");
+    // Unchoked without interest, as some do, and choked again.
+    let mut case = Case::both(&[]);
+    for _ in 0..10 {
+        case.gets(Unchoke).wait(1.0).gets(Choke).wait(1.0);
+    }
+    case.holds("no-fibrillation");
 }
 
 #[test]
