@@ -5,6 +5,8 @@
 //! (`Effect::On`), a setting is unsound (`Effect::Set`). The few that need code of their own
 //! are a `Quirk` that the peer asks for where it matters.
 
+mod availability;
+mod choking;
 mod extended;
 mod fast;
 mod framing;
@@ -140,6 +142,8 @@ const AREAS: &[&[FaultSpec]] = &[
     extended::FAULTS,
     timing::FAULTS,
     state::FAULTS,
+    choking::FAULTS,
+    availability::FAULTS,
 ];
 
 /// All defects, by area.

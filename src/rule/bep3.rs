@@ -178,7 +178,7 @@ pub fn choke_repeats(event: &Event, session: &Session, _: &Context) -> Ruling {
             let asked = session.ours().count(Kind::Interested) + session.ours().count(Kind::Request);
             Ruling::check(u64::from(haste) <= REPEATS_BORNE + asked, || {
                 let name = if choking { "choke" } else { "unchoke" };
-                format!("{name} again, the {haste}th repeat within a second of the message before")
+                format!("{name} again, repeat {haste} within a second of the message before")
             })
         }
         EventKind::Choking { .. } => Ruling::Held,

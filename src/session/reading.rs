@@ -337,8 +337,10 @@ impl Session {
             marks,
             choked,
             chokes: 0,
-            // On its way when our choke was sent: the choke throws it out when it is read.
-            doubtful: dir == Dir::Received && choke != Stand::Right,
+            // A choke of ours that is not read yet throws it out when it is, even if we have
+            // unchoked since.
+            doubtful: dir == Dir::Received
+                && (choke != Stand::Right || self.our_choke.underway(|choking| *choking)),
             state: EntryState::Open,
         });
         EventKind::Request(Asked {

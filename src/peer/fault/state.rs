@@ -56,7 +56,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .leech(),
     FaultSpec::new(
         "forgets-blocks-dropped-by-choke",
-        &["B3-PC-01"],
+        &["B3-PC-01", "B3-CH-06"],
         "Never asks again for what a choke threw away.",
         Effect::Quirk(Quirk::ForgetsDroppedByChoke),
     )
@@ -235,7 +235,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             React::Close,
         ),
     )
-    .also(&["B3-HS-10", "B3-HS-15"]),
+    .also(&["B3-HS-10", "B3-HS-15", "B3-TO-06"]),
     FaultSpec::new(
         "ignores-have-behind-bitfield",
         &["B3-BF-15"],
