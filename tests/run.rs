@@ -2,6 +2,7 @@
 
 mod command;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
@@ -600,6 +601,33 @@ fn exec_starts_the_target_and_ends_it() {
     run(["run", "--exec", "client {nonsense}"]).stops(2, &["nonsense"]);
     let gone = run(["run", "--exec", "exit 7"]);
     assert_eq!(gone.code, 3, "{gone:#?}");
+}
+
+/// The report tells where the target listened, connection by connection.
+#[cfg(unix)]
+#[test]
+fn instances_share_the_cases_out() {
+    let binary = env!("CARGO_BIN_EXE_btspec");
+    let command = format!(
+        "exec '{binary}' serve --listen 127.0.0.1:{{port}} --role {{role}} --torrent {{torrent}}"
+    );
+    let play = |more: &[&str]| {
+        let common = ["--exec", &command, "--filter", "suite(handshake)"];
+        let (code, report) = json(&[&common, more].concat());
+        assert!(code <= 1, "{}", report["summary"]);
+        let cases = report["cases"].as_array().unwrap().iter();
+        let targets = cases.flat_map(|case| case["connections"].as_array().unwrap().iter());
+        let targets: BTreeSet<String> = targets
+            .filter_map(|connection| connection["target"].as_str().map(str::to_owned))
+            .collect();
+        (targets.len(), report["summary"].clone())
+    };
+    let (alone, once) = play(&[]);
+    let (shared, twice) = play(&["--instances", "2"]);
+    assert_eq!((alone, shared), (1, 2));
+    assert_eq!(once, twice);
+    run(["run", "--instances", "2"]).stops(2, &["--instances", "--client"]);
+    run(["run", "--instances", "0"]).stops(2, &["--instances"]);
 }
 
 #[cfg(unix)]

@@ -51,7 +51,7 @@ impl Stage for SharedTarget<'_> {
             if let Err(reason) = self.play(&mut player) {
                 player.abort(&format!("{reason}; please report it"));
             }
-            cast.ended(player);
+            cast.ended(player, &Vec::new);
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ pub struct ClientFile {
     pub(super) version: Option<Command>,
     pub(super) roles: Vec<Role>,
     pub(super) jobs: usize,
+    pub(super) instances: usize,
     pub(super) start: Command,
     pub(super) after_start: Option<Command>,
     pub(super) ready_within: Duration,
@@ -181,6 +182,11 @@ impl ClientFile {
     /// Connections that it bears at once.
     pub fn jobs(&self) -> usize {
         self.jobs
+    }
+
+    /// How many of it a run may start side by side.
+    pub fn instances(&self) -> usize {
+        self.instances
     }
 
     /// Verbs that it knows by name.
