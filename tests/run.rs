@@ -612,7 +612,8 @@ fn instances_share_the_cases_out() {
         "exec '{binary}' serve --listen 127.0.0.1:{{port}} --role {{role}} --torrent {{torrent}}"
     );
     let play = |more: &[&str]| {
-        let common = ["--exec", &command, "--filter", "suite(handshake)"];
+        let filter = "id(handshake/unassigned-reserved-bits*) | id(handshake/split*)";
+        let common = ["--exec", &command, "--filter", filter];
         let (code, report) = json(&[&common, more].concat());
         assert!(code <= 1, "{}", report["summary"]);
         let cases = report["cases"].as_array().unwrap().iter();
@@ -654,6 +655,33 @@ fn client_takes_a_driver_file() {
     assert!(report["summary"]["pass"].as_u64().unwrap() > 0, "{report}");
     run(["run", "--client", "netscape"]).stops(2, &["netscape", "libtorrent", "transmission"]);
     run(["run", "--client", "a", "--exec", "b"]).stops(2, &["--exec"]);
+}
+
+/// Of cases that ran beside each other when the target died, only the one that kills it fails.
+#[cfg(unix)]
+#[test]
+fn the_case_that_kills_is_told_from_those_beside_it() {
+    let binary = env!("CARGO_BIN_EXE_btspec");
+    let driver = file(
+        "mortal.yaml",
+        &format!(
+            "name: mortal\njobs: 8\nstart: [\"{binary}\", serve, --listen, \"{{bind}}:{{port}}\", --role, \"{{role}}\", --torrent, \"{{torrent}}\", --fault, dies-of-full-reserved]\n"
+        ),
+    );
+    let filter = "id(handshake/*-reserved-bits*) | id(handshake/split*)";
+    let (code, report) = json(&["--client", &driver, "--filter", filter]);
+    assert_eq!(code, 1, "{}", report["summary"]);
+    let cases = report["cases"].as_array().unwrap().iter();
+    let failed: BTreeSet<&str> = cases
+        .filter(|case| {
+            matches!(
+                case["verdict"].as_str(),
+                Some("fail" | "inconclusive" | "error")
+            )
+        })
+        .filter_map(|case| case["id"].as_str())
+        .collect();
+    assert_eq!(failed, BTreeSet::from(["handshake/all-reserved-bits:seed"]));
 }
 
 #[test]

@@ -144,11 +144,14 @@ pub(super) fn work(stage: &mut dyn Stage, board: &Board<'_>) -> Worked {
         lost: None,
     };
     worker.begin();
-    while worker.lost.is_none()
-        && !board.enough()
-        && let Some(turn) = board.turn()
-    {
-        worker.batch(turn);
+    while worker.lost.is_none() && !board.enough() {
+        if !worker.state.again.is_empty() {
+            worker.batch(Supply::Again);
+        } else if let Some(turn) = board.turn() {
+            worker.batch(Supply::Board(turn));
+        } else {
+            break;
+        }
     }
     Worked {
         profiles: worker.state.profiles,
@@ -174,6 +177,8 @@ struct State {
     filled: BTreeSet<u32>,
     /// The target was gone at the end of a play.
     gone: bool,
+    /// Plays that ran when it went, beside each other: alone, each shows whether it was the one.
+    again: VecDeque<usize>,
     /// The latest play that has ended, and its target's role.
     latest: Option<(String, Role)>,
 }
@@ -235,8 +240,8 @@ impl Worker<'_, '_> {
     }
 
     /// Plays what has its turn now until something is to be done about the target, and does it.
-    fn batch(&mut self, turn: Turn) {
-        let shared = turn.lane == SHARED;
+    fn batch(&mut self, supply: Supply) {
+        let shared = matches!(supply, Supply::Board(Turn { lane: SHARED, .. }));
         let lanes = match shared {
             true => self.board.config.jobs.clamp(1, self.stage.bears().max(1)),
             false => 1,
@@ -244,7 +249,7 @@ impl Worker<'_, '_> {
         let mut cast = Batch {
             board: self.board,
             means: self.means(),
-            turn,
+            supply,
             most: if shared { None } else { Some(1) },
             can_restart: self.stage.can_restart(),
             begun: BTreeMap::new(),
@@ -354,11 +359,18 @@ impl Means {
     }
 }
 
+/// Where the next play comes from.
+#[derive(Debug, Clone, Copy)]
+enum Supply {
+    Board(Turn),
+    Again,
+}
+
 /// Plays side by side, known by their place in the run.
 struct Batch<'a, 'b> {
     board: &'a Board<'b>,
     means: Means,
-    turn: Turn,
+    supply: Supply,
     /// How many more may begin; `None` is any number.
     most: Option<usize>,
     can_restart: bool,
@@ -380,7 +392,10 @@ impl Cast for Batch<'_, '_> {
         if self.most == Some(0) || self.board.enough() || self.pauses() {
             return None;
         }
-        let index = self.board.take(self.turn)?;
+        let index = match self.supply {
+            Supply::Board(turn) => self.board.take(turn),
+            Supply::Again => self.state.again.pop_front(),
+        }?;
         self.most = self.most.map(|most| most.saturating_sub(1));
         let play = self.board.plays.get(index)?;
         self.board.tell(RunEvent::CaseStarted {
@@ -403,7 +418,13 @@ impl Cast for Batch<'_, '_> {
         if played.outcome.verdict != Verdict::Pass {
             played.outcome.log = log();
         }
+        let was_gone = self.state.gone;
         self.state.note(&played, play.role);
+        let beside_others = was_gone || !self.begun.is_empty();
+        if self.state.gone && beside_others && self.can_restart {
+            self.state.again.push_back(index);
+            return;
+        }
         self.board
             .tell(RunEvent::CaseFinished(Box::new(played.outcome.clone())));
         self.board.keep(index, played);
