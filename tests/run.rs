@@ -353,9 +353,26 @@ fn expectations_cover_what_they_list_and_complain_about_the_rest() {
     assert!(
         stale
             .out
-            .contains("stale.yaml:2: `no/such` matches no result"),
+            .contains("stale.yaml:2: `no/such` matches no case or rule that there is"),
         "{stale:#?}"
     );
+    // What another role, direction, variant or suite has is not stale in a run that is about less.
+    let others = [
+        "fast_ext/leech-has-none:leech",
+        "fast_ext/seed-has-all@drip",
+        "rule/*",
+        "handshake/*",
+    ];
+    let listed = |id: &&str| format!("- {{case: '{id}', verdict: fail, reason: r}}\n");
+    let others = others.iter().map(listed).collect::<String>();
+    let less = with("less.yaml", &format!("{entry}{others}"));
+    assert_eq!(less.code, 0, "{less:#?}");
+    // A seed can have all pieces, a leech cannot: there is no such play.
+    let wrong = with(
+        "wrong.yaml",
+        &format!("{entry}- {{case: fast_ext/seed-has-all:leech, verdict: fail, reason: r}}\n"),
+    );
+    assert_eq!(wrong.code, 1, "{wrong:#?}");
     let sound = run([
         "run",
         "--filter",

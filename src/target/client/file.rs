@@ -227,6 +227,11 @@ struct Embedded {
 /// The drivers in `clients/`.
 static EMBEDDED: &[Embedded] = &[
     Embedded {
+        name: "aria2",
+        yaml: include_str!("../../../clients/aria2.yaml"),
+        script: Some(("aria2.py", include_str!("../../../clients/aria2.py"))),
+    },
+    Embedded {
         name: "libtorrent",
         yaml: include_str!("../../../clients/libtorrent.yaml"),
         script: Some((
@@ -235,11 +240,32 @@ static EMBEDDED: &[Embedded] = &[
         )),
     },
     Embedded {
+        name: "libtorrent-2-0",
+        yaml: include_str!("../../../clients/libtorrent-2-0.yaml"),
+        script: Some((
+            "libtorrent.py",
+            include_str!("../../../clients/libtorrent.py"),
+        )),
+    },
+    Embedded {
+        name: "rqbit",
+        yaml: include_str!("../../../clients/rqbit.yaml"),
+        script: Some(("rqbit.py", include_str!("../../../clients/rqbit.py"))),
+    },
+    Embedded {
         name: "transmission",
         yaml: include_str!("../../../clients/transmission.yaml"),
         script: Some((
             "transmission.py",
             include_str!("../../../clients/transmission.py"),
+        )),
+    },
+    Embedded {
+        name: "webtorrent",
+        yaml: include_str!("../../../clients/webtorrent.yaml"),
+        script: Some((
+            "webtorrent.mjs",
+            include_str!("../../../clients/webtorrent.mjs"),
         )),
     },
 ];

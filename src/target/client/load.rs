@@ -464,7 +464,7 @@ mod tests {
         assert_eq!(
             error,
             "there is no client `transmision` (did you mean `transmission`?); embedded are \
-             libtorrent, transmission, or give the path of a driver file"
+             aria2, libtorrent, libtorrent-2-0, rqbit, transmission, webtorrent, or give the path of a driver file"
         );
         let error = ClientFile::find("./no/such.yaml").unwrap_err().to_string();
         assert!(error.starts_with("cannot read ./no/such.yaml: "), "{error}");
