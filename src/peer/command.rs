@@ -229,6 +229,10 @@ impl Peer {
                 VERB_DONE
             }
             (Some("recheck"), _) => VERB_DONE,
+            (Some("restart"), _) => {
+                self.start_anew();
+                VERB_DONE
+            }
             (Some("complete"), _) => {
                 self.complete_now();
                 VERB_DONE

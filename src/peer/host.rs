@@ -27,6 +27,8 @@ use crate::wire::{
 /// Feed it through [`Process`]. A library user steers it with the commands, which take the time as
 /// their last argument, and learns what happened from [`PeerEvent`]s.
 pub struct Peer {
+    /// What it was started from.
+    config: Box<PeerConfig>,
     pub(super) torrent: Torrent,
     pub(super) settings: Settings,
     pub(super) role: Role,
@@ -84,6 +86,8 @@ pub(super) enum Timer {
     Fin(u32),
     Greet(u32),
     Extended(u32),
+    FirstMessages(u32),
+    Flush(u32),
     Unchoke(u32),
     Interest(u32),
     Reject(u32, BlockRef),
@@ -102,6 +106,7 @@ pub(super) enum Timer {
 impl Peer {
     /// A process that has just started.
     pub fn new(config: PeerConfig) -> Self {
+        let kept = Box::new(config.clone());
         let PeerConfig {
             torrent,
             role,
@@ -115,9 +120,13 @@ impl Peer {
         let defects = Defects::new(faults);
         defects.settings(&mut settings);
         let mut rng = Rng::new(seed);
-        let peer_id = peer_id.unwrap_or_else(|| rng.peer_id());
+        let mut peer_id = peer_id.unwrap_or_else(|| rng.peer_id());
+        if defects.has(Quirk::UnconventionalPeerId) {
+            peer_id.0.iter_mut().for_each(|byte| *byte |= 0x80);
+        }
         let store = Store::new(torrent.clone(), role == Role::Seed, settings.block_len);
         let mut peer = Self {
+            config: kept,
             stats: Stats::new(settings.speed_window),
             torrent,
             settings,
@@ -148,6 +157,16 @@ impl Peer {
         };
         peer.add_own_extensions();
         peer
+    }
+
+    /// Ends and starts again: with what it was started from, but for what its choices come from.
+    pub(super) fn start_anew(&mut self) {
+        let mut config = PeerConfig::clone(&self.config);
+        config.seed = config.seed.wrapping_add(1);
+        let now = self.now;
+        *self = Self::new(config);
+        self.now = now;
+        self.output(Output::Restarted);
     }
 
     fn add_own_extensions(&mut self) {
@@ -267,6 +286,7 @@ impl Peer {
             out: BytesMut::new(),
             out_clock: self.now,
             their_pieces: PieceSet::none(pieces),
+            flushing: false,
             availability_seen: false,
             wanted: 0,
             their_ids: BTreeMap::new(),
@@ -275,6 +295,7 @@ impl Peer {
             uploads: VecDeque::new(),
             interested_since: self.now,
             unchoked_since: self.now,
+            barred_until: Duration::ZERO,
             allowed_to_them: Vec::new(),
             sent_allowed: false,
             pending: Vec::new(),
@@ -306,13 +327,15 @@ impl Peer {
 
     /// Closes in order: what was written is delivered.
     pub(super) fn close(&mut self, conn: u32, reason: CloseReason) {
-        self.flush(conn);
+        self.write(conn);
         let Some(c) = self.connections.get(&conn) else {
             return;
         };
         let (dialling, clock) = (c.phase == Phase::Dialling, c.out_clock);
         if !dialling {
-            if clock > self.now {
+            if self.settings.close_with_reset {
+                self.output(Output::Rst { conn });
+            } else if clock > self.now {
                 self.timer(clock, Timer::Fin(conn));
             } else {
                 self.output(Output::Fin { conn });
@@ -423,6 +446,8 @@ impl Peer {
             Timer::Fin(conn) => self.output(Output::Fin { conn }),
             Timer::Greet(conn) => self.greet_now(conn),
             Timer::Extended(conn) => self.send_extended_handshake(conn),
+            Timer::FirstMessages(conn) => self.send_first_messages(conn),
+            Timer::Flush(conn) => self.write(conn),
             Timer::Unchoke(conn) => self.unchoke_if_wanted(conn),
             Timer::Interest(conn) => self.set_interest(conn),
             Timer::Reject(conn, block) => self.reject(conn, block),
@@ -432,7 +457,7 @@ impl Peer {
                 let hello = |c: &Connection| {
                     let kinds = c.stats.received.kinds();
                     let kinds: Vec<_> = kinds.map(|(kind, n)| (kind, n.messages)).collect();
-                    kinds == [(Kind::Extended, 1)]
+                    kinds.is_empty() || kinds == [(Kind::Extended, 1)]
                 };
                 if self.connections.get(&conn).is_some_and(hello) {
                     self.close(conn, CloseReason::Fault);
@@ -444,7 +469,10 @@ impl Peer {
                 }
             }
             Timer::SpeakEarly(conn) => {
-                let unknown = |c: &Connection| c.agreed.extended && c.their_extended.is_none();
+                let unknown = |c: &Connection| {
+                    let came = c.stats.received.of(Kind::Extended).messages;
+                    c.agreed.extended && came == 0
+                };
                 if self.connections.get(&conn).is_some_and(unknown) {
                     let request = ExtensionMessage::MetadataRequest { piece: 0 };
                     self.say(conn, vec![Wire::Message(request.into_message(1))]);
@@ -470,11 +498,20 @@ impl Peer {
                 ticks
                     .filter_map(|extension| extension.deadline())
                     .chain(later(c.last_sent, s.keep_alive))
-                    .chain(later(c.last_received, s.idle_timeout))
+                    .chain(later(self.heard(c), s.idle_timeout))
                     .chain(request)
                     .chain(served)
                     .min()
             }
+        }
+    }
+
+    /// When the other end last said something that counts.
+    fn heard(&self, c: &Connection) -> Duration {
+        if self.settings.idle_counts_keep_alives {
+            c.last_received
+        } else {
+            c.last_message.max(c.open_since)
         }
     }
 
@@ -492,7 +529,7 @@ impl Peer {
             Phase::Handshaking if due(c.opened, self.settings.handshake_timeout) => {
                 self.close(conn, CloseReason::HandshakeTimeout);
             }
-            Phase::Open if due(c.last_received, self.settings.idle_timeout) => {
+            Phase::Open if due(self.heard(c), self.settings.idle_timeout) => {
                 self.close(conn, CloseReason::IdleTimeout);
             }
             Phase::Open => {

@@ -68,7 +68,7 @@ pub enum Input {
         /// Whom.
         remote: SocketAddr,
     },
-    /// Any other verb of the operator: `slots N`, `pause`, `resume`, `recheck`.
+    /// Any other verb of the operator: `slots N`, `pause`, `resume`, `recheck`, `restart`.
     Verb {
         /// Name and arguments.
         argv: Vec<String>,
@@ -109,6 +109,8 @@ pub enum Output {
         /// 0 done, 64 unknown, else failed.
         code: i32,
     },
+    /// The process was ended and started again: all its connections are reset, and it listens.
+    Restarted,
     /// Ends the process; all its connections are reset.
     Exit(i32),
     /// Something a library user may want to know.

@@ -131,7 +131,7 @@ impl Peer {
         let other_string = !other_length
             && raw
                 .iter()
-                .zip(&self.our_handshake().encode())
+                .zip(&self.our_handshake(0).encode())
                 .take(20)
                 .any(|(a, b)| a != b);
         let overlooked = (other_length && self.defects.has(Quirk::SkipsProtocolLength))
@@ -139,7 +139,7 @@ impl Peer {
         overlooked.then(|| {
             let taken_for = Handshake {
                 peer_id: PeerId(*b"-XX0000-000000000000"),
-                ..self.our_handshake()
+                ..self.our_handshake(0)
             };
             (raw.len() >= Handshake::LEN - 1).then_some(taken_for)
         })

@@ -7,7 +7,7 @@ use super::connection::Upload;
 use super::event::{CloseReason, PeerEvent, RefusalCause};
 use super::fault::Quirk;
 use super::host::{Peer, Timer};
-use crate::wire::{BlockRef, Message};
+use crate::wire::{BlockRef, Kind, Message};
 
 impl Peer {
     // Slots.
@@ -18,6 +18,10 @@ impl Peer {
         let delay = self.settings.unchoke_delay;
         if delay > Duration::ZERO {
             self.timer(self.now + delay, Timer::Unchoke(conn));
+        }
+        let unchoked = self.connections.get(&conn).is_some_and(|c| !c.us.choking);
+        if unchoked && self.settings.unchoke_again {
+            self.send(conn, Message::Unchoke);
         }
     }
 
@@ -43,7 +47,8 @@ impl Peer {
     fn waits(&self, conn: u32) -> bool {
         self.connections.get(&conn).is_some_and(|c| {
             let never = c.initiator && self.defects.has(Quirk::NeverUnchokesDialled);
-            c.is_open() && c.us.choking && c.them.interested && !c.eof && !never
+            let barred = c.barred_until > self.now;
+            c.is_open() && c.us.choking && c.them.interested && !c.eof && !never && !barred
         })
     }
 
@@ -105,8 +110,16 @@ impl Peer {
         }
         c.us.choking = false;
         c.unchoked_since = now;
+        let first = c.stats.sent.of(Kind::Unchoke).messages == 0;
         self.ever_unchoked = true;
         self.send(conn, Message::Unchoke);
+        if let Some(after) = self.settings.unchoke_flickers.filter(|_| first) {
+            self.choke_now(conn);
+            if let Some(c) = self.connections.get_mut(&conn) {
+                c.barred_until = now + after;
+            }
+            self.timer(now + after, Timer::Turn);
+        }
     }
 
     /// Chokes. BEP 6, "Reject Request": a choke rejects all that is pending, but for the

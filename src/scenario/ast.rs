@@ -164,6 +164,7 @@ pub enum Verb {
     Pause,
     Resume,
     Recheck,
+    Restart,
     Complete,
     ContentDir,
 }

@@ -431,6 +431,7 @@ fn raw() -> Value {
         ),
         ("frame", reference("frame")),
         ("message", reference("message")),
+        ("haves", reference("number")),
         ("requests", reference("number")),
         (
             "concat",

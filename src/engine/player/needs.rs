@@ -95,6 +95,7 @@ pub(super) fn verb_name(verb: Verb) -> &'static str {
         Verb::Pause => "pause",
         Verb::Resume => "resume",
         Verb::Recheck => "recheck",
+        Verb::Restart => "restart",
         Verb::Complete => "complete",
         Verb::ContentDir => "content-dir",
     }

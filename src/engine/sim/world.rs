@@ -357,6 +357,10 @@ impl World {
                 self.net.dial(host, conn, from, remote, now);
             }
             Output::StopAccepting => self.net.listen(host, Listening::Refused),
+            Output::Restarted => {
+                self.net.kill(host, now);
+                self.net.listen(host, Listening::Open);
+            }
             Output::Exit(code) => {
                 if let Some(slot) = self.slots.get_mut(host.0) {
                     slot.exit = Some(code);

@@ -280,6 +280,10 @@ pub(in crate::peer) enum Quirk {
     ReplacesExtensions,
     /// Their `reqq` is not looked at.
     IgnoresReqq,
+    /// An extension keeps the first id that the other end gave it.
+    KeepsFirstId,
+    /// The peer id has no prefix that anybody knows.
+    UnconventionalPeerId,
     /// A `reqq` of nonsense stops all requests.
     StallsOnOddReqq,
     /// Nothing is rejected at a choke.

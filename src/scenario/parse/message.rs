@@ -388,6 +388,9 @@ fn raw_part(node: &Node, scope: &Scope, folder: Option<&Path>) -> Result<RawPart
     if let Some(node) = only("message") {
         return message(node, scope, folder).map(RawPart::Message);
     }
+    if let Some(node) = only("haves") {
+        return scope.typed(node, Type::Int).map(RawPart::Haves);
+    }
     if let Some(node) = only("requests") {
         return scope.typed(node, Type::Int).map(RawPart::Requests);
     }

@@ -178,6 +178,7 @@ fn part(part: &RawPart, names: &Names) -> Yaml {
         RawPart::Bytes(value) => bytes(value, names),
         RawPart::Handshake(it) => Yaml::map([("handshake", handshake(it, names))]),
         RawPart::Frame(it) => Yaml::map([("frame", frame(it, names))]),
+        RawPart::Haves(count) => Yaml::map([("haves", scalar(count, names))]),
         RawPart::Requests(count) => Yaml::map([("requests", scalar(count, names))]),
         RawPart::Message(it) => Yaml::map([("message", message(it, names))]),
         RawPart::Concat(parts) => {
