@@ -125,6 +125,8 @@ pub(super) struct Connection {
     pub(super) their_extended: Option<ExtendedHandshake>,
     pub(super) their_reqq: Option<usize>,
     // Uploading.
+    /// What we send is not read: nothing more is served for now.
+    pub(super) full: bool,
     pub(super) uploads: VecDeque<Upload>,
     pub(super) interested_since: Duration,
     pub(super) unchoked_since: Duration,

@@ -186,6 +186,8 @@ impl Peer {
                     self.drop_connection(conn, CloseReason::RemoteRst);
                 }
             }
+            Input::Full { conn } => self.set_full(conn, true),
+            Input::Drained { conn } => self.set_full(conn, false),
             Input::Timeout => {}
             Input::Dial { remote } => {
                 self.connect(remote);
@@ -294,6 +296,7 @@ impl Peer {
             segments: 0,
             forgotten: Vec::new(),
             made_up: Vec::new(),
+            full: false,
             cursor,
             extensions: extensions.collect(),
             sent_extended: false,
@@ -462,7 +465,8 @@ impl Peer {
             Phase::Handshaking => later(c.opened, s.handshake_timeout),
             Phase::Open => {
                 let request = c.request_deadline(s.request_timeout);
-                let served = c.uploads.front().map(|upload| upload.ready);
+                let next = c.uploads.front().filter(|_| !c.full);
+                let served = next.map(|upload| upload.ready);
                 let ticks = c
                     .extensions
                     .iter()
@@ -674,7 +678,9 @@ fn conn_of(input: &Input) -> Option<u32> {
         | Input::ConnectFailed { conn }
         | Input::Bytes { conn, .. }
         | Input::Eof { conn }
-        | Input::Reset { conn } => Some(*conn),
+        | Input::Reset { conn }
+        | Input::Full { conn }
+        | Input::Drained { conn } => Some(*conn),
         Input::Timeout | Input::Dial { .. } | Input::Verb { .. } => None,
     }
 }

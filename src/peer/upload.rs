@@ -279,6 +279,13 @@ impl Peer {
         }
     }
 
+    /// The other end does not read, or reads again.
+    pub(super) fn set_full(&mut self, conn: u32, full: bool) {
+        if let Some(c) = self.connections.get_mut(&conn) {
+            c.full = full;
+        }
+    }
+
     /// Serves what is due.
     pub(super) fn serve(&mut self, conn: u32) {
         let now = self.now;
@@ -289,7 +296,7 @@ impl Peer {
             let Some(c) = self.connections.get_mut(&conn) else {
                 return;
             };
-            let due = c.uploads.front().is_some_and(|upload| upload.ready <= now);
+            let due = c.uploads.front().is_some_and(|upload| upload.ready <= now) && !c.full;
             let Some(upload) = due.then(|| c.uploads.pop_front()).flatten() else {
                 return;
             };

@@ -97,5 +97,7 @@ pub(super) fn verb_name(verb: Verb) -> &'static str {
         Verb::Recheck => "recheck",
         Verb::Complete => "complete",
         Verb::ContentDir => "content-dir",
+        Verb::SuperSeed => "super-seed",
+        Verb::Connections => "connections",
     }
 }
