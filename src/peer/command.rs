@@ -228,6 +228,18 @@ impl Peer {
                 self.paused = false;
                 VERB_DONE
             }
+            (Some("super-seed"), _) if self.store.complete() => {
+                self.settings.super_seed = argument != Some("off");
+                VERB_DONE
+            }
+            (Some("super-seed"), _) => VERB_FAILED,
+            (Some("connections"), Some(n)) => match n.parse() {
+                Ok(most) => {
+                    self.settings.max_connections = most;
+                    VERB_DONE
+                }
+                Err(_) => VERB_FAILED,
+            },
             (Some("recheck"), _) => VERB_DONE,
             (Some("complete"), _) => {
                 self.complete_now();

@@ -166,6 +166,10 @@ pub struct Settings {
     pub extended_handshake: ExtendedWhen,
     /// How pieces are announced.
     pub announce: Announce,
+    /// Connections at once; more are refused.
+    pub max_connections: usize,
+    /// Whether a seed hides what it has and offers one piece at a time to each peer (BEP 16).
+    pub super_seed: bool,
     /// Peers unchoked at once.
     pub slots: usize,
     /// Time between `interested` and `unchoke`.
@@ -254,6 +258,8 @@ impl Default for Settings {
             opening: Opening::default(),
             extended_handshake: ExtendedWhen::AtOnce,
             announce: Announce::Compact,
+            max_connections: usize::MAX,
+            super_seed: false,
             slots: 8,
             unchoke_delay: Duration::ZERO,
             rotate_every: Duration::from_secs(30),

@@ -132,6 +132,8 @@ pub(super) struct Connection {
     pub(super) unchoked_since: Duration,
     pub(super) allowed_to_them: Vec<u32>,
     pub(super) sent_allowed: bool,
+    /// Pieces that a super-seed has offered, oldest first.
+    pub(super) offered: Vec<u32>,
     // Downloading.
     pub(super) pending: Vec<Pending>,
     /// Requests that a late piece may still answer.
@@ -157,6 +159,8 @@ pub(super) struct Connection {
     pub(super) last_message: Duration,
     /// Segments since the last frame was complete.
     pub(super) segments: u32,
+    /// When the frame under way began.
+    pub(super) frame_since: Duration,
     /// Blocks not served any more.
     pub(super) forgotten: Vec<BlockRef>,
     /// Requests that a defect made up: whatever answers them is welcome.

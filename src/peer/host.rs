@@ -200,7 +200,16 @@ impl Peer {
     }
 
     fn accepted(&mut self, conn: u32, remote: SocketAddr) {
+        if self.is_full_up() {
+            self.output(Output::Rst { conn });
+            return;
+        }
+        let ignored = self.defects.most_connections();
+        let ignored = ignored.is_some_and(|most| self.connections.len() >= most);
         self.add_connection(conn, remote, false);
+        if let Some(c) = self.connections.get_mut(&conn).filter(|_| ignored) {
+            c.deaf = true;
+        }
         if self.react(conn, What::Accepted) {
             return;
         }
@@ -221,6 +230,11 @@ impl Peer {
         if !self.defects.has(Quirk::DialsWaiting) {
             self.greet(conn);
         }
+    }
+
+    /// Whether there is no room for another connection.
+    fn is_full_up(&self) -> bool {
+        self.connections.len() >= self.settings.max_connections
     }
 
     /// Dials. The number of the connection is odd.
@@ -279,6 +293,7 @@ impl Peer {
             unchoked_since: self.now,
             allowed_to_them: Vec::new(),
             sent_allowed: false,
+            offered: Vec::new(),
             pending: Vec::new(),
             lapsed: VecDeque::new(),
             allowed_to_us: Default::default(),
@@ -294,6 +309,7 @@ impl Peer {
             burst: Burst::default(),
             last_message: self.now,
             segments: 0,
+            frame_since: self.now,
             forgotten: Vec::new(),
             made_up: Vec::new(),
             full: false,
@@ -398,6 +414,11 @@ impl Peer {
         self.stalled.clear();
         self.state = State::Exited(code);
         self.outputs.push_back(Output::Exit(code));
+    }
+
+    /// Connections so far.
+    pub(super) fn ordinal(&self) -> u32 {
+        self.ordinal
     }
 
     // Time.
@@ -659,6 +680,7 @@ impl Process for Peer {
         Health {
             exited,
             resident: BASE_RESIDENT
+                + self.leaked()
                 + self.store.resident()
                 + connections.map(Connection::resident).sum::<u64>(),
             connections: self.connections.len(),

@@ -172,7 +172,10 @@ impl Peer {
         if block.length > longest {
             return Some(RefusalCause::TooLong);
         }
-        if !self.store.have().get(block.index) {
+        let unchecked =
+            self.defects.has(Quirk::ServesUnchecked) && self.store.unchecked(block).is_some();
+        if (!self.store.have().get(block.index) && !unchecked) || self.withholds(conn, block.index)
+        {
             return Some(RefusalCause::Missing);
         }
         if c.us.choking && !self.served_choked(conn, block.index) {
@@ -313,7 +316,9 @@ impl Peer {
         } else {
             block
         };
-        match self.store.block(&read) {
+        let unchecked = self.defects.has(Quirk::ServesUnchecked);
+        let bytes = self.store.block(&read);
+        match bytes.or_else(|| self.store.unchecked(&read).filter(|_| unchecked)) {
             Some(bytes) => self.send(
                 conn,
                 Message::Piece {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::parse::{
     ACTIONS, CASE, CHECKS, CONNECT, DEFAULTS, DIRECTIONS, FILE, FORMS, GLOBALS, HANDSHAKES, LANES,
-    MODES, MODIFIERS, NEEDS, SERVE, ROLES, STATED, STATES, VARIANTS, VERBS, fits,
+    MODES, MODIFIERS, NEEDS, ROLES, SERVE, STATED, STATES, VARIANTS, VERBS, fits,
 };
 use super::pattern::{PatternKind, TestOp};
 use super::view::{HANDSHAKE_FIELDS, MALFORMED_FIELDS};

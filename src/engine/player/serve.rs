@@ -42,7 +42,8 @@ impl Ctx {
                 .filter(|block| conn.serves.get(block.index) && !queued(block))
                 .collect();
             if !conn.session.choking_sent() {
-                owed.into_iter().for_each(|block| state.hand_out(index, block));
+                owed.into_iter()
+                    .for_each(|block| state.hand_out(index, block));
             }
             state.flush(index);
         });

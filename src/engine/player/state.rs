@@ -663,11 +663,7 @@ impl State {
         else {
             return;
         };
-        let bytes = if conn.corrupt {
-            flipped(&bytes)
-        } else {
-            bytes
-        };
+        let bytes = if conn.corrupt { flipped(&bytes) } else { bytes };
         conn.queue.push_back(Message::Piece {
             index: block.index,
             begin: block.begin,

@@ -229,7 +229,9 @@ impl<'a> Printer<'a> {
                 }
                 map.add("serve", Yaml::Map(inner.0));
             }
-            Action::Reading(on) => map.add("reading", Yaml::raw(if *on { "true" } else { "false" })),
+            Action::Reading(on) => {
+                map.add("reading", Yaml::raw(if *on { "true" } else { "false" }))
+            }
             Action::Memory(slot) => map.add("memory", Yaml::text(names.local(slot))),
         }
     }
