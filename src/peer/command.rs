@@ -15,6 +15,18 @@ use crate::torrent::{PieceSet, Torrent};
 use crate::wire::extension::ExtendedHandshake;
 use crate::wire::{BlockRef, Handshake, Message, PeerId};
 
+/// Verbs of an operator that the peer knows, as drivers have them.
+pub const VERBS: [&str; 8] = [
+    "add-peer",
+    "complete",
+    "connections",
+    "pause",
+    "recheck",
+    "resume",
+    "slots",
+    "super-seed",
+];
+
 /// # Commands
 ///
 /// They keep the state: a second `choke` sends nothing. [`send_message`](Self::send_message) and

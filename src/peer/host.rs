@@ -201,8 +201,14 @@ impl Peer {
 
     fn accepted(&mut self, conn: u32, remote: SocketAddr) {
         if self.is_full_up() {
-            self.output(Output::Rst { conn });
-            return;
+            if !self.defects.has(Quirk::OldestGivesWay) {
+                self.output(Output::Rst { conn });
+                return;
+            }
+            let oldest = self.connections.keys().next().copied();
+            oldest
+                .into_iter()
+                .for_each(|oldest| self.close(oldest, CloseReason::Fault));
         }
         let ignored = self.defects.most_connections();
         let ignored = ignored.is_some_and(|most| self.connections.len() >= most);

@@ -117,6 +117,10 @@ static FILES: &[(&str, &str)] = &[
         "bep_0027.yaml",
         include_str!("../../requirements/bep_0027.yaml"),
     ),
+    (
+        "bep_0040.yaml",
+        include_str!("../../requirements/bep_0040.yaml"),
+    ),
 ];
 
 #[cfg(test)]

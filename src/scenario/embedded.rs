@@ -27,6 +27,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/load.yaml"),
     ),
     (
+        "scenarios/superseed.yaml",
+        include_str!("../../scenarios/superseed.yaml"),
+    ),
+    (
         "scenarios/timeouts.yaml",
         include_str!("../../scenarios/timeouts.yaml"),
     ),

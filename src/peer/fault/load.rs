@@ -78,6 +78,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::IgnoresBeyond(32)),
     ),
     FaultSpec::new(
+        "oldest-connection-gives-way",
+        &["B40-01"],
+        "Closes its oldest connection when another one does not fit.",
+        Effect::Quirk(Quirk::OldestGivesWay),
+    ),
+    FaultSpec::new(
         "half-open-connections-fill-it",
         &["LD-09"],
         "Never looks at connections beyond 64.",
