@@ -50,6 +50,10 @@ def run(bind, port, ctl, torrent, data):
         if not handle.status().is_seeding:
             raise RuntimeError(f"not complete: {handle.status().progress:.3f}")
 
+    def super_seed(arg):
+        change = handle.unset_flags if arg == "off" else handle.set_flags
+        change(lt.torrent_flags.super_seeding)
+
     verbs = {
         "add-peer": add_peer,
         "slots": slots,
@@ -58,6 +62,8 @@ def run(bind, port, ctl, torrent, data):
         "recheck": lambda _: handle.force_recheck(),
         "complete": complete,
         "content-dir": lambda _: data,
+        "super-seed": super_seed,
+        "connections": lambda arg: handle.set_max_connections(int(arg)),
     }
 
     server = socket.create_server(("127.0.0.1", int(ctl)))

@@ -174,6 +174,10 @@ pub struct Settings {
     pub opens_with_keep_alive: bool,
     /// How pieces are announced.
     pub announce: Announce,
+    /// Connections at once; more are refused.
+    pub max_connections: usize,
+    /// Whether a seed hides what it has and offers one piece at a time to each peer (BEP 16).
+    pub super_seed: bool,
     /// Peers unchoked at once.
     pub slots: usize,
     /// Time between `interested` and `unchoke`.
@@ -278,6 +282,8 @@ impl Default for Settings {
             first_messages_after: Duration::ZERO,
             opens_with_keep_alive: false,
             announce: Announce::Compact,
+            max_connections: usize::MAX,
+            super_seed: false,
             slots: 8,
             unchoke_delay: Duration::ZERO,
             rotate_every: Duration::from_secs(30),

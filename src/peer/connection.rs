@@ -127,6 +127,8 @@ pub(super) struct Connection {
     pub(super) their_extended: Option<ExtendedHandshake>,
     pub(super) their_reqq: Option<usize>,
     // Uploading.
+    /// What we send is not read: nothing more is served for now.
+    pub(super) full: bool,
     pub(super) uploads: VecDeque<Upload>,
     pub(super) interested_since: Duration,
     pub(super) unchoked_since: Duration,
@@ -134,6 +136,8 @@ pub(super) struct Connection {
     pub(super) barred_until: Duration,
     pub(super) allowed_to_them: Vec<u32>,
     pub(super) sent_allowed: bool,
+    /// Pieces that a super-seed has offered, oldest first.
+    pub(super) offered: Vec<u32>,
     // Downloading.
     pub(super) pending: Vec<Pending>,
     /// Requests that a late piece may still answer.
@@ -159,6 +163,8 @@ pub(super) struct Connection {
     pub(super) burst: Burst,
     /// Segments since the last frame was complete.
     pub(super) segments: u32,
+    /// When the frame under way began.
+    pub(super) frame_since: Duration,
     /// Blocks not served any more.
     pub(super) forgotten: Vec<BlockRef>,
     /// Requests that a defect made up: whatever answers them is welcome.

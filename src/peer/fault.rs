@@ -10,8 +10,11 @@ mod fast;
 mod framing;
 mod handshake;
 mod hook;
+mod load;
 mod state;
+mod superseed;
 mod timing;
+mod transfer;
 
 use super::config::Settings;
 
@@ -140,6 +143,9 @@ const AREAS: &[&[FaultSpec]] = &[
     extended::FAULTS,
     timing::FAULTS,
     state::FAULTS,
+    transfer::FAULTS,
+    load::FAULTS,
+    superseed::FAULTS,
 ];
 
 /// All defects, by area.

@@ -205,6 +205,8 @@ impl Peer {
                     self.drop_connection(conn, CloseReason::RemoteRst);
                 }
             }
+            Input::Full { conn } => self.set_full(conn, true),
+            Input::Drained { conn } => self.set_full(conn, false),
             Input::Timeout => {}
             Input::Dial { remote } => {
                 self.connect(remote);
@@ -217,7 +219,22 @@ impl Peer {
     }
 
     fn accepted(&mut self, conn: u32, remote: SocketAddr) {
+        if self.is_full_up() {
+            if !self.defects.has(Quirk::OldestGivesWay) {
+                self.output(Output::Rst { conn });
+                return;
+            }
+            let oldest = self.connections.keys().next().copied();
+            oldest
+                .into_iter()
+                .for_each(|oldest| self.close(oldest, CloseReason::Fault));
+        }
+        let ignored = self.defects.most_connections();
+        let ignored = ignored.is_some_and(|most| self.connections.len() >= most);
         self.add_connection(conn, remote, false);
+        if let Some(c) = self.connections.get_mut(&conn).filter(|_| ignored) {
+            c.deaf = true;
+        }
         if self.react(conn, What::Accepted) {
             return;
         }
@@ -238,6 +255,11 @@ impl Peer {
         if !self.defects.has(Quirk::DialsWaiting) {
             self.greet(conn);
         }
+    }
+
+    /// Whether there is no room for another connection.
+    fn is_full_up(&self) -> bool {
+        self.connections.len() >= self.settings.max_connections
     }
 
     /// Dials. The number of the connection is odd.
@@ -298,6 +320,7 @@ impl Peer {
             barred_until: Duration::ZERO,
             allowed_to_them: Vec::new(),
             sent_allowed: false,
+            offered: Vec::new(),
             pending: Vec::new(),
             lapsed: VecDeque::new(),
             allowed_to_us: Default::default(),
@@ -313,8 +336,10 @@ impl Peer {
             burst: Burst::default(),
             last_message: self.now,
             segments: 0,
+            frame_since: self.now,
             forgotten: Vec::new(),
             made_up: Vec::new(),
+            full: false,
             cursor,
             extensions: extensions.collect(),
             sent_extended: false,
@@ -420,6 +445,11 @@ impl Peer {
         self.outputs.push_back(Output::Exit(code));
     }
 
+    /// Connections so far.
+    pub(super) fn ordinal(&self) -> u32 {
+        self.ordinal
+    }
+
     // Time.
 
     pub(super) fn timer(&mut self, at: Duration, timer: Timer) {
@@ -490,7 +520,8 @@ impl Peer {
             Phase::Handshaking => later(c.opened, s.handshake_timeout),
             Phase::Open => {
                 let request = c.request_deadline(s.request_timeout);
-                let served = c.uploads.front().map(|upload| upload.ready);
+                let next = c.uploads.front().filter(|_| !c.full);
+                let served = next.map(|upload| upload.ready);
                 let ticks = c
                     .extensions
                     .iter()
@@ -692,6 +723,7 @@ impl Process for Peer {
         Health {
             exited,
             resident: BASE_RESIDENT
+                + self.leaked()
                 + self.store.resident()
                 + connections.map(Connection::resident).sum::<u64>(),
             connections: self.connections.len(),
@@ -711,7 +743,9 @@ fn conn_of(input: &Input) -> Option<u32> {
         | Input::ConnectFailed { conn }
         | Input::Bytes { conn, .. }
         | Input::Eof { conn }
-        | Input::Reset { conn } => Some(*conn),
+        | Input::Reset { conn }
+        | Input::Full { conn }
+        | Input::Drained { conn } => Some(*conn),
         Input::Timeout | Input::Dial { .. } | Input::Verb { .. } => None,
     }
 }

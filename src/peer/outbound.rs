@@ -275,7 +275,12 @@ impl Peer {
     /// Says which pieces we have. BEP 6: exactly one of three messages, first.
     fn announce(&mut self, conn: u32) {
         let fast = self.connections.get(&conn).is_some_and(|c| c.agreed.fast);
-        let have = self.store.have().clone();
+        let masked = self.settings.super_seed && !self.defects.has(Quirk::SuperSeedShowsAll);
+        let have = if masked {
+            PieceSet::none(self.torrent.geometry().pieces())
+        } else {
+            self.store.have().clone()
+        };
         let bitfield = |set: &PieceSet| Message::Bitfield {
             bits: set.to_bitfield(),
         };
@@ -302,6 +307,7 @@ impl Peer {
                 }
             }
         }
+        self.offer_piece(conn);
     }
 
     /// The canonical allowed-fast set, once, to a peer that has next to nothing.
@@ -380,7 +386,8 @@ impl Peer {
             let port = Value::Int(self.listen.port().into());
             handshake = handshake.with("p", port);
         }
-        if self.settings.tell_upload_only && self.store.complete() && self.role == Role::Seed {
+        let tells = self.settings.tell_upload_only && !self.settings.super_seed;
+        if tells && self.store.complete() && self.role == Role::Seed {
             handshake = handshake.with("upload_only", Value::Int(1));
         }
         let link = |slot: &Slot| Link {

@@ -185,7 +185,10 @@ impl Peer {
         if block.length > longest {
             return Some(RefusalCause::TooLong);
         }
-        if !self.store.have().get(block.index) {
+        let unchecked =
+            self.defects.has(Quirk::ServesUnchecked) && self.store.unchecked(block).is_some();
+        if (!self.store.have().get(block.index) && !unchecked) || self.withholds(conn, block.index)
+        {
             return Some(RefusalCause::Missing);
         }
         if c.us.choking && !self.served_choked(conn, block.index) {
@@ -292,6 +295,13 @@ impl Peer {
         }
     }
 
+    /// The other end does not read, or reads again.
+    pub(super) fn set_full(&mut self, conn: u32, full: bool) {
+        if let Some(c) = self.connections.get_mut(&conn) {
+            c.full = full;
+        }
+    }
+
     /// Serves what is due.
     pub(super) fn serve(&mut self, conn: u32) {
         let now = self.now;
@@ -302,7 +312,7 @@ impl Peer {
             let Some(c) = self.connections.get_mut(&conn) else {
                 return;
             };
-            let due = c.uploads.front().is_some_and(|upload| upload.ready <= now);
+            let due = c.uploads.front().is_some_and(|upload| upload.ready <= now) && !c.full;
             let Some(upload) = due.then(|| c.uploads.pop_front()).flatten() else {
                 return;
             };
@@ -319,7 +329,9 @@ impl Peer {
         } else {
             block
         };
-        match self.store.block(&read) {
+        let unchecked = self.defects.has(Quirk::ServesUnchecked);
+        let bytes = self.store.block(&read);
+        match bytes.or_else(|| self.store.unchecked(&read).filter(|_| unchecked)) {
             Some(bytes) => self.send(
                 conn,
                 Message::Piece {

@@ -98,5 +98,7 @@ pub(super) fn verb_name(verb: Verb) -> &'static str {
         Verb::Restart => "restart",
         Verb::Complete => "complete",
         Verb::ContentDir => "content-dir",
+        Verb::SuperSeed => "super-seed",
+        Verb::Connections => "connections",
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::ast::{
     Action, CheckOp, CloseKind, Comparison, Condition, Connect, ConnectMode, HandshakeMode,
-    Listening, Measure, OwnClose, Repeat, Serves, State, Verb,
+    Listening, Measure, OwnClose, Repeat, Serve, Serves, State, Verb,
 };
 use super::super::error::ScenarioError;
 use super::super::eval::Expr;
@@ -109,6 +109,13 @@ pub(super) fn action(
             &[("fin", OwnClose::Fin), ("rst", OwnClose::Rst)],
         )
         .map(Action::Close),
+        "serve" => serve(node, scope).map(Action::Serve),
+        "reading" => boolean(node).map(Action::Reading),
+        "memory" => {
+            let variable = name(text(node)?, &node.span)?;
+            let slot = scope.add_slot(&variable, &node.span, Type::Int)?;
+            Ok(Action::Memory(slot))
+        }
         other => Err(ScenarioError::invalid(
             span,
             format!("unknown action `{other}`"),
@@ -227,6 +234,21 @@ fn serves(node: Option<&Node>, scope: &Scope) -> Result<Serves> {
         }
         _ => scope.value(node).map(Serves::Pieces),
     }
+}
+
+/// Keys of `serve`.
+pub(in super::super) const SERVE: [&str; 3] = ["pieces", "corrupt", "every"];
+
+fn serve(node: &Node, scope: &Scope) -> Result<Serve> {
+    let map = Fields::of(node, "`serve`", &SERVE)?;
+    Ok(Serve {
+        pieces: serves(Some(map.require("pieces")?), scope)?,
+        corrupt: map.get("corrupt").map_or(Ok(false), boolean)?,
+        every: map
+            .get("every")
+            .map(|node| delay_of(node, scope))
+            .transpose()?,
+    })
 }
 
 /// Keys of `until`.
@@ -461,7 +483,7 @@ fn repeat(
 }
 
 /// Verbs of drivers by name.
-pub(in super::super) const VERBS: [(&str, Verb); 8] = [
+pub(in super::super) const VERBS: [(&str, Verb); 10] = [
     ("add-peer", Verb::AddPeer),
     ("slots", Verb::Slots),
     ("pause", Verb::Pause),
@@ -470,6 +492,8 @@ pub(in super::super) const VERBS: [(&str, Verb); 8] = [
     ("restart", Verb::Restart),
     ("complete", Verb::Complete),
     ("content-dir", Verb::ContentDir),
+    ("super-seed", Verb::SuperSeed),
+    ("connections", Verb::Connections),
 ];
 
 /// The verb of this name.
