@@ -10,6 +10,7 @@ mod fast;
 mod framing;
 mod handshake;
 mod hook;
+mod request;
 mod state;
 mod timing;
 
@@ -140,6 +141,7 @@ const AREAS: &[&[FaultSpec]] = &[
     extended::FAULTS,
     timing::FAULTS,
     state::FAULTS,
+    request::FAULTS,
 ];
 
 /// All defects, by area.

@@ -352,6 +352,8 @@ pub enum Action {
         span: Delay,
         /// Why there is nothing to wait for.
         because: String,
+        /// Whether we read from the connection meanwhile.
+        reading: bool,
     },
     /// Lets time pass and sends nothing.
     Idle {
@@ -386,6 +388,8 @@ pub struct Connect {
     pub hello: Option<Vec<Template>>,
     /// What the reference core serves to a leech on this connection.
     pub serves: Serves,
+    /// Whether the reference core rejects at once what it does not serve.
+    pub rejects: bool,
     /// Whether the reference core unchokes the target.
     pub unchoke: bool,
     /// Who dials.

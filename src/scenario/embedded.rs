@@ -23,8 +23,16 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/handshake.yaml"),
     ),
     (
+        "scenarios/requests.yaml",
+        include_str!("../../scenarios/requests.yaml"),
+    ),
+    (
         "scenarios/timeouts.yaml",
         include_str!("../../scenarios/timeouts.yaml"),
+    ),
+    (
+        "scenarios/upload_only.yaml",
+        include_str!("../../scenarios/upload_only.yaml"),
     ),
 ];
 

@@ -349,7 +349,11 @@ fn action(name: &str) -> Value {
             json!({"type": "string", "pattern": format!("^({})( |$)", verbs.join("|"))})
         }
         "wait" => object(
-            [("for", reference("delay")), ("because", text())],
+            [
+                ("for", reference("delay")),
+                ("because", text()),
+                ("reading", json!({"type": "boolean"})),
+            ],
             &["for", "because"],
         ),
         "idle" => object(
@@ -376,7 +380,7 @@ fn connect() -> Value {
             reference("number"),
             json!({"type": "array"}),
         ]),
-        "unchoke" => json!({"type": "boolean"}),
+        "rejects" | "unchoke" => json!({"type": "boolean"}),
         "mode" => words(&MODES),
         _ => json!({"type": "string"}),
     };
@@ -431,7 +435,6 @@ fn raw() -> Value {
         ),
         ("frame", reference("frame")),
         ("message", reference("message")),
-        ("requests", reference("number")),
         (
             "concat",
             json!({"type": "array", "items": reference("raw")}),
@@ -439,6 +442,10 @@ fn raw() -> Value {
     ];
     for (key, value) in parts {
         forms.push(object(aside().into_iter().chain([(key, value)]), &[key]));
+    }
+    for key in ["requests", "cancels"] {
+        let blocks = [key, "first", "every"].map(|key| (key, reference("number")));
+        forms.push(object(aside().into_iter().chain(blocks), &[key]));
     }
     if let Some(Value::Array(bytes)) = bytes().get("anyOf") {
         for form in bytes.iter().skip(1) {
@@ -602,7 +609,13 @@ fn matched(ty: FieldType) -> Value {
 fn tests() -> Value {
     let of = |op: TestOp| match op {
         TestOp::Present => reference("condition"),
-        TestOp::Gt | TestOp::Ge | TestOp::Lt | TestOp::Le | TestOp::Len => reference("number"),
+        TestOp::Gt
+        | TestOp::Ge
+        | TestOp::Lt
+        | TestOp::Le
+        | TestOp::Len
+        | TestOp::Longer
+        | TestOp::Shorter => reference("number"),
         TestOp::Hex => json!({"type": ["string", "number"]}),
         TestOp::Eq | TestOp::In | TestOp::Sha1 => reference("value"),
     };

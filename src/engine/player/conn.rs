@@ -70,6 +70,7 @@ pub(super) struct Conn {
     /// Metadata pieces that we asked for, and where.
     pub(super) metadata_asked: Vec<(i128, u64)>,
     pub(super) serves: PieceSet,
+    pub(super) rejects: bool,
     pub(super) unchoke: bool,
     /// Answers of the reference core that wait for a frame boundary.
     pub(super) queue: VecDeque<Message>,
@@ -144,6 +145,7 @@ impl Conn {
             order: 0,
             metadata_asked: Vec::new(),
             serves: PieceSet::none(geometry.pieces()),
+            rejects: false,
             unchoke: false,
             queue: VecDeque::new(),
         }

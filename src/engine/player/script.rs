@@ -350,7 +350,7 @@ impl Ctx {
             Action::Repeat(repeat) => self.repeat(step, repeat, cites).await,
             Action::Use(block) => self.use_block(step, block, cites).await,
             Action::Target { verb, args } => self.verb(step, *verb, args).await,
-            Action::Wait { span, .. } => self.pause(step, span).await,
+            Action::Wait { span, reading, .. } => self.pause(step, span, *reading).await,
             Action::Idle {
                 span, until_closed, ..
             } => self.idle(step, span, *until_closed).await,

@@ -477,6 +477,13 @@ impl State {
         self.drain_sent(index, false);
     }
 
+    /// Goes on reading from a connection, or stops until further notice.
+    pub(super) fn read_from(&mut self, index: Index, on: bool) {
+        if let Some(conn) = self.conns.get(index) {
+            self.actions.push_back(Action::Reading { conn: conn.id, on });
+        }
+    }
+
     /// Asks the driver for something; the answer comes under the number returned.
     pub(super) fn verb(&mut self, command: String) -> u32 {
         let id = self.next_verb;
@@ -624,6 +631,9 @@ impl State {
             EventKind::Request(asked) if !conn.session.choking_sent() => {
                 let block = asked.entry.block;
                 if !conn.serves.get(block.index) {
+                    if conn.rejects && conn.session.fast() {
+                        conn.queue.push_back(Message::RejectRequest(block));
+                    }
                     return;
                 }
                 if let Some(bytes) = self.torrent.block(&block) {

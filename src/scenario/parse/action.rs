@@ -96,10 +96,11 @@ pub(super) fn action(
         "use" => reader.use_block(node, map, scope, place),
         "target" => target(node, scope),
         "wait" => {
-            let map = Fields::of(node, "`wait`", &["for", "because"])?;
+            let map = Fields::of(node, "`wait`", &["for", "because", "reading"])?;
             Ok(Action::Wait {
                 span: delay_of(map.require("for")?, scope)?,
                 because: text(map.require("because")?)?.to_owned(),
+                reading: map.get("reading").map_or(Ok(true), boolean)?,
             })
         }
         "idle" => idle(node, scope),
@@ -117,7 +118,7 @@ pub(super) fn action(
 }
 
 /// Keys of `connect`.
-pub(in super::super) const CONNECT: [&str; 10] = [
+pub(in super::super) const CONNECT: [&str; 11] = [
     "peer",
     "from",
     "reserved",
@@ -126,6 +127,7 @@ pub(in super::super) const CONNECT: [&str; 10] = [
     "handshake",
     "hello",
     "serves",
+    "rejects",
     "unchoke",
     "mode",
 ];
@@ -185,6 +187,7 @@ fn connect(
             .map(|node| message_list(node, scope, folder))
             .transpose()?,
         serves: serves(map.get("serves"), scope)?,
+        rejects: map.get("rejects").map_or(Ok(false), boolean)?,
         unchoke: map.get("unchoke").map_or(Ok(false), boolean)?,
         mode: match map.get("mode") {
             Some(node) => word(node, "mode", &MODES)?,
@@ -193,7 +196,7 @@ fn connect(
         peer,
     };
     if connect.handshake != HandshakeMode::Full
-        && let Some(key) = ["hello", "serves", "unchoke"]
+        && let Some(key) = ["hello", "serves", "rejects", "unchoke"]
             .into_iter()
             .find(|key| map.get(key).is_some())
     {

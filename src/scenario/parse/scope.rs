@@ -318,7 +318,7 @@ fn first_word(path: &str) -> &str {
 const FRESH: u32 = 16;
 
 /// Names of the format (SCENARIOS 2).
-pub(in super::super) const GLOBALS: [(&str, Type); 30] = [
+pub(in super::super) const GLOBALS: [(&str, Type); 31] = [
     ("torrent.pieces", Type::Int),
     ("torrent.piece_len", Type::Int),
     ("torrent.total_len", Type::Int),
@@ -341,6 +341,7 @@ pub(in super::super) const GLOBALS: [(&str, Type); 30] = [
     ("peer.source", Type::Bytes),
     ("peer.outstanding", Type::Int),
     ("peer.max_outstanding", Type::Int),
+    ("peer.requests", Type::Int),
     ("peer.reqq", Type::Int),
     ("peer.fast_set", Type::List),
     ("peer.fast", Type::Bool),

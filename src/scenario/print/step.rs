@@ -198,9 +198,18 @@ impl<'a> Printer<'a> {
                 }
                 map.add("target", Yaml::text(&text));
             }
-            Action::Wait { span, because } => {
-                let entries = [("for", self.delay(span)), ("because", Yaml::text(because))];
-                map.add("wait", Yaml::map(entries));
+            Action::Wait {
+                span,
+                because,
+                reading,
+            } => {
+                let mut entries = Entries::default();
+                entries.add("for", self.delay(span));
+                entries.add("because", Yaml::text(because));
+                if !reading {
+                    entries.add("reading", Yaml::raw("false"));
+                }
+                map.add("wait", Yaml::Map(entries.0));
             }
             Action::Idle {
                 span,
@@ -261,6 +270,9 @@ impl<'a> Printer<'a> {
             Serves::Fresh => map.add("serves", Yaml::raw("fresh")),
             Serves::All => map.add("serves", Yaml::raw("all")),
             Serves::Pieces(expr) => map.add("serves", scalar(expr, names)),
+        }
+        if connect.rejects {
+            map.add("rejects", Yaml::raw("true"));
         }
         if connect.unchoke {
             map.add("unchoke", Yaml::raw("true"));
