@@ -11,6 +11,7 @@ mod framing;
 mod handshake;
 mod hook;
 mod load;
+mod request;
 mod state;
 mod superseed;
 mod timing;
@@ -146,6 +147,7 @@ const AREAS: &[&[FaultSpec]] = &[
     transfer::FAULTS,
     load::FAULTS,
     superseed::FAULTS,
+    request::FAULTS,
 ];
 
 /// All defects, by area.

@@ -162,6 +162,7 @@ impl Peer {
     /// A request came.
     pub(super) fn they_request(&mut self, conn: u32, block: BlockRef) {
         match self.refusal(conn, &block) {
+            None if self.takes_back(conn, &block) => {}
             None => self.queue(conn, block),
             Some(cause) => self.refuse(conn, block, cause),
         }
@@ -210,10 +211,12 @@ impl Peer {
         };
         let allowed = self.settings.honour_allowed_fast && c.allowed_to_them.contains(&index);
         let leaks = self.ever_unchoked && self.defects.has(Quirk::LeaksChokeState);
+        let once = c.stats.sent.of(Kind::Unchoke).messages > 0
+            && self.defects.has(Quirk::ServesAfterFirstUnchoke);
         let defect = if c.agreed.fast {
             self.defects.has(Quirk::ServesWhileChokedFast)
         } else {
-            leaks || self.defects.has(Quirk::ServesWhileChoked)
+            leaks || once || self.defects.has(Quirk::ServesWhileChoked)
         };
         (c.agreed.fast && allowed) || defect
     }
@@ -236,6 +239,7 @@ impl Peer {
 
     fn refuse(&mut self, conn: u32, block: BlockRef, cause: RefusalCause) {
         self.event(PeerEvent::Refused { conn, block, cause });
+        self.forget_early(conn, block, cause);
         if self.answers_wrongly(conn, block, cause) {
             return;
         }
@@ -273,11 +277,23 @@ impl Peer {
         let twice = self.defects.has(Quirk::AnswersCancelledTwice);
         let all = self.defects.has(Quirk::CancelDropsAll);
         let forgets = self.defects.has(Quirk::ForgetsAfterCancel);
+        let piece = self.defects.has(Quirk::CancelsByPiece);
+        let newest = self.defects.has(Quirk::CancelsNewest);
+        if self.defects.has(Quirk::CancelsEverywhere) {
+            let others = self.connections.values_mut().filter(|c| c.id != conn);
+            for other in others.filter(|c| !c.agreed.fast) {
+                other.uploads.retain(|upload| upload.block != block);
+            }
+        }
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
         let fast = c.agreed.fast;
-        let at = c.uploads.iter().position(|upload| upload.block == block);
+        let at = match (piece, newest) {
+            (true, _) => c.uploads.iter().position(|u| u.block.index == block.index),
+            (_, true) => c.uploads.len().checked_sub(1),
+            _ => c.uploads.iter().position(|upload| upload.block == block),
+        };
         let Some(upload) = at.and_then(|at| c.uploads.remove(at)) else {
             return;
         };
@@ -333,7 +349,7 @@ impl Peer {
         let bytes = self.store.block(&read);
         match bytes.or_else(|| self.store.unchecked(&read).filter(|_| unchecked)) {
             Some(bytes) => self.send(
-                conn,
+                self.receiver(conn),
                 Message::Piece {
                     index: block.index,
                     begin: block.begin,

@@ -395,6 +395,8 @@ pub struct Connect {
     pub hello: Option<Vec<Template>>,
     /// What the reference core serves to a leech on this connection.
     pub serves: Serves,
+    /// Whether the reference core rejects at once what it does not serve.
+    pub rejects: bool,
     /// Whether the reference core unchokes the target.
     pub unchoke: bool,
     /// Who dials.

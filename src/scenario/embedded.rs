@@ -27,6 +27,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/load.yaml"),
     ),
     (
+        "scenarios/requests.yaml",
+        include_str!("../../scenarios/requests.yaml"),
+    ),
+    (
         "scenarios/superseed.yaml",
         include_str!("../../scenarios/superseed.yaml"),
     ),
@@ -37,6 +41,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
     (
         "scenarios/transfer.yaml",
         include_str!("../../scenarios/transfer.yaml"),
+    ),
+    (
+        "scenarios/upload_only.yaml",
+        include_str!("../../scenarios/upload_only.yaml"),
     ),
 ];
 

@@ -70,6 +70,7 @@ pub(super) struct Conn {
     /// Metadata pieces that we asked for, and where.
     pub(super) metadata_asked: Vec<(i128, u64)>,
     pub(super) serves: PieceSet,
+    pub(super) rejects: bool,
     pub(super) unchoke: bool,
     /// Answers of the reference core that wait for a frame boundary, or for their turn.
     pub(super) queue: VecDeque<Message>,
@@ -149,6 +150,7 @@ impl Conn {
             order: 0,
             metadata_asked: Vec::new(),
             serves: PieceSet::none(geometry.pieces()),
+            rejects: false,
             unchoke: false,
             queue: VecDeque::new(),
             corrupt: false,

@@ -257,6 +257,7 @@ impl Ctx {
         self.with(|state| {
             if let Some(conn) = state.conns.get_mut(conn) {
                 conn.serves = serves.clone();
+                conn.rejects = connect.rejects;
                 conn.unchoke = connect.unchoke;
             }
         });

@@ -631,6 +631,8 @@ impl State {
                 let block = asked.entry.block;
                 if conn.serves.get(block.index) {
                     self.hand_out(index, block);
+                } else if conn.rejects && conn.session.fast() {
+                    conn.queue.push_back(Message::RejectRequest(block));
                 }
             }
             EventKind::Extended(_) if !conn.serves.is_empty() => {

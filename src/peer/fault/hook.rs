@@ -306,6 +306,12 @@ pub(in crate::peer) enum Quirk {
     CancelDropsAll,
     /// A cancelled block is not served any more.
     ForgetsAfterCancel,
+    /// A cancel takes the oldest request of its piece.
+    CancelsByPiece,
+    /// A cancel takes the newest request.
+    CancelsNewest,
+    /// A cancel takes the same request of every peer without fast.
+    CancelsEverywhere,
     /// A reject counts for any request of that piece.
     MatchesRejectsLoosely,
     /// Rejected blocks are never asked for again.
@@ -366,6 +372,14 @@ pub(in crate::peer) enum Quirk {
     ServesOnce,
     /// The queue is shorter than `reqq` says.
     ShortQueue,
+    /// Blocks go to whoever was unchoked last.
+    AnswersElsewhere,
+    /// A request that is pending already takes the pending one back.
+    TogglesRequests,
+    /// What was asked for before the unchoke is never served, without fast.
+    ForgetsEarly,
+    /// Serves whom it has unchoked once, without fast.
+    ServesAfterFirstUnchoke,
     /// Blocks are read at the start of their piece.
     WrongOffset,
     /// Nothing is asked of peers that say `upload_only`.

@@ -124,7 +124,7 @@ pub(super) fn action(
 }
 
 /// Keys of `connect`.
-pub(in super::super) const CONNECT: [&str; 10] = [
+pub(in super::super) const CONNECT: [&str; 11] = [
     "peer",
     "from",
     "reserved",
@@ -133,6 +133,7 @@ pub(in super::super) const CONNECT: [&str; 10] = [
     "handshake",
     "hello",
     "serves",
+    "rejects",
     "unchoke",
     "mode",
 ];
@@ -192,6 +193,7 @@ fn connect(
             .map(|node| message_list(node, scope, folder))
             .transpose()?,
         serves: serves(map.get("serves"), scope)?,
+        rejects: map.get("rejects").map_or(Ok(false), boolean)?,
         unchoke: map.get("unchoke").map_or(Ok(false), boolean)?,
         mode: match map.get("mode") {
             Some(node) => word(node, "mode", &MODES)?,
@@ -200,7 +202,7 @@ fn connect(
         peer,
     };
     if connect.handshake != HandshakeMode::Full
-        && let Some(key) = ["hello", "serves", "unchoke"]
+        && let Some(key) = ["hello", "serves", "rejects", "unchoke"]
             .into_iter()
             .find(|key| map.get(key).is_some())
     {

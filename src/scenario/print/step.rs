@@ -199,8 +199,10 @@ impl<'a> Printer<'a> {
                 map.add("target", Yaml::text(&text));
             }
             Action::Wait { span, because } => {
-                let entries = [("for", self.delay(span)), ("because", Yaml::text(because))];
-                map.add("wait", Yaml::map(entries));
+                let mut entries = Entries::default();
+                entries.add("for", self.delay(span));
+                entries.add("because", Yaml::text(because));
+                map.add("wait", Yaml::Map(entries.0));
             }
             Action::Idle {
                 span,
@@ -273,6 +275,9 @@ impl<'a> Printer<'a> {
         }
         if !matches!(connect.serves, Serves::None) {
             map.add("serves", serves(&connect.serves, names));
+        }
+        if connect.rejects {
+            map.add("rejects", Yaml::raw("true"));
         }
         if connect.unchoke {
             map.add("unchoke", Yaml::raw("true"));
