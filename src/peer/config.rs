@@ -236,6 +236,11 @@ pub struct Settings {
     pub dht_port: Option<u16>,
     /// Whether a leech fetches the info dictionary, although it has it, from peers that offer it.
     pub fetch_metadata: bool,
+    /// Time between a request for metadata and its answer.
+    pub metadata_delay: Duration,
+    /// How often the info dictionary is served on a connection before requests are rejected;
+    /// `None` for ever.
+    pub metadata_limit: Option<usize>,
     /// Longest frame that is read.
     pub frame_limit: u32,
     /// Whether each connection has a peer id of its own.
@@ -313,6 +318,8 @@ impl Default for Settings {
             tell_upload_only: false,
             dht_port: None,
             fetch_metadata: false,
+            metadata_delay: Duration::ZERO,
+            metadata_limit: None,
             frame_limit: 1024 * 1024,
             peer_id_per_connection: false,
             duplicate_address: Tolerance::Ignore,

@@ -172,10 +172,13 @@ impl Peer {
     fn add_own_extensions(&mut self) {
         let fetches = self.settings.fetch_metadata;
         let timeout = self.settings.request_timeout;
+        let (delay, limit) = (self.settings.metadata_delay, self.settings.metadata_limit);
         let own: [(&'static str, ExtensionFactory); 3] = [
             (
                 "ut_metadata",
-                Box::new(move || Box::new(Metadata::new(true, fetches, timeout))),
+                Box::new(move || {
+                    Box::new(Metadata::new(true, fetches, timeout).paced(delay, limit))
+                }),
             ),
             ("ut_pex", Box::new(|| Box::new(Pex))),
             ("lt_donthave", Box::new(|| Box::new(DontHave))),
