@@ -332,6 +332,8 @@ impl Live<'_> {
             fresh: self.fresh.clone(),
             addresses: self.stage.addresses(),
             verbs: self.stage.verbs(),
+            no_dials: self.stage.dials().err(),
+            no_tracker: self.stage.announces().err(),
             ..self.config.settings.clone()
         };
         Player::new(play.clone(), self.torrent.clone(), settings)

@@ -64,6 +64,14 @@ impl Stage for SharedTarget<'_> {
         BTreeSet::new()
     }
 
+    fn dials(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn announces(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     fn bears(&self) -> usize {
         1
     }

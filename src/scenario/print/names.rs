@@ -88,6 +88,7 @@ fn kept_by(steps: &[Step], slots: &mut BTreeSet<String>) {
             Action::Measure(measure) => {
                 slots.insert(measure.name.clone());
             }
+            Action::Connect(connect) => slots.extend(connect.contact.clone()),
             Action::Repeat(repeat) => lists_of(&repeat.body, slots),
             Action::Use(block) => kept_by(&block.body, slots),
             _ => {}
