@@ -319,6 +319,8 @@ impl Worker<'_, '_> {
             settings: Settings {
                 addresses: self.stage.addresses(),
                 verbs: self.stage.verbs(),
+                no_dials: self.stage.dials().err(),
+                no_tracker: self.stage.announces().err(),
                 ..config.settings.clone()
             },
         }

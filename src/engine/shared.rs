@@ -65,6 +65,14 @@ impl Stage for SharedTarget<'_> {
         VERBS.map(str::to_owned).into()
     }
 
+    fn dials(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn announces(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     fn bears(&self) -> usize {
         1
     }

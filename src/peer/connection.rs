@@ -11,7 +11,7 @@ use super::extension::Extension;
 use super::stats::Stats;
 use crate::torrent::PieceSet;
 use crate::wire::extension::ExtendedHandshake;
-use crate::wire::{BlockRef, FrameDecoder, Handshake, HandshakeDecoder};
+use crate::wire::{BlockRef, FrameDecoder, Handshake, HandshakeDecoder, PeerId};
 
 /// How far a connection is.
 ///
@@ -99,6 +99,8 @@ pub(super) struct Connection {
     pub(super) greeted: bool,
     /// Whether ours was sent.
     pub(super) said: bool,
+    /// The peer id that they should have, if anybody told.
+    pub(super) expected: Option<PeerId>,
     pub(super) theirs: Option<Handshake>,
     pub(super) frames: FrameDecoder,
     /// Bytes of the stream still to be thrown away (a defect).

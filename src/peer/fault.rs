@@ -5,6 +5,7 @@
 //! (`Effect::On`), a setting is unsound (`Effect::Set`). The few that need code of their own
 //! are a `Quirk` that the peer asks for where it matters.
 
+mod dialling;
 mod extended;
 mod fast;
 mod framing;
@@ -139,6 +140,7 @@ const fn on(when: fn(&Seen<'_>) -> bool, react: React) -> Effect {
 
 const AREAS: &[&[FaultSpec]] = &[
     handshake::FAULTS,
+    dialling::FAULTS,
     framing::FAULTS,
     fast::FAULTS,
     extended::FAULTS,

@@ -99,6 +99,8 @@ pub(super) enum Timer {
     SpeakEarly(u32),
     /// The other end has closed and may still read (a defect).
     HalfClosed(u32),
+    /// Our handshake on a dial is due (a defect).
+    Hesitate(u32),
     /// Nothing but a turn.
     Turn,
 }
@@ -211,8 +213,11 @@ impl Peer {
             Input::Full { conn } => self.set_full(conn, true),
             Input::Drained { conn } => self.set_full(conn, false),
             Input::Timeout => {}
-            Input::Dial { remote } => {
-                self.connect(remote);
+            Input::Dial { remote, expected } => {
+                let conn = self.connect(remote);
+                if let Some(c) = self.connections.get_mut(&conn) {
+                    c.expected = expected;
+                }
             }
             Input::Verb { argv } => {
                 let code = self.verb(&argv);
@@ -255,7 +260,9 @@ impl Peer {
         c.opened = now;
         c.last_received = now;
         c.last_sent = now;
-        if !self.defects.has(Quirk::DialsWaiting) {
+        if self.defects.has(Quirk::DialsHesitating) {
+            self.timer(now + HESITATION, Timer::Hesitate(conn));
+        } else if !self.defects.has(Quirk::DialsWaiting) {
             self.greet(conn);
         }
     }
@@ -297,6 +304,7 @@ impl Peer {
             opening: HandshakeDecoder::new(),
             greeted: false,
             said: false,
+            expected: None,
             theirs: None,
             frames: FrameDecoder::new(self.settings.frame_limit),
             skip: 0,
@@ -511,6 +519,7 @@ impl Peer {
                     self.say(conn, vec![Wire::Message(request.into_message(1))]);
                 }
             }
+            Timer::Hesitate(conn) => self.greet(conn),
             Timer::Turn => {}
         }
     }
@@ -732,6 +741,15 @@ impl Process for Peer {
             connections: self.connections.len(),
         }
     }
+
+    fn announced(&self) -> Option<PeerId> {
+        if self.defects.has(Quirk::AnnouncesAnotherId) {
+            let mut id = self.peer_id;
+            id.0.reverse();
+            return Some(id);
+        }
+        Some(self.peer_id)
+    }
 }
 
 /// `from + after`; `None` for never.
@@ -759,6 +777,9 @@ pub(super) const NOWHERE: SocketAddr =
 
 /// Exit code of a process that a defect ends.
 pub(super) const DEFECT_EXIT: i32 = 101;
+
+/// How long a defect waits before it speaks on a dial.
+const HESITATION: Duration = Duration::from_secs(25);
 
 /// How long a defect waits for the reset that an end which is gone sends.
 const HALF_CLOSE_CHECK: Duration = Duration::from_secs(3);

@@ -74,7 +74,8 @@ impl Peer {
             self.greet(conn);
         }
         let theirs = theirs?;
-        if self.defects.has(Quirk::DialsWaiting) {
+        if initiator {
+            // Only a defect has not spoken yet.
             self.greet(conn);
         }
         let lost = (self.defects.has(Quirk::LosesCoalesced) && !initiator)
@@ -107,8 +108,12 @@ impl Peer {
             let zero = info_hash.0 == [0; 20];
             let served = info_hash == self.torrent.info_hash()
                 || (zero && self.defects.has(Quirk::ServesZeroHash))
-                || (!zero && self.defects.has(Quirk::ServesUnknownHash))
-                || (c.initiator && self.defects.has(Quirk::DialsAnyHash));
+                || (!zero && !c.initiator && self.defects.has(Quirk::ServesUnknownHash))
+                || (c.initiator && self.defects.has(Quirk::DialsAnyHash))
+                || (c.initiator
+                    && self.defects.has(Quirk::DialsSimilarHash)
+                    && info_hash.0.first_chunk::<16>()
+                        == self.torrent.info_hash().0.first_chunk());
             if !served {
                 return Err(CloseReason::UnknownInfoHash);
             }
@@ -123,6 +128,12 @@ impl Peer {
         }
         if theirs.peer_id == self.peer_id_for(conn) {
             self.close(conn, CloseReason::OwnPeerId);
+            return false;
+        }
+        let expected = self.connections.get(&conn).and_then(|c| c.expected);
+        if expected.is_some_and(|expected| expected != theirs.peer_id) {
+            // BEP 3, "peer protocol": the initiating side severs the connection.
+            self.close(conn, CloseReason::UnexpectedPeerId);
             return false;
         }
         if self.settings.duplicate_peer_id == Tolerance::Close && self.knows(theirs.peer_id) {

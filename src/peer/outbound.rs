@@ -417,7 +417,11 @@ impl Peer {
         let Some(theirs) = c.their_id(name) else {
             return;
         };
-        let ext_id = if self.defects.has(Quirk::CutsIds) {
+        let own = c.extensions.iter().find(|slot| slot.name == name);
+        let own = own.filter(|_| c.initiator && self.defects.has(Quirk::OwnIdsDialling));
+        let ext_id = if let Some(own) = own {
+            own.id
+        } else if self.defects.has(Quirk::CutsIds) {
             theirs & 0x7f
         } else if self.defects.has(Quirk::SharesExtensionIds) {
             self.shared_ids.get(name).copied().unwrap_or(theirs)

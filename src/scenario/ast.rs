@@ -151,6 +151,8 @@ pub enum NeedKind {
     Addresses(u32),
     /// A driver that knows the verb.
     Driver(Verb),
+    /// The target announces itself to a tracker of ours.
+    Tracker,
     /// A condition on `torrent.*`.
     Content(Expr),
 }
@@ -401,6 +403,10 @@ pub struct Connect {
     pub unchoke: bool,
     /// Who dials.
     pub mode: ConnectMode,
+    /// The peer id that our tracker tells the target, where it dials.
+    pub told: Option<BytesTemplate>,
+    /// Variable that keeps where we listen, in compact form (BEP 23).
+    pub contact: Option<String>,
 }
 
 /// `handshake:` of a connect.
@@ -419,8 +425,11 @@ pub enum HandshakeMode {
 pub enum ConnectMode {
     /// We dial.
     Dial,
-    /// We wait for the target to dial.
+    /// We let the target know of us and wait for it to dial; behind `Listen` of the same peer we
+    /// only wait.
     Accept,
+    /// We listen, tell nobody and wait for nothing.
+    Listen,
     /// As the play's direction says.
     Direction,
 }

@@ -7,6 +7,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/_blocks.yaml"),
     ),
     (
+        "scenarios/dialling.yaml",
+        include_str!("../../scenarios/dialling.yaml"),
+    ),
+    (
         "scenarios/extension_protocol.yaml",
         include_str!("../../scenarios/extension_protocol.yaml"),
     ),

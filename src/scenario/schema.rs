@@ -386,7 +386,7 @@ fn serves() -> Value {
 fn connect() -> Value {
     let of = |key| match key {
         "reserved" => reserved(),
-        "info_hash" | "peer_id" => reference("bytes"),
+        "info_hash" | "peer_id" | "told" => reference("bytes"),
         "handshake" => words(&HANDSHAKES),
         "hello" => json!({"type": "array", "items": reference("message")}),
         "serves" => serves(),

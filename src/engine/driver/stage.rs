@@ -163,6 +163,14 @@ impl Stage for SocketStage {
         self.target.verbs().map(str::to_owned).collect()
     }
 
+    fn dials(&self) -> Result<(), String> {
+        self.target.dials()
+    }
+
+    fn announces(&self) -> Result<(), String> {
+        self.target.announces()
+    }
+
     fn bears(&self) -> usize {
         self.target.jobs()
     }

@@ -28,6 +28,8 @@ pub(super) struct Conn {
     pub(super) peer: String,
     /// Opened by no step.
     pub(super) internal: bool,
+    /// We listen for it, and no step waits for it yet.
+    pub(super) listens: bool,
     pub(super) phase: Phase,
     pub(super) local: Option<SocketAddr>,
     pub(super) remote: Option<SocketAddr>,
@@ -118,6 +120,7 @@ impl Conn {
             id,
             peer: peer.to_owned(),
             internal: false,
+            listens: false,
             phase: Phase::Opening,
             local: None,
             remote: None,

@@ -90,16 +90,6 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
-        "wrong-port-when-dialling",
-        &["B10-HS-06"],
-        "Tells a port at which it does not listen.",
-        send(
-            hello,
-            Alter::Other(|s| changed(s, |hello| hello.with("p", Value::Int(9)))),
-        ),
-    )
-    .dialling(),
-    FaultSpec::new(
         "extension-before-their-handshake",
         &["B10-HS-07"],
         "Asks for metadata when the other end's extended handshake is a while in coming.",
@@ -481,7 +471,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
 ];
 
 /// Our extended handshake.
-fn hello(sent: &Sent<'_>) -> bool {
+pub(super) fn hello(sent: &Sent<'_>) -> bool {
     sent.is(Kind::ExtendedHandshake)
 }
 
@@ -499,7 +489,7 @@ fn payload(sent: &Sent<'_>, change: impl Fn(&mut Vec<u8>)) -> Vec<Wire> {
 }
 
 /// Our extended handshake with other keys.
-fn changed(sent: &Sent<'_>, change: impl Fn(ExtendedHandshake) -> ExtendedHandshake) -> Vec<Wire> {
+pub(super) fn changed(sent: &Sent<'_>, change: impl Fn(ExtendedHandshake) -> ExtendedHandshake) -> Vec<Wire> {
     payload(sent, |bytes| *bytes = change(ours(bytes)).encode().to_vec())
 }
 

@@ -242,6 +242,14 @@ pub(in crate::peer) enum Quirk {
     DialsWaiting,
     /// Dialled connections are never unchoked.
     NeverUnchokesDialled,
+    /// A dialler says its handshake a while after it could.
+    DialsHesitating,
+    /// A dialler compares the first bytes of the info hash.
+    DialsSimilarHash,
+    /// On dialled connections, our ids are used towards the other end.
+    OwnIdsDialling,
+    /// Tells trackers another peer id than peers.
+    AnnouncesAnotherId,
     /// Ends when it may still write to a connection whose other end has closed.
     DiesOfHalfClose,
     /// Frames in segments of one byte are lost.

@@ -124,7 +124,7 @@ pub(super) fn action(
 }
 
 /// Keys of `connect`.
-pub(in super::super) const CONNECT: [&str; 11] = [
+pub(in super::super) const CONNECT: [&str; 13] = [
     "peer",
     "from",
     "reserved",
@@ -136,6 +136,8 @@ pub(in super::super) const CONNECT: [&str; 11] = [
     "rejects",
     "unchoke",
     "mode",
+    "told",
+    "contact",
 ];
 
 /// Words of `handshake`.
@@ -146,14 +148,17 @@ pub(in super::super) const HANDSHAKES: [(&str, HandshakeMode); 3] = [
 ];
 
 /// Words of `mode`.
-pub(in super::super) const MODES: [(&str, ConnectMode); 2] =
-    [("dial", ConnectMode::Dial), ("accept", ConnectMode::Accept)];
+pub(in super::super) const MODES: [(&str, ConnectMode); 3] = [
+    ("dial", ConnectMode::Dial),
+    ("accept", ConnectMode::Accept),
+    ("listen", ConnectMode::Listen),
+];
 
 fn connect(
     reader: &mut Reader<'_>,
     node: &Node,
     step: &Fields<'_>,
-    scope: &Scope,
+    scope: &mut Scope,
     place: &Place,
 ) -> Result<Connect> {
     let map = Fields::of(node, "`connect`", &CONNECT)?;
@@ -199,6 +204,8 @@ fn connect(
             Some(node) => word(node, "mode", &MODES)?,
             None => ConnectMode::Direction,
         },
+        told: part("told")?,
+        contact: None,
         peer,
     };
     if connect.handshake != HandshakeMode::Full
@@ -212,6 +219,24 @@ fn connect(
         )
         .expected("handshake: full"));
     }
+    for key in ["told", "contact"] {
+        let fits = match key {
+            "told" => matches!(connect.mode, ConnectMode::Accept | ConnectMode::Direction),
+            _ => connect.mode == ConnectMode::Listen,
+        };
+        if !fits && map.get(key).is_some() {
+            let message = format!("`{key}` does not go with this `mode`");
+            return Err(ScenarioError::invalid(map.key_span(key), message));
+        }
+    }
+    let contact = match map.get("contact") {
+        Some(node) => {
+            let variable = name(text(node)?, &node.span)?;
+            Some(scope.add_slot(&variable, &node.span, Type::Bytes)?)
+        }
+        None => None,
+    };
+    let connect = Connect { contact, ..connect };
     if let Some(open) = &mut reader.connections {
         open.insert(connect.peer.clone());
         if open.len() > limits::CONNECTIONS {

@@ -285,6 +285,12 @@ impl<'a> Printer<'a> {
         if connect.mode != ConnectMode::Direction {
             map.add("mode", Yaml::raw(name_in(&MODES, &connect.mode)));
         }
+        if let Some(told) = &connect.told {
+            map.add("told", bytes(told, names));
+        }
+        if let Some(contact) = &connect.contact {
+            map.add("contact", Yaml::text(self.names.local(contact)));
+        }
         Yaml::Map(map.0)
     }
 
