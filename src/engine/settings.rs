@@ -92,6 +92,10 @@ pub struct Settings {
     pub addresses: Option<u32>,
     /// Verbs that the driver knows.
     pub verbs: BTreeSet<String>,
+    /// Why nobody can make the target dial us; `None` where somebody can.
+    pub no_dials: Option<String>,
+    /// Why no tracker of ours hears of the target; `None` where one does.
+    pub no_tracker: Option<String>,
     /// Pieces that are taken.
     pub fresh: FreshPool,
     /// Whether the outcome has a transcript.
@@ -109,6 +113,8 @@ impl Default for Settings {
             time_scale: 1.0,
             addresses: None,
             verbs: BTreeSet::new(),
+            no_dials: None,
+            no_tracker: None,
             fresh: FreshPool::new(),
             transcript: true,
             attempt: 1,

@@ -15,6 +15,18 @@ use crate::torrent::{PieceSet, Torrent};
 use crate::wire::extension::ExtendedHandshake;
 use crate::wire::{BlockRef, Handshake, Message, PeerId};
 
+/// Verbs of an operator that the peer knows, as drivers have them.
+pub const VERBS: [&str; 8] = [
+    "add-peer",
+    "complete",
+    "connections",
+    "pause",
+    "recheck",
+    "resume",
+    "slots",
+    "super-seed",
+];
+
 /// # Commands
 ///
 /// They keep the state: a second `choke` sends nothing. [`send_message`](Self::send_message) and
@@ -228,7 +240,23 @@ impl Peer {
                 self.paused = false;
                 VERB_DONE
             }
+            (Some("super-seed"), _) if self.store.complete() => {
+                self.settings.super_seed = argument != Some("off");
+                VERB_DONE
+            }
+            (Some("super-seed"), _) => VERB_FAILED,
+            (Some("connections"), Some(n)) => match n.parse() {
+                Ok(most) => {
+                    self.settings.max_connections = most;
+                    VERB_DONE
+                }
+                Err(_) => VERB_FAILED,
+            },
             (Some("recheck"), _) => VERB_DONE,
+            (Some("restart"), _) => {
+                self.start_anew();
+                VERB_DONE
+            }
             (Some("complete"), _) => {
                 self.complete_now();
                 VERB_DONE

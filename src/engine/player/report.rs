@@ -77,6 +77,7 @@ pub(super) fn build(state: &State) -> Played {
     let refused = state
         .conns
         .iter()
+        .filter(|conn| conn.session.initiator())
         .any(|conn| matches!(conn.phase, Phase::Failed(_) | Phase::Opening));
     let opened = state.conns.iter().any(|conn| conn.remote.is_some());
     let may_have = may_have(state);

@@ -90,16 +90,6 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
-        "wrong-port-when-dialling",
-        &["B10-HS-06"],
-        "Tells a port at which it does not listen.",
-        send(
-            hello,
-            Alter::Other(|s| changed(s, |hello| hello.with("p", Value::Int(9)))),
-        ),
-    )
-    .dialling(),
-    FaultSpec::new(
         "extension-before-their-handshake",
         &["B10-HS-07"],
         "Asks for metadata when the other end's extended handshake is a while in coming.",
@@ -157,7 +147,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B10-RX-04"],
         "Asks for metadata under the id that was switched off.",
         on(
-            |s| off(s, "ut_metadata"),
+            |s| off(s, "ut_metadata") && s.peer.conn.their_extended.is_none(),
             React::Say(|_| {
                 let request = ExtensionMessage::MetadataRequest { piece: 0 };
                 vec![Wire::Message(request.into_message(1))]
@@ -179,6 +169,21 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B10-RX-06"],
         "Forgets the extensions that a later handshake does not name.",
         Effect::Quirk(Quirk::ReplacesExtensions),
+    ),
+    FaultSpec::new(
+        "keeps-first-id",
+        &["B10-RX-07"],
+        "Goes on with the id that an extension had first.",
+        Effect::Quirk(Quirk::KeepsFirstId),
+    ),
+    FaultSpec::new(
+        "short-names-in-extended-handshake",
+        &["B10-HS-09"],
+        "Uses a name of one byte that is not defined.",
+        send(
+            hello,
+            Alter::Other(|s| changed(s, |hello| hello.with("e", Value::Int(0)))),
+        ),
     ),
     FaultSpec::new(
         "pex-under-id-zero",
@@ -466,7 +471,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
 ];
 
 /// Our extended handshake.
-fn hello(sent: &Sent<'_>) -> bool {
+pub(super) fn hello(sent: &Sent<'_>) -> bool {
     sent.is(Kind::ExtendedHandshake)
 }
 
@@ -484,7 +489,7 @@ fn payload(sent: &Sent<'_>, change: impl Fn(&mut Vec<u8>)) -> Vec<Wire> {
 }
 
 /// Our extended handshake with other keys.
-fn changed(sent: &Sent<'_>, change: impl Fn(ExtendedHandshake) -> ExtendedHandshake) -> Vec<Wire> {
+pub(super) fn changed(sent: &Sent<'_>, change: impl Fn(ExtendedHandshake) -> ExtendedHandshake) -> Vec<Wire> {
     payload(sent, |bytes| *bytes = change(ours(bytes)).encode().to_vec())
 }
 
