@@ -430,6 +430,7 @@ impl State {
             && self.torrent.geometry().piece_size(*index).is_some()
         {
             self.handed_out.insert(*index);
+            self.settings.fresh.spend([*index]);
         }
         let seq = observation.seq;
         let Some(conn) = self.conns.get_mut(index) else {
