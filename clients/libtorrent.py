@@ -50,6 +50,10 @@ def run(bind, port, ctl, torrent, data):
         if not handle.status().is_seeding:
             raise RuntimeError(f"not complete: {handle.status().progress:.3f}")
 
+    def select(arg):
+        files = params.ti.files().num_files()
+        handle.prioritize_files([{"all": 4, "none": 0}[arg]] * files)
+
     verbs = {
         "add-peer": add_peer,
         "slots": slots,
@@ -58,6 +62,7 @@ def run(bind, port, ctl, torrent, data):
         "recheck": lambda _: handle.force_recheck(),
         "complete": complete,
         "content-dir": lambda _: data,
+        "select": select,
     }
 
     server = socket.create_server(("127.0.0.1", int(ctl)))

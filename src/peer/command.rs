@@ -229,6 +229,13 @@ impl Peer {
                 VERB_DONE
             }
             (Some("recheck"), _) => VERB_DONE,
+            (Some("select"), Some("all" | "none")) => {
+                self.selected = argument == Some("all");
+                self.ids()
+                    .into_iter()
+                    .for_each(|conn| self.set_interest(conn));
+                VERB_DONE
+            }
             (Some("complete"), _) => {
                 self.complete_now();
                 VERB_DONE

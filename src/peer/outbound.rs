@@ -344,7 +344,11 @@ impl Peer {
             let port = Value::Int(self.listen.port().into());
             handshake = handshake.with("p", port);
         }
-        if self.settings.tell_upload_only && self.store.complete() && self.role == Role::Seed {
+        let complete =
+            self.settings.tell_upload_only && self.store.complete() && self.role == Role::Seed;
+        // BEP 21: a peer that wants nothing more, though it is not complete.
+        let partial = !self.selected && !self.store.complete();
+        if complete || (partial && !self.defects.has(Quirk::HidesPartialSeed)) {
             handshake = handshake.with("upload_only", Value::Int(1));
         }
         let link = |slot: &Slot| Link {

@@ -166,6 +166,7 @@ pub enum Verb {
     Recheck,
     Complete,
     ContentDir,
+    Select,
 }
 
 /// One axis of a matrix.

@@ -97,5 +97,6 @@ pub(super) fn verb_name(verb: Verb) -> &'static str {
         Verb::Recheck => "recheck",
         Verb::Complete => "complete",
         Verb::ContentDir => "content-dir",
+        Verb::Select => "select",
     }
 }

@@ -464,7 +464,7 @@ fn repeat(
 }
 
 /// Verbs of drivers by name.
-pub(in super::super) const VERBS: [(&str, Verb); 7] = [
+pub(in super::super) const VERBS: [(&str, Verb); 8] = [
     ("add-peer", Verb::AddPeer),
     ("slots", Verb::Slots),
     ("pause", Verb::Pause),
@@ -472,6 +472,7 @@ pub(in super::super) const VERBS: [(&str, Verb); 7] = [
     ("recheck", Verb::Recheck),
     ("complete", Verb::Complete),
     ("content-dir", Verb::ContentDir),
+    ("select", Verb::Select),
 ];
 
 /// The verb of this name.
