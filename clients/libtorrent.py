@@ -54,6 +54,10 @@ def run(bind, port, ctl, torrent, data):
         files = params.ti.files().num_files()
         handle.prioritize_files([{"all": 4, "none": 0}[arg]] * files)
 
+    def super_seed(arg):
+        change = handle.unset_flags if arg == "off" else handle.set_flags
+        change(lt.torrent_flags.super_seeding)
+
     verbs = {
         "add-peer": add_peer,
         "slots": slots,
@@ -63,6 +67,8 @@ def run(bind, port, ctl, torrent, data):
         "complete": complete,
         "content-dir": lambda _: data,
         "select": select,
+        "super-seed": super_seed,
+        "connections": lambda arg: handle.set_max_connections(int(arg)),
     }
 
     server = socket.create_server(("127.0.0.1", int(ctl)))

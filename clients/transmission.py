@@ -97,6 +97,7 @@ def verb(ctl, word, arg=""):
         "resume": lambda: daemon.call("torrent-start-now", ids=[1]) and None,
         "recheck": lambda: daemon.call("torrent-verify", ids=[1]) and None,
         "complete": complete,
+        "connections": lambda: daemon.call("torrent-set", ids=[1], **{"peer-limit": int(arg)}) and None,
         "content-dir": lambda: daemon.torrent("downloadDir")["downloadDir"],
         "select": select,
     }

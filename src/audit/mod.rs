@@ -14,4 +14,4 @@ pub use bench::Audit;
 pub use faults::{Blame, FaultRow, FaultTable, Kill, Standing};
 pub use nulls::{Exempt, NULL_EXEMPT, NullRow, NullTable};
 pub use proved::{cited, proved};
-pub use twins::{TWINS, Twin, TwinRow, TwinTable};
+pub use twins::{ENOUGH, TWINS, Twin, TwinRow, TwinTable};

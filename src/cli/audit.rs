@@ -60,12 +60,7 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
         if let Some(file) = &args.still_proved {
             return still_proved(file, &table.proved());
         }
-        // With some faults only, requirements without a fault say nothing.
-        good &= if args.fault.is_empty() {
-            table.is_good()
-        } else {
-            table.rows.iter().all(|row| row.is_good())
-        };
+        good &= table.is_good();
     }
     stdout.flush()?;
     Ok(if good { Exit::Ok } else { Exit::Found })

@@ -15,6 +15,19 @@ use crate::torrent::{PieceSet, Torrent};
 use crate::wire::extension::ExtendedHandshake;
 use crate::wire::{BlockRef, Handshake, Message, PeerId};
 
+/// Verbs of an operator that the peer knows, as drivers have them.
+pub const VERBS: [&str; 9] = [
+    "add-peer",
+    "complete",
+    "connections",
+    "pause",
+    "recheck",
+    "resume",
+    "select",
+    "slots",
+    "super-seed",
+];
+
 /// # Commands
 ///
 /// They keep the state: a second `choke` sends nothing. [`send_message`](Self::send_message) and
@@ -228,12 +241,28 @@ impl Peer {
                 self.paused = false;
                 VERB_DONE
             }
+            (Some("super-seed"), _) if self.store.complete() => {
+                self.settings.super_seed = argument != Some("off");
+                VERB_DONE
+            }
+            (Some("super-seed"), _) => VERB_FAILED,
+            (Some("connections"), Some(n)) => match n.parse() {
+                Ok(most) => {
+                    self.settings.max_connections = most;
+                    VERB_DONE
+                }
+                Err(_) => VERB_FAILED,
+            },
             (Some("recheck"), _) => VERB_DONE,
             (Some("select"), Some("all" | "none")) => {
                 self.selected = argument == Some("all");
                 self.ids()
                     .into_iter()
                     .for_each(|conn| self.set_interest(conn));
+                VERB_DONE
+            }
+            (Some("restart"), _) => {
+                self.start_anew();
                 VERB_DONE
             }
             (Some("complete"), _) => {

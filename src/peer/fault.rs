@@ -10,9 +10,12 @@ mod fast;
 mod framing;
 mod handshake;
 mod hook;
+mod load;
 mod request;
 mod state;
+mod superseed;
 mod timing;
+mod transfer;
 
 use super::config::Settings;
 
@@ -142,6 +145,9 @@ const AREAS: &[&[FaultSpec]] = &[
     timing::FAULTS,
     state::FAULTS,
     request::FAULTS,
+    transfer::FAULTS,
+    load::FAULTS,
+    superseed::FAULTS,
 ];
 
 /// All defects, by area.

@@ -19,6 +19,10 @@ impl Peer {
         if delay > Duration::ZERO {
             self.timer(self.now + delay, Timer::Unchoke(conn));
         }
+        let unchoked = self.connections.get(&conn).is_some_and(|c| !c.us.choking);
+        if unchoked && self.settings.unchoke_again {
+            self.send(conn, Message::Unchoke);
+        }
     }
 
     /// Gives free slots to those who wait, oldest interest first.
@@ -43,7 +47,8 @@ impl Peer {
     fn waits(&self, conn: u32) -> bool {
         self.connections.get(&conn).is_some_and(|c| {
             let never = c.initiator && self.defects.has(Quirk::NeverUnchokesDialled);
-            c.is_open() && c.us.choking && c.them.interested && !c.eof && !never
+            let barred = c.barred_until > self.now;
+            c.is_open() && c.us.choking && c.them.interested && !c.eof && !never && !barred
         })
     }
 
@@ -105,8 +110,16 @@ impl Peer {
         }
         c.us.choking = false;
         c.unchoked_since = now;
+        let first = c.stats.sent.of(Kind::Unchoke).messages == 0;
         self.ever_unchoked = true;
         self.send(conn, Message::Unchoke);
+        if let Some(after) = self.settings.unchoke_flickers.filter(|_| first) {
+            self.choke_now(conn);
+            if let Some(c) = self.connections.get_mut(&conn) {
+                c.barred_until = now + after;
+            }
+            self.timer(now + after, Timer::Turn);
+        }
     }
 
     /// Chokes. BEP 6, "Reject Request": a choke rejects all that is pending, but for the
@@ -173,7 +186,10 @@ impl Peer {
         if block.length > longest {
             return Some(RefusalCause::TooLong);
         }
-        if !self.store.have().get(block.index) {
+        let unchecked =
+            self.defects.has(Quirk::ServesUnchecked) && self.store.unchecked(block).is_some();
+        if (!self.store.have().get(block.index) && !unchecked) || self.withholds(conn, block.index)
+        {
             return Some(RefusalCause::Missing);
         }
         if c.us.choking && !self.served_choked(conn, block.index) {
@@ -296,6 +312,13 @@ impl Peer {
         }
     }
 
+    /// The other end does not read, or reads again.
+    pub(super) fn set_full(&mut self, conn: u32, full: bool) {
+        if let Some(c) = self.connections.get_mut(&conn) {
+            c.full = full;
+        }
+    }
+
     /// Serves what is due.
     pub(super) fn serve(&mut self, conn: u32) {
         let now = self.now;
@@ -306,7 +329,7 @@ impl Peer {
             let Some(c) = self.connections.get_mut(&conn) else {
                 return;
             };
-            let due = c.uploads.front().is_some_and(|upload| upload.ready <= now);
+            let due = c.uploads.front().is_some_and(|upload| upload.ready <= now) && !c.full;
             let Some(upload) = due.then(|| c.uploads.pop_front()).flatten() else {
                 return;
             };
@@ -323,7 +346,9 @@ impl Peer {
         } else {
             block
         };
-        match self.store.block(&read) {
+        let unchecked = self.defects.has(Quirk::ServesUnchecked);
+        let bytes = self.store.block(&read);
+        match bytes.or_else(|| self.store.unchecked(&read).filter(|_| unchecked)) {
             Some(bytes) => self.send(
                 self.receiver(conn),
                 Message::Piece {

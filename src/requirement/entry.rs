@@ -156,6 +156,12 @@ pub enum Area {
     Dht,
     /// BEP 27.
     Private,
+    /// Much of everything.
+    Load,
+    /// BEP 16.
+    Superseed,
+    /// BEP 40.
+    Priority,
 }
 
 /// What judges an entry.
@@ -217,7 +223,7 @@ words! {
     Area {
         Handshake = "handshake", Framing = "framing", Fast = "fast", Extended = "extended",
         Timing = "timing", State = "state", Request = "request", Piece = "piece", Dht = "dht",
-        Private = "private",
+        Private = "private", Load = "load", Superseed = "superseed", Priority = "priority",
     }
     Untestable {
         NotOnWire = "not-on-wire", OtherTransport = "other-transport", NeedsDays = "needs-days",

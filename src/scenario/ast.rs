@@ -164,9 +164,12 @@ pub enum Verb {
     Pause,
     Resume,
     Recheck,
+    Restart,
     Complete,
     ContentDir,
     Select,
+    SuperSeed,
+    Connections,
 }
 
 /// One axis of a matrix.
@@ -353,8 +356,6 @@ pub enum Action {
         span: Delay,
         /// Why there is nothing to wait for.
         because: String,
-        /// Whether we read from the connection meanwhile.
-        reading: bool,
     },
     /// Lets time pass and sends nothing.
     Idle {
@@ -367,6 +368,12 @@ pub enum Action {
     },
     /// We close.
     Close(OwnClose),
+    /// From here on the reference core answers requests for some pieces.
+    Serve(Serve),
+    /// We stop or go on reading what comes.
+    Reading(bool),
+    /// Asks how many bytes the target's process holds, and keeps the number under this name.
+    Memory(String),
 }
 
 /// `connect:`.
@@ -430,6 +437,17 @@ pub enum Serves {
     All,
     /// These pieces.
     Pieces(Expr),
+}
+
+/// `serve:`.
+#[derive(Debug, Clone)]
+pub struct Serve {
+    /// Which pieces, instead of those of the `connect`.
+    pub pieces: Serves,
+    /// One bit of every block is wrong.
+    pub corrupt: bool,
+    /// At most one block in this time.
+    pub every: Option<Delay>,
 }
 
 /// States that `until` waits for; all given ones must hold.

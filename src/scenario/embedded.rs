@@ -23,12 +23,24 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/handshake.yaml"),
     ),
     (
+        "scenarios/load.yaml",
+        include_str!("../../scenarios/load.yaml"),
+    ),
+    (
         "scenarios/requests.yaml",
         include_str!("../../scenarios/requests.yaml"),
     ),
     (
+        "scenarios/superseed.yaml",
+        include_str!("../../scenarios/superseed.yaml"),
+    ),
+    (
         "scenarios/timeouts.yaml",
         include_str!("../../scenarios/timeouts.yaml"),
+    ),
+    (
+        "scenarios/transfer.yaml",
+        include_str!("../../scenarios/transfer.yaml"),
     ),
     (
         "scenarios/upload_only.yaml",

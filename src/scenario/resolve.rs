@@ -393,6 +393,7 @@ impl RawPart {
             Self::Handshake(handshake) => handshake.resolve(env, span),
             Self::Frame(frame) => frame.resolve(env),
             Self::Message(message) => Ok(message.resolve(env)?.encode()),
+            Self::Haves(count) => haves(count, env),
             Self::Blocks(run) => run.resolve(env),
             Self::Concat(parts) => {
                 let parts = parts.iter().map(|part| part.resolve(env, span));
@@ -400,6 +401,20 @@ impl RawPart {
             }
         }
     }
+}
+
+/// From the first piece on; fewer if the torrent has fewer.
+fn haves(count: &Expr, env: &dyn Env) -> Result<Bytes> {
+    let pieces = match env.get("torrent.pieces") {
+        Some(Val::Int(n)) => u64::try_from(n).unwrap_or(0),
+        _ => 0,
+    };
+    let wanted = count.eval_u64(env)?.min(pieces);
+    let mut out = BytesMut::new();
+    for index in 0..u32::try_from(wanted).unwrap_or(u32::MAX) {
+        Message::Have { index }.encode_to(&mut out);
+    }
+    Ok(out.freeze())
 }
 
 impl BlockRun {

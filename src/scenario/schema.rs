@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::parse::{
     ACTIONS, CASE, CHECKS, CONNECT, DEFAULTS, DIRECTIONS, FILE, FORMS, GLOBALS, HANDSHAKES, LANES,
-    MODES, MODIFIERS, NEEDS, ROLES, STATED, STATES, VARIANTS, VERBS, fits,
+    MODES, MODIFIERS, NEEDS, ROLES, SERVE, STATED, STATES, VARIANTS, VERBS, fits,
 };
 use super::pattern::{PatternKind, TestOp};
 use super::view::{HANDSHAKE_FIELDS, MALFORMED_FIELDS};
@@ -349,11 +349,7 @@ fn action(name: &str) -> Value {
             json!({"type": "string", "pattern": format!("^({})( |$)", verbs.join("|"))})
         }
         "wait" => object(
-            [
-                ("for", reference("delay")),
-                ("because", text()),
-                ("reading", json!({"type": "boolean"})),
-            ],
+            [("for", reference("delay")), ("because", text())],
             &["for", "because"],
         ),
         "idle" => object(
@@ -365,8 +361,26 @@ fn action(name: &str) -> Value {
             &["because"],
         ),
         "close" => json!({"enum": ["fin", "rst"]}),
+        "serve" => {
+            let of = |key| match key {
+                "pieces" => serves(),
+                "corrupt" => json!({"type": "boolean"}),
+                _ => reference("delay"),
+            };
+            object(SERVE.map(|key| (key, of(key))), &["pieces"])
+        }
+        "reading" => json!({"type": "boolean"}),
         _ => text(),
     }
+}
+
+/// Which pieces the reference core serves.
+fn serves() -> Value {
+    any([
+        json!({"enum": ["fresh", "none", "all"]}),
+        reference("number"),
+        json!({"type": "array"}),
+    ])
 }
 
 fn connect() -> Value {
@@ -375,11 +389,7 @@ fn connect() -> Value {
         "info_hash" | "peer_id" => reference("bytes"),
         "handshake" => words(&HANDSHAKES),
         "hello" => json!({"type": "array", "items": reference("message")}),
-        "serves" => any([
-            json!({"enum": ["fresh", "none", "all"]}),
-            reference("number"),
-            json!({"type": "array"}),
-        ]),
+        "serves" => serves(),
         "rejects" | "unchoke" => json!({"type": "boolean"}),
         "mode" => words(&MODES),
         _ => json!({"type": "string"}),
@@ -435,6 +445,7 @@ fn raw() -> Value {
         ),
         ("frame", reference("frame")),
         ("message", reference("message")),
+        ("haves", reference("number")),
         (
             "concat",
             json!({"type": "array", "items": reference("raw")}),

@@ -155,7 +155,7 @@ impl RawPart {
     /// Whether it is made of whole messages and handshakes only.
     pub fn is_whole(&self) -> bool {
         match self {
-            Self::Message(_) | Self::Blocks(_) => true,
+            Self::Message(_) | Self::Haves(_) | Self::Blocks(_) => true,
             Self::Handshake(handshake) => {
                 let RawHandshake {
                     pstrlen,
@@ -191,6 +191,8 @@ pub enum RawPart {
     Message(Template),
     /// Requests or cancels of many blocks.
     Blocks(Box<BlockRun>),
+    /// So many haves, from the first piece on.
+    Haves(Expr),
     /// One after another.
     Concat(Vec<Self>),
 }
@@ -250,7 +252,7 @@ pub enum Boundary {
 /// Our ids for extensions in the default extended handshake: none that a client gives itself, so
 /// that a target that answers with its own shows.
 pub const OUR_EXTENSIONS: [(&str, u8); 3] =
-    [("ut_metadata", 201), ("ut_pex", 77), ("lt_donthave", 202)];
+    [("ut_metadata", 101), ("ut_pex", 77), ("lt_donthave", 102)];
 /// `reqq` of the default extended handshake.
 pub const OUR_REQQ: i128 = 250;
 /// `v` of the default extended handshake.

@@ -72,8 +72,13 @@ pub(super) struct Conn {
     pub(super) serves: PieceSet,
     pub(super) rejects: bool,
     pub(super) unchoke: bool,
-    /// Answers of the reference core that wait for a frame boundary.
+    /// Answers of the reference core that wait for a frame boundary, or for their turn.
     pub(super) queue: VecDeque<Message>,
+    /// The reference core answers with a wrong bit in each block.
+    pub(super) corrupt: bool,
+    /// Time between two answers of the reference core, and when the next may go out.
+    pub(super) pace: Duration,
+    pub(super) next_answer: Duration,
 }
 
 /// How far a connection has come.
@@ -148,6 +153,9 @@ impl Conn {
             rejects: false,
             unchoke: false,
             queue: VecDeque::new(),
+            corrupt: false,
+            pace: Duration::ZERO,
+            next_answer: Duration::ZERO,
         }
     }
 

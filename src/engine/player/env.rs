@@ -70,7 +70,8 @@ impl<'a> PlayEnv<'a> {
             "extended" => Some(Val::Bool(conn.session.extended())),
             "outstanding" => int(conn.session.ledger_theirs().live_count()),
             "max_outstanding" => int(conn.session.ledger_theirs().most_live()),
-            "requests" => Some(Val::Int(conn.session.ledger_theirs().asked().into())),
+            "asked" => Some(Val::Int(conn.session.ledger_theirs().asked().into())),
+            "open" => Some(Val::Bool(conn.open())),
             "reqq" => {
                 let reqq = conn.session.their_extended().and_then(|it| it.reqq());
                 Some(Val::Int(reqq.unwrap_or(0).max(0)))

@@ -95,8 +95,11 @@ pub(super) fn verb_name(verb: Verb) -> &'static str {
         Verb::Pause => "pause",
         Verb::Resume => "resume",
         Verb::Recheck => "recheck",
+        Verb::Restart => "restart",
         Verb::Complete => "complete",
         Verb::ContentDir => "content-dir",
         Verb::Select => "select",
+        Verb::SuperSeed => "super-seed",
+        Verb::Connections => "connections",
     }
 }

@@ -97,20 +97,14 @@ impl Ctx {
         Ok(())
     }
 
-    /// `wait`: time passes, keep-alives go out. Without `reading` what comes stays with the network.
-    pub(super) async fn pause(&self, step: &Step, span: &Delay, reading: bool) -> Flow {
+    /// `wait`: time passes, keep-alives go out.
+    pub(super) async fn pause(&self, step: &Step, span: &Delay) -> Flow {
         let conn = self.conn_of(step).ok();
         if let Some(conn) = conn {
             self.end_burst(conn);
         }
         let span = self.env(conn, |env| delay(span, env))?;
-        let Some(still) = conn.filter(|_| !reading) else {
-            return self.sleep(conn, span).await;
-        };
-        self.with(|state| state.read_from(still, false));
-        let slept = self.sleep(conn, span).await;
-        self.with(|state| state.read_from(still, true));
-        slept
+        self.sleep(conn, span).await
     }
 
     /// `idle`: time passes, nothing automatic goes out.

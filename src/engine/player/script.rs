@@ -343,18 +343,21 @@ impl Ctx {
             Action::Survives { stay, close } => self.survives(step, *stay, *close, cites).await,
             Action::Alive => self.alive(step).await,
             Action::Check(comparisons) => self.check(step, comparisons),
-            Action::Measure(measure) => self.measure(measure).await,
+            Action::Measure(measure) => self.measure(measure, cites).await,
             Action::Background { send, every, until } => {
                 self.background(step, send, every, until.as_deref())
             }
             Action::Repeat(repeat) => self.repeat(step, repeat, cites).await,
             Action::Use(block) => self.use_block(step, block, cites).await,
             Action::Target { verb, args } => self.verb(step, *verb, args).await,
-            Action::Wait { span, reading, .. } => self.pause(step, span, *reading).await,
+            Action::Wait { span, .. } => self.pause(step, span).await,
             Action::Idle {
                 span, until_closed, ..
             } => self.idle(step, span, *until_closed).await,
             Action::Close(how) => self.close(step, *how),
+            Action::Serve(serve) => self.serve(step, serve),
+            Action::Reading(on) => self.reading(step, *on),
+            Action::Memory(slot) => self.memory(slot).await,
         }
     }
 

@@ -157,7 +157,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B10-RX-04"],
         "Asks for metadata under the id that was switched off.",
         on(
-            |s| off(s, "ut_metadata"),
+            |s| off(s, "ut_metadata") && s.peer.conn.their_extended.is_none(),
             React::Say(|_| {
                 let request = ExtensionMessage::MetadataRequest { piece: 0 };
                 vec![Wire::Message(request.into_message(1))]
@@ -179,6 +179,21 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B10-RX-06"],
         "Forgets the extensions that a later handshake does not name.",
         Effect::Quirk(Quirk::ReplacesExtensions),
+    ),
+    FaultSpec::new(
+        "keeps-first-id",
+        &["B10-RX-07"],
+        "Goes on with the id that an extension had first.",
+        Effect::Quirk(Quirk::KeepsFirstId),
+    ),
+    FaultSpec::new(
+        "short-names-in-extended-handshake",
+        &["B10-HS-09"],
+        "Uses a name of one byte that is not defined.",
+        send(
+            hello,
+            Alter::Other(|s| changed(s, |hello| hello.with("e", Value::Int(0)))),
+        ),
     ),
     FaultSpec::new(
         "pex-under-id-zero",

@@ -254,6 +254,18 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         }),
     ),
     FaultSpec::new(
+        "unconventional-peer-id",
+        &["B20-PI-01"],
+        "Has a peer id of random bytes, without a prefix.",
+        Effect::Quirk(Quirk::UnconventionalPeerId),
+    ),
+    FaultSpec::new(
+        "waits-for-the-whole-handshake",
+        &["B3-HS-12"],
+        "Answers a handshake only when all of it is there.",
+        Effect::Set(|s| s.reply_after = 68),
+    ),
+    FaultSpec::new(
         "same-peer-id-after-restart",
         &["B20-PI-02"],
         "Has the same peer id after each start.",

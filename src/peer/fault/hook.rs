@@ -280,6 +280,10 @@ pub(in crate::peer) enum Quirk {
     ReplacesExtensions,
     /// Their `reqq` is not looked at.
     IgnoresReqq,
+    /// An extension keeps the first id that the other end gave it.
+    KeepsFirstId,
+    /// The peer id has no prefix that anybody knows.
+    UnconventionalPeerId,
     /// A `reqq` of nonsense stops all requests.
     StallsOnOddReqq,
     /// Nothing is rejected at a choke.
@@ -382,6 +386,48 @@ pub(in crate::peer) enum Quirk {
     HidesPartialSeed,
     /// Nothing is asked of peers that say `upload_only`.
     AvoidsUploadOnly,
+    /// One request at a time after a choke.
+    OneRequestAfterChoke,
+    /// A block answers the oldest request, whatever its numbers.
+    AnswersInOrder,
+    /// Closes when a block takes longer than two seconds.
+    ImpatientInBlock,
+    /// A piece is checked only the first time that it comes.
+    ChecksOnce,
+    /// The last block of a piece is left out of the check.
+    ChecksAllButLastBlock,
+    /// Blocks of pieces under way are served.
+    ServesUnchecked,
+    /// A block without data completes its piece.
+    EmptyBlockCounts,
+    /// A block that comes again completes its piece.
+    DuplicateCounts,
+    /// Requests go to one connection at a time.
+    OneSourceAtATime,
+    /// Pieces are asked for in ascending order.
+    Ascending,
+    /// While a connection does not read, nothing else is read.
+    StallsOnFull,
+    /// So many bytes are kept of each message of a kind.
+    Leaks(Kind, u64),
+    /// So many bytes are kept of each connection.
+    LeaksConnections(u64),
+    /// Connections beyond so many are never looked at.
+    IgnoresBeyond(usize),
+    /// When no more connections fit, the oldest one makes room.
+    OldestGivesWay,
+    /// A super-seed announces what it has.
+    SuperSeedShowsAll,
+    /// A super-seed offers nothing.
+    SuperSeedOffersNothing,
+    /// A super-seed offers everything at once.
+    SuperSeedOffersAll,
+    /// A super-seed serves what it has not offered.
+    SuperSeedServesAll,
+    /// A super-seed refuses what it has offered.
+    SuperSeedRefuses,
+    /// A super-seed never offers a second piece.
+    SuperSeedStops,
 }
 
 /// The defects of one peer, and how often each had occasion to act.
@@ -416,6 +462,22 @@ impl Defects {
         self.set
             .iter()
             .any(|fault| matches!(fault.effect, Effect::Quirk(q) if q == quirk))
+    }
+
+    /// How much is kept of a message of this kind, and of a connection.
+    pub(in crate::peer) fn leaks(&self) -> impl Iterator<Item = Quirk> + '_ {
+        self.set.iter().filter_map(|fault| match fault.effect {
+            Effect::Quirk(quirk @ (Quirk::Leaks(..) | Quirk::LeaksConnections(_))) => Some(quirk),
+            _ => None,
+        })
+    }
+
+    /// Connections beyond this number are never looked at.
+    pub(in crate::peer) fn most_connections(&self) -> Option<usize> {
+        self.set.iter().find_map(|fault| match fault.effect {
+            Effect::Quirk(Quirk::IgnoresBeyond(most)) => Some(most),
+            _ => None,
+        })
     }
 
     /// Alters our handshake.

@@ -119,7 +119,10 @@ impl Net {
                     }
                 }
                 Output::Event(event) => self.events.push((from, event)),
-                Output::StopAccepting | Output::Exit(_) | Output::VerbDone { .. } => {}
+                Output::StopAccepting
+                | Output::Exit(_)
+                | Output::Restarted
+                | Output::VerbDone { .. } => {}
             }
         }
     }
@@ -244,7 +247,7 @@ impl Talk {
                 Output::Event(event) => self.events.push(event),
                 Output::Exit(code) => self.exit = Some(code),
                 Output::VerbDone { code } => self.verbs.push(code),
-                Output::StopAccepting => {}
+                Output::StopAccepting | Output::Restarted => {}
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::super::ast::{
     Action, CheckOp, CloseKind, Comparison, Condition, Connect, ConnectMode, HandshakeMode,
-    Listening, Measure, OwnClose, Repeat, Serves, State, Verb,
+    Listening, Measure, OwnClose, Repeat, Serve, Serves, State, Verb,
 };
 use super::super::error::ScenarioError;
 use super::super::eval::Expr;
@@ -96,11 +96,10 @@ pub(super) fn action(
         "use" => reader.use_block(node, map, scope, place),
         "target" => target(node, scope),
         "wait" => {
-            let map = Fields::of(node, "`wait`", &["for", "because", "reading"])?;
+            let map = Fields::of(node, "`wait`", &["for", "because"])?;
             Ok(Action::Wait {
                 span: delay_of(map.require("for")?, scope)?,
                 because: text(map.require("because")?)?.to_owned(),
-                reading: map.get("reading").map_or(Ok(true), boolean)?,
             })
         }
         "idle" => idle(node, scope),
@@ -110,6 +109,13 @@ pub(super) fn action(
             &[("fin", OwnClose::Fin), ("rst", OwnClose::Rst)],
         )
         .map(Action::Close),
+        "serve" => serve(node, scope).map(Action::Serve),
+        "reading" => boolean(node).map(Action::Reading),
+        "memory" => {
+            let variable = name(text(node)?, &node.span)?;
+            let slot = scope.add_slot(&variable, &node.span, Type::Int)?;
+            Ok(Action::Memory(slot))
+        }
         other => Err(ScenarioError::invalid(
             span,
             format!("unknown action `{other}`"),
@@ -230,6 +236,21 @@ fn serves(node: Option<&Node>, scope: &Scope) -> Result<Serves> {
         }
         _ => scope.value(node).map(Serves::Pieces),
     }
+}
+
+/// Keys of `serve`.
+pub(in super::super) const SERVE: [&str; 3] = ["pieces", "corrupt", "every"];
+
+fn serve(node: &Node, scope: &Scope) -> Result<Serve> {
+    let map = Fields::of(node, "`serve`", &SERVE)?;
+    Ok(Serve {
+        pieces: serves(Some(map.require("pieces")?), scope)?,
+        corrupt: map.get("corrupt").map_or(Ok(false), boolean)?,
+        every: map
+            .get("every")
+            .map(|node| delay_of(node, scope))
+            .transpose()?,
+    })
 }
 
 /// Keys of `until`.
@@ -464,15 +485,18 @@ fn repeat(
 }
 
 /// Verbs of drivers by name.
-pub(in super::super) const VERBS: [(&str, Verb); 8] = [
+pub(in super::super) const VERBS: [(&str, Verb); 11] = [
     ("add-peer", Verb::AddPeer),
     ("slots", Verb::Slots),
     ("pause", Verb::Pause),
     ("resume", Verb::Resume),
     ("recheck", Verb::Recheck),
+    ("restart", Verb::Restart),
     ("complete", Verb::Complete),
     ("content-dir", Verb::ContentDir),
     ("select", Verb::Select),
+    ("super-seed", Verb::SuperSeed),
+    ("connections", Verb::Connections),
 ];
 
 /// The verb of this name.

@@ -435,7 +435,7 @@ fn need(text: &str, span: &Span) -> Result<NeedKind> {
                     .parse()
                     .ok()
                     .filter(|n: &u32| {
-                        *n >= 1 && usize::try_from(*n).is_ok_and(|n| n <= limits::CONNECTIONS)
+                        *n >= 1 && usize::try_from(*n).is_ok_and(|n| n <= limits::CONNECTIONS_ALONE)
                     })
                     .map(NeedKind::Addresses)
                     .ok_or_else(|| {

@@ -388,6 +388,9 @@ fn raw_part(node: &Node, scope: &Scope, folder: Option<&Path>) -> Result<RawPart
     if let Some(node) = only("message") {
         return message(node, scope, folder).map(RawPart::Message);
     }
+    if let Some(node) = only("haves") {
+        return scope.typed(node, Type::Int).map(RawPart::Haves);
+    }
     for (name, cancels) in [("requests", false), ("cancels", true)] {
         if entries.iter().any(|(key, _)| key.text == name) {
             return block_run(node, name, cancels, scope);

@@ -190,6 +190,7 @@ fn part(part: &RawPart, names: &Names) -> Yaml {
             }
             Yaml::Map(map.0)
         }
+        RawPart::Haves(count) => Yaml::map([("haves", scalar(count, names))]),
         RawPart::Message(it) => Yaml::map([("message", message(it, names))]),
         RawPart::Concat(parts) => {
             let parts = parts.iter().map(|it| self::part(it, names)).collect();
