@@ -169,6 +169,7 @@ pub enum Verb {
     Restart,
     Complete,
     ContentDir,
+    Select,
     SuperSeed,
     Connections,
 }
