@@ -7,6 +7,7 @@ use super::io::{Health, Tester};
 use super::self_mode::{LISTEN, Make};
 use super::sim::{HostId, World, WorldConfig};
 use super::stage::{Cast, Stage};
+use crate::peer::VERBS;
 use crate::scenario::ast::Role;
 use crate::torrent::Torrent;
 
@@ -61,7 +62,7 @@ impl Stage for SharedTarget<'_> {
     }
 
     fn verbs(&self) -> BTreeSet<String> {
-        BTreeSet::new()
+        VERBS.map(str::to_owned).into()
     }
 
     fn bears(&self) -> usize {

@@ -15,6 +15,11 @@ use crate::torrent::{PieceSet, Torrent};
 use crate::wire::extension::ExtendedHandshake;
 use crate::wire::{BlockRef, Handshake, Message, PeerId};
 
+/// Verbs of an operator that the peer knows, as drivers have them.
+pub const VERBS: [&str; 7] = [
+    "add-peer", "complete", "discard", "pause", "recheck", "resume", "slots",
+];
+
 /// # Commands
 ///
 /// They keep the state: a second `choke` sends nothing. [`send_message`](Self::send_message) and
@@ -93,6 +98,12 @@ impl Peer {
                 peer.send(conn, Message::Have { index });
             }
         });
+    }
+
+    /// Drops a piece and tells everybody who was told of it and offers lt_donthave. With the fast
+    /// extension what others asked of it is rejected, without it is dropped.
+    pub fn discard(&mut self, index: u32, at: Duration) {
+        self.turn(at, |peer| peer.discard_now(index));
     }
 
     /// Sends a message as it is, past all state.
@@ -229,6 +240,13 @@ impl Peer {
                 VERB_DONE
             }
             (Some("recheck"), _) => VERB_DONE,
+            (Some("discard"), Some(index)) => match index.parse() {
+                Ok(index) => {
+                    self.discard_now(index);
+                    VERB_DONE
+                }
+                Err(_) => VERB_FAILED,
+            },
             (Some("complete"), _) => {
                 self.complete_now();
                 VERB_DONE

@@ -5,11 +5,13 @@
 //! (`Effect::On`), a setting is unsound (`Effect::Set`). The few that need code of their own
 //! are a `Quirk` that the peer asks for where it matters.
 
+mod donthave;
 mod extended;
 mod fast;
 mod framing;
 mod handshake;
 mod hook;
+mod metadata;
 mod state;
 mod timing;
 
@@ -138,6 +140,8 @@ const AREAS: &[&[FaultSpec]] = &[
     framing::FAULTS,
     fast::FAULTS,
     extended::FAULTS,
+    metadata::FAULTS,
+    donthave::FAULTS,
     timing::FAULTS,
     state::FAULTS,
 ];

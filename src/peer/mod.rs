@@ -39,7 +39,7 @@ mod upload;
 #[cfg(test)]
 mod tests;
 
-pub use command::ConnectionView;
+pub use command::{ConnectionView, VERBS};
 pub use config::{PeerConfig, Role, Settings};
 pub use connection::{Agreed, HalfState, Pending, Upload};
 pub use event::{CloseReason, PeerEvent};

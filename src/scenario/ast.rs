@@ -165,6 +165,7 @@ pub enum Verb {
     Resume,
     Recheck,
     Complete,
+    Discard,
     ContentDir,
 }
 

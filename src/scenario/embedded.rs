@@ -7,6 +7,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/_blocks.yaml"),
     ),
     (
+        "scenarios/donthave.yaml",
+        include_str!("../../scenarios/donthave.yaml"),
+    ),
+    (
         "scenarios/extension_protocol.yaml",
         include_str!("../../scenarios/extension_protocol.yaml"),
     ),
@@ -25,6 +29,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
     (
         "scenarios/timeouts.yaml",
         include_str!("../../scenarios/timeouts.yaml"),
+    ),
+    (
+        "scenarios/ut_metadata.yaml",
+        include_str!("../../scenarios/ut_metadata.yaml"),
     ),
 ];
 

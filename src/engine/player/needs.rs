@@ -96,6 +96,7 @@ pub(super) fn verb_name(verb: Verb) -> &'static str {
         Verb::Resume => "resume",
         Verb::Recheck => "recheck",
         Verb::Complete => "complete",
+        Verb::Discard => "discard",
         Verb::ContentDir => "content-dir",
     }
 }

@@ -461,13 +461,14 @@ fn repeat(
 }
 
 /// Verbs of drivers by name.
-pub(in super::super) const VERBS: [(&str, Verb); 7] = [
+pub(in super::super) const VERBS: [(&str, Verb); 8] = [
     ("add-peer", Verb::AddPeer),
     ("slots", Verb::Slots),
     ("pause", Verb::Pause),
     ("resume", Verb::Resume),
     ("recheck", Verb::Recheck),
     ("complete", Verb::Complete),
+    ("discard", Verb::Discard),
     ("content-dir", Verb::ContentDir),
 ];
 
