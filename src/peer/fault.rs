@@ -7,13 +7,20 @@
 
 mod availability;
 mod choking;
+mod dialling;
+mod donthave;
 mod extended;
 mod fast;
 mod framing;
 mod handshake;
 mod hook;
+mod load;
+mod metadata;
+mod request;
 mod state;
+mod superseed;
 mod timing;
+mod transfer;
 
 use super::config::Settings;
 
@@ -137,13 +144,20 @@ const fn on(when: fn(&Seen<'_>) -> bool, react: React) -> Effect {
 
 const AREAS: &[&[FaultSpec]] = &[
     handshake::FAULTS,
+    dialling::FAULTS,
     framing::FAULTS,
     fast::FAULTS,
     extended::FAULTS,
+    metadata::FAULTS,
+    donthave::FAULTS,
     timing::FAULTS,
     state::FAULTS,
     choking::FAULTS,
     availability::FAULTS,
+    transfer::FAULTS,
+    load::FAULTS,
+    superseed::FAULTS,
+    request::FAULTS,
 ];
 
 /// All defects, by area.

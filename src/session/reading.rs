@@ -329,6 +329,11 @@ impl Session {
             .map(|e| at.saturating_sub(e.at));
         let own = asking.has.get(block.index);
         let complete = asking.complete();
+        // A choke of ours that is not read yet throws the request out when it is, even if we have
+        // unchoked since. So does a DontHave without fast.
+        let thrown_out = choke != Stand::Right
+            || self.our_choke.underway(|choking| *choking)
+            || !fast && announced == Stand::Crossing;
         let entry = self.half_mut(dir).requests.ask(Entry {
             id: 0,
             block: *block,
@@ -337,10 +342,7 @@ impl Session {
             marks,
             choked,
             chokes: 0,
-            // A choke of ours that is not read yet throws it out when it is, even if we have
-            // unchoked since.
-            doubtful: dir == Dir::Received
-                && (choke != Stand::Right || self.our_choke.underway(|choking| *choking)),
+            doubtful: dir == Dir::Received && thrown_out,
             state: EntryState::Open,
         });
         EventKind::Request(Asked {
@@ -494,6 +496,9 @@ impl Session {
             if let Some(upload_only) = handshake.upload_only() {
                 side.upload_only = upload_only != 0;
             }
+            if let Some(size) = handshake.metadata_size() {
+                side.metadata_size = Some(size);
+            }
             side.extended = Some(handshake.clone());
             match dir {
                 Dir::Sent => self.our_ids.tell(order, handshake),
@@ -537,9 +542,15 @@ impl Session {
             self.prove(given);
         }
         let mut answer = false;
+        let mut unasked = false;
         if let Some(Ok(message)) = &decoded {
             self.half_mut(dir).took(message);
             answer = self.extension(dir, message, order);
+            let answers = matches!(
+                message,
+                ExtensionMessage::MetadataData { .. } | ExtensionMessage::MetadataReject { .. }
+            );
+            unasked = answers && dir == Dir::Received && !answer && !self.metadata_odd;
         }
         *payload = decoded;
         let metadata = [&name, &senders_own]
@@ -555,11 +566,15 @@ impl Session {
             after_handshake,
             senders_own,
             answer,
+            unasked,
         })
     }
 
     /// What the message of an extension changes. Gives whether it answers one of the other side's.
     fn extension(&mut self, dir: Dir, message: &ExtensionMessage, order: u64) -> bool {
+        if dir == Dir::Sent {
+            self.metadata_odd |= self.odd_metadata(message);
+        }
         match message {
             ExtensionMessage::MetadataRequest { piece } => {
                 if dir == Dir::Sent && self.metadata_asked.len() < MAX_METADATA_ASKED {
@@ -581,17 +596,38 @@ impl Session {
             }
             ExtensionMessage::DontHave { index } => {
                 let pieces = self.geometry.pieces();
+                let fast = self.fast();
                 let side = self.half_mut(dir);
                 side.has.clear(*index);
                 side.lost = true;
                 if dir == Dir::Sent && *index < pieces {
                     self.withdrawn.insert(*index, order);
+                    if !fast {
+                        // BEP 54: cancelled as by a choke, so it may be asked for again.
+                        self.theirs.requests.doubt(*index);
+                    }
                 }
                 false
             }
             ExtensionMessage::Handshake(_)
             | ExtensionMessage::MetadataUnknown { .. }
             | ExtensionMessage::Pex(_) => false,
+        }
+    }
+
+    /// A ut_metadata message of ours to which nobody can say what the one right answer is.
+    fn odd_metadata(&self, message: &ExtensionMessage) -> bool {
+        match message {
+            ExtensionMessage::MetadataRequest { piece } => {
+                let pieces = i128::from(self.torrent.metainfo().info_pieces());
+                !(0..pieces).contains(piece) || self.metadata_asked.len() >= MAX_METADATA_ASKED
+            }
+            ExtensionMessage::MetadataData { .. }
+            | ExtensionMessage::MetadataReject { .. }
+            | ExtensionMessage::MetadataUnknown { .. } => true,
+            ExtensionMessage::Handshake(_)
+            | ExtensionMessage::Pex(_)
+            | ExtensionMessage::DontHave { .. } => false,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::framing::and;
-use super::{Alter, Effect, FaultSpec, Nth, Quirk, React, Seen, Sent, Wire, on, send};
+use super::{Alter, Effect, FaultSpec, Nth, Quirk, React, Seen, Wire, on, send};
 use crate::wire::{Kind, Message};
 
 pub(super) const FAULTS: &[FaultSpec] = &[
