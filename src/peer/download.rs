@@ -324,6 +324,9 @@ impl Peer {
             if !forgets {
                 self.store.released(conn, &pending.block);
             }
+            if self.defects.has(Quirk::AbandonsDroppedByChoke) {
+                self.store.abandon(pending.block.index);
+            }
             self.outcome(conn, pending.id, RequestOutcome::Choked);
         }
     }

@@ -54,7 +54,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B3-BF-04"],
         "Sets the bit behind each piece that it has, too.",
         send(
-            partial,
+            |s| partial(s) && s.peer.store.have().count() < 100,
             Alter::Other(|s| {
                 let pieces = s.peer.torrent.geometry().pieces();
                 let more = s.peer.store.have().iter().flat_map(|i| [i, (i + 1) % pieces]);
@@ -84,7 +84,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     )
     .seed()
-    .also(&["B3-HS-15"]),
+    .also(&["B3-HS-15", "B54-TX-01"]),
     FaultSpec::new(
         "shows-first-piece-unseen",
         &["B3-BF-05"],

@@ -110,7 +110,15 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         },
     )
     .leech()
-    .also(&["B3-CH-08", "B6-RJ-18"]),
+    .also(&["B3-CH-08", "B3-PC-01"]),
+    FaultSpec::new(
+        "gives-up-what-a-choke-threw-out",
+        &["B3-CH-06"],
+        "Asks nobody any more for a piece of which a choke has thrown out a request.",
+        Effect::Quirk(Quirk::AbandonsDroppedByChoke),
+    )
+    .leech()
+    .also(&["B3-PC-01"]),
     FaultSpec::new(
         "choke-counts-for-everybody",
         &["B3-CH-05"],

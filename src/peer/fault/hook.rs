@@ -372,6 +372,8 @@ pub(in crate::peer) enum Quirk {
     UnchokeRepeats,
     /// As many unchokes as chokes are needed.
     CountsChokes,
+    /// Without fast, pieces with blocks dropped by a choke are given up.
+    AbandonsDroppedByChoke,
     /// A choke counts on every connection.
     ChokeForAll,
     /// An unchoke counts on every connection.
