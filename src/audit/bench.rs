@@ -9,6 +9,7 @@ use crate::engine::settings::Settings;
 use crate::engine::sim::WorldConfig;
 use crate::outcome::RunOutcome;
 use crate::scenario::ast::{Direction, Role, Suite};
+use crate::torrent::fixture;
 use crate::scenario::{Choice, Play, ScenarioError, embedded, expand};
 
 /// The plays of an audit and how they are played.
@@ -38,6 +39,10 @@ impl Audit {
             directions: vec![Direction::Dialled, Direction::Dials],
             variants: Vec::new(),
         };
+        // Some ten thousand plays read the same blocks.
+        if let Some(content) = fixture::main().torrent.content() {
+            content.hold();
+        }
         let mut plays = Vec::new();
         for suite in suites {
             plays.extend(expand(suite, &choice).map_err(|error| vec![error])?);

@@ -11,7 +11,7 @@ use btspec::engine::shared::SharedTarget;
 use btspec::engine::sim::WorldConfig;
 use btspec::engine::stage::Stage;
 use btspec::outcome::{CaseOutcome, RunOutcome, Summary, TargetInfo, Verdict};
-use btspec::scenario::Play;
+use btspec::scenario::{Play, shuffle};
 use btspec::scenario::ast::{Lane, Role};
 use btspec::target::client::{ClientFile, Launcher};
 use btspec::target::{RoleError, Spec, spec};
@@ -83,8 +83,11 @@ fn play_self(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selecte
         RoleArg::Seed => &[Role::Seed],
         RoleArg::Leech => &[Role::Leech],
     };
-    let selected = select(roles)?;
+    let mut selected = select(roles)?;
     let config = config(args, &selected);
+    if args.shuffle {
+        shuffle(&mut selected.plays, config.settings.seed);
+    }
     let faults = fault::set(&args.fault)?;
     let seed = config.settings.seed;
     let make = self_mode::reference(move |peer| peer.with_seed(seed).with_faults(faults.clone()));
@@ -143,6 +146,9 @@ fn play_live(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selecte
     };
     let mut selected = select(&[role])?;
     let config = config(args, &selected);
+    if args.shuffle {
+        shuffle(&mut selected.plays, config.settings.seed);
+    }
     let left_out = match stages.first() {
         Some(stage) => leave_out(args, stage, &mut selected.plays),
         None => Vec::new(),

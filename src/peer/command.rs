@@ -16,13 +16,14 @@ use crate::wire::extension::ExtendedHandshake;
 use crate::wire::{BlockRef, Handshake, Message, PeerId};
 
 /// Verbs of an operator that the peer knows, as drivers have them.
-pub const VERBS: [&str; 8] = [
+pub const VERBS: [&str; 9] = [
     "add-peer",
     "complete",
     "connections",
     "pause",
     "recheck",
     "resume",
+    "select",
     "slots",
     "super-seed",
 ];
@@ -253,6 +254,13 @@ impl Peer {
                 Err(_) => VERB_FAILED,
             },
             (Some("recheck"), _) => VERB_DONE,
+            (Some("select"), Some("all" | "none")) => {
+                self.selected = argument == Some("all");
+                self.ids()
+                    .into_iter()
+                    .for_each(|conn| self.set_interest(conn));
+                VERB_DONE
+            }
             (Some("restart"), _) => {
                 self.start_anew();
                 VERB_DONE

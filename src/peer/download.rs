@@ -196,7 +196,7 @@ impl Peer {
         let upload_only = c.their_extended.as_ref().and_then(|h| h.upload_only());
         let avoided = avoids && upload_only == Some(1);
         let seed = seed && !c.their_pieces.is_empty();
-        let wants = (c.wanted > 0 && !avoided) || in_nothing || seed;
+        let wants = (c.wanted > 0 && !avoided && self.selected) || in_nothing || seed;
         if wants == c.us.interested {
             return;
         }
@@ -258,7 +258,7 @@ impl Peer {
 
     /// Keeps requests outstanding as far as the other end lets us.
     pub(super) fn pump(&mut self, conn: u32) {
-        if !self.settings.auto_download || self.store.complete() || self.paused {
+        if !self.settings.auto_download || self.store.complete() || self.paused || !self.selected {
             return;
         }
         let busy = |c: &Connection| c.id != conn && !c.pending.is_empty();

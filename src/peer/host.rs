@@ -43,6 +43,8 @@ pub struct Peer {
     pub(super) factories: Vec<Factory>,
     pub(super) stats: Stats,
     pub(super) paused: bool,
+    /// Whether the operator wants the content; a partial seed otherwise.
+    pub(super) selected: bool,
     pub(super) rotating: bool,
     pub(super) next_request: u64,
     pub(super) state: State,
@@ -143,6 +145,7 @@ impl Peer {
             store,
             factories: Vec::new(),
             paused: false,
+            selected: true,
             rotating: false,
             next_request: 0,
             state: State::Running,

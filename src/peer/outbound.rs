@@ -387,7 +387,10 @@ impl Peer {
             handshake = handshake.with("p", port);
         }
         let tells = self.settings.tell_upload_only && !self.settings.super_seed;
-        if tells && self.store.complete() && self.role == Role::Seed {
+        let complete = tells && self.store.complete() && self.role == Role::Seed;
+        // BEP 21: a peer that wants nothing more, though it is not complete.
+        let partial = !self.selected && !self.store.complete();
+        if complete || (partial && !self.defects.has(Quirk::HidesPartialSeed)) {
             handshake = handshake.with("upload_only", Value::Int(1));
         }
         let link = |slot: &Slot| Link {

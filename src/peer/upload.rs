@@ -283,6 +283,7 @@ impl Peer {
             let others = self.connections.values_mut().filter(|c| c.id != conn);
             for other in others.filter(|c| !c.agreed.fast) {
                 other.uploads.retain(|upload| upload.block != block);
+                other.forgotten.push(block);
             }
         }
         let Some(c) = self.connections.get_mut(&conn) else {

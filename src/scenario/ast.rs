@@ -169,6 +169,7 @@ pub enum Verb {
     Restart,
     Complete,
     ContentDir,
+    Select,
     SuperSeed,
     Connections,
 }
@@ -218,15 +219,17 @@ pub enum Proof {
     },
 }
 
-/// Another way of cutting what we send into segments.
+/// Another way of sending what a case sends: other segments, or harmless messages between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Variant {
     /// One byte a segment (beyond 256 bytes of a write: 64 segments).
     Drip,
-    /// Every write in two halves.
-    Halves,
-    /// The first byte alone, then the rest.
-    FirstByte,
+    /// A cut inside the length prefix of each frame.
+    SplitLength,
+    /// A keep-alive before each message.
+    KeepAlives,
+    /// A message of an id that nothing is assigned to before each write.
+    UnknownIds,
 }
 
 /// A verdict that an author may state.

@@ -617,6 +617,7 @@ impl Ctx {
 fn send_probe(state: &mut State, conn: Index, message: &Message) -> usize {
     let from = state.received();
     let bytes = message.encode();
+    super::send::fill(state, conn);
     let segments = super::send::segments(state, &bytes);
     state.write(conn, &bytes, segments, false);
     from

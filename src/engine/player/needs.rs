@@ -129,6 +129,7 @@ pub(super) fn verb_name(verb: Verb) -> &'static str {
         Verb::Restart => "restart",
         Verb::Complete => "complete",
         Verb::ContentDir => "content-dir",
+        Verb::Select => "select",
         Verb::SuperSeed => "super-seed",
         Verb::Connections => "connections",
     }

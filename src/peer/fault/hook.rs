@@ -318,7 +318,7 @@ pub(in crate::peer) enum Quirk {
     CancelsByPiece,
     /// A cancel takes the newest request.
     CancelsNewest,
-    /// A cancel takes the same request of every peer without fast.
+    /// A cancel takes the same request of every peer without fast, also a later one.
     CancelsEverywhere,
     /// A reject counts for any request of that piece.
     MatchesRejectsLoosely,
@@ -390,6 +390,8 @@ pub(in crate::peer) enum Quirk {
     ServesAfterFirstUnchoke,
     /// Blocks are read at the start of their piece.
     WrongOffset,
+    /// A partial seed does not say `upload_only`.
+    HidesPartialSeed,
     /// Nothing is asked of peers that say `upload_only`.
     AvoidsUploadOnly,
     /// One request at a time after a choke.

@@ -448,7 +448,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "cancel-reaches-other-connections",
         &["B3-CN-01"],
-        "A cancel takes back the same request of every peer without fast.",
+        "A cancel takes back the same request of every peer without fast, for good.",
         Effect::Quirk(Quirk::CancelsEverywhere),
     )
     .seed(),

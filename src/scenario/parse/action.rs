@@ -510,7 +510,7 @@ fn repeat(
 }
 
 /// Verbs of drivers by name.
-pub(in super::super) const VERBS: [(&str, Verb); 10] = [
+pub(in super::super) const VERBS: [(&str, Verb); 11] = [
     ("add-peer", Verb::AddPeer),
     ("slots", Verb::Slots),
     ("pause", Verb::Pause),
@@ -519,6 +519,7 @@ pub(in super::super) const VERBS: [(&str, Verb); 10] = [
     ("restart", Verb::Restart),
     ("complete", Verb::Complete),
     ("content-dir", Verb::ContentDir),
+    ("select", Verb::Select),
     ("super-seed", Verb::SuperSeed),
     ("connections", Verb::Connections),
 ];

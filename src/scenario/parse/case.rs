@@ -73,10 +73,11 @@ pub(in super::super) const LANES: [(&str, Lane); 3] = [
 ];
 
 /// Names of variants.
-pub(in super::super) const VARIANTS: [(&str, Variant); 3] = [
+pub(in super::super) const VARIANTS: [(&str, Variant); 4] = [
     ("drip", Variant::Drip),
-    ("halves", Variant::Halves),
-    ("first-byte", Variant::FirstByte),
+    ("split-length", Variant::SplitLength),
+    ("keepalives", Variant::KeepAlives),
+    ("unknown-ids", Variant::UnknownIds),
 ];
 
 /// Words of `needs` without argument.

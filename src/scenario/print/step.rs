@@ -199,10 +199,8 @@ impl<'a> Printer<'a> {
                 map.add("target", Yaml::text(&text));
             }
             Action::Wait { span, because } => {
-                let mut entries = Entries::default();
-                entries.add("for", self.delay(span));
-                entries.add("because", Yaml::text(because));
-                map.add("wait", Yaml::Map(entries.0));
+                let entries = [("for", self.delay(span)), ("because", Yaml::text(because))];
+                map.add("wait", Yaml::map(entries));
             }
             Action::Idle {
                 span,
