@@ -460,11 +460,20 @@ fn never_ends_with_its_label_and_listens_on_one_peer_if_named() {
       - expect: have
 ",
     );
-    let outcome = faked(&text, seed_opening(), |_, m, t| match m {
+    let have = |_: u32, m: &Message, t: &btspec::torrent::Torrent| match m {
         Message::Interested => vec![Do::Say(Message::Have { index: 1 })],
         _ => serve(m, t),
-    });
-    assert_verdict(&outcome, Verdict::Pass);
+    };
+    assert_verdict(&faked(&text, seed_opening(), have), Verdict::Pass);
+    // A labelled step that is left out is passed as well.
+    let left_out = text.replace("label: over", "label: over\n        when: $peer.fast");
+    let plain = |_: u32, m: &Message, t: &btspec::torrent::Torrent| match m {
+        Message::Interested => vec![Do::Say(Message::Have { index: 1 })],
+        _ => serve(m, t),
+    };
+    let connect = "connect: {peer: a, reserved: [extended]}";
+    let left_out = left_out.replace("connect: {peer: a}", connect);
+    assert_verdict(&faked(&left_out, seed_opening(), plain), Verdict::Pass);
 }
 
 // Ruling 8.
