@@ -20,7 +20,10 @@ const ELSEWHERE: [(&str, &str); 4] = [
     ("cargo run -- run", ".ci/run starts the program so"),
     ("cargo test", "is what runs this"),
     ("cargo +nightly fuzz", "needs a nightly compiler; .ci/run"),
-    ("RUSTC_BOOTSTRAP=1 cargo fuzz", "builds for minutes; .ci/run"),
+    (
+        "RUSTC_BOOTSTRAP=1 cargo fuzz",
+        "builds for minutes; .ci/run",
+    ),
 ];
 
 /// A case that is over at once: what a command that names no filter plays.
@@ -111,9 +114,11 @@ fn every_command_runs_as_written() {
         for (line, block) in blocks(&page) {
             let block = block.replace("\\\n", " ");
             for written in block.lines().map(str::trim) {
-                let elsewhere = ELSEWHERE.iter().any(|(start, _)| written.starts_with(start));
-                let away = written.contains("--client transmission")
-                    && !installed("transmission-daemon");
+                let elsewhere = ELSEWHERE
+                    .iter()
+                    .any(|(start, _)| written.starts_with(start));
+                let away =
+                    written.contains("--client transmission") && !installed("transmission-daemon");
                 if written.is_empty() || written.starts_with('#') || elsewhere || away {
                     continue;
                 }
@@ -149,7 +154,10 @@ fn every_command_runs_as_written() {
 
 #[test]
 fn no_exception_is_stale() {
-    let text: String = pages().iter().map(|page| fs::read_to_string(page).unwrap()).collect();
+    let text: String = pages()
+        .iter()
+        .map(|page| fs::read_to_string(page).unwrap())
+        .collect();
     for (start, why) in ELSEWHERE {
         assert!(text.contains(start), "`{start}` ({why}) stands nowhere");
     }

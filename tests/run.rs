@@ -193,7 +193,10 @@ fn shuffle_changes_the_order_and_nothing_else() {
     let cases = |args: &[&str]| {
         let args = [&["--filter", "suite(fast_ext)", "--role", "seed"], args].concat();
         let report = json(&args).1;
-        ids(&report).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        ids(&report)
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     let (plain, one) = (cases(&[]), cases(&["--shuffle", "--seed", "1"]));
     assert_ne!(plain, one);

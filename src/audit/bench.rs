@@ -9,8 +9,8 @@ use crate::engine::settings::Settings;
 use crate::engine::sim::WorldConfig;
 use crate::outcome::RunOutcome;
 use crate::scenario::ast::{Direction, Role, Suite};
-use crate::torrent::fixture;
 use crate::scenario::{Choice, Play, ScenarioError, embedded, expand};
+use crate::torrent::fixture;
 
 /// The plays of an audit and how they are played.
 #[derive(Debug, Clone)]

@@ -167,6 +167,8 @@ pub(super) struct Connection {
     pub(super) segments: u32,
     /// When the frame under way began.
     pub(super) frame_since: Duration,
+    /// Pieces that were taken back.
+    pub(super) gone: BTreeSet<u32>,
     /// Blocks not served any more.
     pub(super) forgotten: Vec<BlockRef>,
     /// Requests that a defect made up: whatever answers them is welcome.
@@ -181,6 +183,7 @@ pub(super) struct Burst {
     pub(super) keep_alives_at_once: u32,
     pub(super) keep_alives: u32,
     pub(super) haves: u32,
+    pub(super) metadata: u32,
 }
 
 /// An extension at work on one connection.

@@ -6,12 +6,14 @@
 //! are a `Quirk` that the peer asks for where it matters.
 
 mod dialling;
+mod donthave;
 mod extended;
 mod fast;
 mod framing;
 mod handshake;
 mod hook;
 mod load;
+mod metadata;
 mod request;
 mod state;
 mod superseed;
@@ -144,6 +146,8 @@ const AREAS: &[&[FaultSpec]] = &[
     framing::FAULTS,
     fast::FAULTS,
     extended::FAULTS,
+    metadata::FAULTS,
+    donthave::FAULTS,
     timing::FAULTS,
     state::FAULTS,
     transfer::FAULTS,

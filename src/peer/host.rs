@@ -59,6 +59,8 @@ pub struct Peer {
     failures: u32,
     /// Extension ids of whoever spoke last (a defect).
     pub(super) shared_ids: BTreeMap<String, u8>,
+    /// Metadata that somebody sent unasked (a defect).
+    pub(super) planted: Option<Bytes>,
     /// Connections whose other end has closed and may still read (a defect).
     half_closed: BTreeSet<u32>,
     /// Whether anybody was ever unchoked (a defect).
@@ -157,6 +159,7 @@ impl Peer {
             stalled: VecDeque::new(),
             failures: 0,
             shared_ids: BTreeMap::new(),
+            planted: None,
             half_closed: BTreeSet::new(),
             ever_unchoked: false,
         };
@@ -351,6 +354,7 @@ impl Peer {
             last_message: self.now,
             segments: 0,
             frame_since: self.now,
+            gone: BTreeSet::new(),
             forgotten: Vec::new(),
             made_up: Vec::new(),
             full: false,

@@ -431,7 +431,36 @@ impl Peer {
         } else {
             theirs
         };
+        let payload = self.planted_or(name, payload);
+        let mut conn = conn;
+        if name == "ut_metadata" && self.defects.has(Quirk::MetadataToOther) {
+            let mut others = self.connections.values().filter(|c| c.is_open());
+            conn = others.find(|c| c.id != conn).map_or(conn, |c| c.id);
+        }
         self.send(conn, Message::Extended { ext_id, payload });
+    }
+
+    /// A defect: metadata that somebody sent unasked, in place of the true one.
+    fn planted_or(&self, name: &str, payload: Bytes) -> Bytes {
+        let Some(planted) = self.planted.as_ref().filter(|_| name == "ut_metadata") else {
+            return payload;
+        };
+        match ExtensionMessage::decode(name, &payload) {
+            Ok(ExtensionMessage::MetadataData {
+                piece: piece @ 0,
+                total_size,
+                ..
+            }) => {
+                let data = planted.clone();
+                let message = ExtensionMessage::MetadataData {
+                    piece,
+                    total_size,
+                    data,
+                };
+                message.encode_payload()
+            }
+            _ => payload,
+        }
     }
 
     pub(super) fn negotiated(&self, theirs: &Handshake) -> Agreed {

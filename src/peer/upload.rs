@@ -1,5 +1,6 @@
 //! The serving half: choke and unchoke, requests, cancels.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::config::RequestPolicy;
@@ -7,7 +8,7 @@ use super::connection::Upload;
 use super::event::{CloseReason, PeerEvent, RefusalCause};
 use super::fault::Quirk;
 use super::host::{Peer, Timer};
-use crate::wire::{BlockRef, Kind, Message};
+use crate::wire::{BlockRef, ExtensionMessage, Kind, Message};
 
 impl Peer {
     // Slots.
@@ -223,7 +224,12 @@ impl Peer {
 
     fn queue(&mut self, conn: u32, block: BlockRef) {
         let now = self.now;
-        let ready = now + self.settings.serve_delay;
+        let slow = if self.defects.has(Quirk::ForgetsDiscarded) {
+            SLOW
+        } else {
+            Duration::ZERO
+        };
+        let ready = now + self.settings.serve_delay.max(slow);
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
@@ -319,6 +325,60 @@ impl Peer {
         }
     }
 
+    /// Drops a piece (BEP 54, "Sender operation").
+    pub(super) fn discard_now(&mut self, index: u32) {
+        let serves = self.defects.has(Quirk::ServesDiscarded);
+        let here = self.store.have().get(index);
+        if !here || (!serves && !self.store.discard(index)) {
+            return;
+        }
+        let payload = ExtensionMessage::DontHave { index }.encode_payload();
+        let open = self.connections.values().filter(|c| c.is_open());
+        let open: Vec<u32> = open.map(|c| c.id).collect();
+        for conn in open {
+            self.send_extension(conn, "lt_donthave", payload.clone());
+            self.tell_unasked(conn, index);
+            self.drop_requests(conn, index);
+        }
+    }
+
+    /// What is queued of a dropped piece.
+    fn drop_requests(&mut self, conn: u32, index: u32) {
+        if self.defects.has(Quirk::ServesDiscarded) {
+            return;
+        }
+        let forgets = self.defects.has(Quirk::ForgetsDiscarded);
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let (dropped, kept): (VecDeque<Upload>, VecDeque<Upload>) = c
+            .uploads
+            .drain(..)
+            .partition(|upload| upload.block.index == index);
+        c.uploads = kept;
+        let fast = c.agreed.fast && !forgets;
+        for upload in dropped.into_iter().filter(|_| fast) {
+            self.reject(conn, upload.block);
+        }
+    }
+
+    /// A defect: DontHave under our own id, to who gave none.
+    fn tell_unasked(&mut self, conn: u32, index: u32) {
+        let unasked = self
+            .connections
+            .get_mut(&conn)
+            .filter(|c| c.agreed.extended && c.their_id("lt_donthave").is_none());
+        let slot = unasked.and_then(|c| c.extensions.iter().find(|s| s.name == "lt_donthave"));
+        if let Some(ext_id) = slot.map(|slot| slot.id)
+            && self.defects.has(Quirk::DontHaveUnoffered)
+        {
+            self.send(
+                conn,
+                ExtensionMessage::DontHave { index }.into_message(ext_id),
+            );
+        }
+    }
+
     /// Serves what is due.
     pub(super) fn serve(&mut self, conn: u32) {
         let now = self.now;
@@ -365,3 +425,5 @@ impl Peer {
 
 /// What a defect holds of the requests that it promises to hold.
 const SHORT_QUEUE: usize = 1600;
+/// How long a defect that shows only in what is queued takes to serve.
+const SLOW: Duration = Duration::from_secs(2);

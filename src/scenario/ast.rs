@@ -168,6 +168,7 @@ pub enum Verb {
     Recheck,
     Restart,
     Complete,
+    Discard,
     ContentDir,
     Select,
     SuperSeed,

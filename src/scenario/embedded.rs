@@ -11,6 +11,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/dialling.yaml"),
     ),
     (
+        "scenarios/donthave.yaml",
+        include_str!("../../scenarios/donthave.yaml"),
+    ),
+    (
         "scenarios/extension_protocol.yaml",
         include_str!("../../scenarios/extension_protocol.yaml"),
     ),
@@ -49,6 +53,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
     (
         "scenarios/upload_only.yaml",
         include_str!("../../scenarios/upload_only.yaml"),
+    ),
+    (
+        "scenarios/ut_metadata.yaml",
+        include_str!("../../scenarios/ut_metadata.yaml"),
     ),
 ];
 

@@ -307,8 +307,10 @@ impl Session {
             marks,
             choked,
             chokes: 0,
-            // On its way when our choke was sent: the choke throws it out when it is read.
-            doubtful: dir == Dir::Received && choke != Stand::Right,
+            // On its way when our choke was sent: the choke throws it out when it is read. So does
+            // a DontHave without fast.
+            doubtful: dir == Dir::Received
+                && (choke != Stand::Right || !fast && announced == Stand::Crossing),
             state: EntryState::Open,
         });
         EventKind::Request(Asked {
@@ -562,11 +564,16 @@ impl Session {
             }
             ExtensionMessage::DontHave { index } => {
                 let pieces = self.geometry.pieces();
+                let fast = self.fast();
                 let side = self.half_mut(dir);
                 side.has.clear(*index);
                 side.lost = true;
                 if dir == Dir::Sent && *index < pieces {
                     self.withdrawn.insert(*index, order);
+                    if !fast {
+                        // BEP 54: cancelled as by a choke, so it may be asked for again.
+                        self.theirs.requests.doubt(*index);
+                    }
                 }
                 false
             }

@@ -134,7 +134,10 @@ impl Ctx {
             .flatten();
         let Some(at) = at else {
             let actual = self.with(|state| failure(state.conns.get(conn), span));
-            return Err(Stop::Error(format!("{}: cannot listen: {actual}", step.span)));
+            return Err(Stop::Error(format!(
+                "{}: cannot listen: {actual}",
+                step.span
+            )));
         };
         self.with(|state| {
             if let Some(conn) = state.conns.get_mut(conn) {
@@ -213,7 +216,10 @@ impl Ctx {
                 state.event(id, "encrypted", Some("no plain handshake".to_owned()));
                 state.close(conn, CloseKind::Fin);
                 let place = Place::Again(id_of(conn));
-                state.open(&connect.peer, false, |id| Action::Accept { conn: id, place })
+                state.open(&connect.peer, false, |id| Action::Accept {
+                    conn: id,
+                    place,
+                })
             });
             self.cut_off(conn, connect);
         }

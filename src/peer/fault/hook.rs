@@ -436,6 +436,38 @@ pub(in crate::peer) enum Quirk {
     SuperSeedRefuses,
     /// A super-seed never offers a second piece.
     SuperSeedStops,
+    /// Metadata goes to another connection, if there is one.
+    MetadataToOther,
+    /// A metadata request in the same segment as another one is lost.
+    OneMetadataAtATime,
+    /// Metadata that nobody asked for is kept and served.
+    KeepsUnsolicitedMetadata,
+    /// A DontHave takes back the piece behind the one it names.
+    DontHaveOfNext,
+    /// The index of a DontHave is read in the other byte order.
+    DontHaveMirrored,
+    /// A DontHave takes the piece back from everybody.
+    DontHaveOfEverybody,
+    /// A DontHave takes everything back.
+    DontHaveOfEverything,
+    /// A piece that was taken back is never here again.
+    DontHaveForEver,
+    /// A DontHave sends the requests for its piece again.
+    DontHaveRepeatsRequests,
+    /// A DontHave cancels requests with the fast extension too.
+    DontHaveCancelsFast,
+    /// A DontHave cancels no requests without the fast extension.
+    DontHaveKeepsRequests,
+    /// A DontHave does not change our interest.
+    DontHaveKeepsInterest,
+    /// A DontHave of what they did not have counts as well.
+    DontHaveCountsDown,
+    /// DontHave goes to everybody.
+    DontHaveUnoffered,
+    /// Dropped pieces are served.
+    ServesDiscarded,
+    /// Requests that wait when their piece is dropped get no answer. Serves slowly.
+    ForgetsDiscarded,
 }
 
 /// The defects of one peer, and how often each had occasion to act.

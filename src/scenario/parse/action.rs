@@ -510,7 +510,7 @@ fn repeat(
 }
 
 /// Verbs of drivers by name.
-pub(in super::super) const VERBS: [(&str, Verb); 11] = [
+pub(in super::super) const VERBS: [(&str, Verb); 12] = [
     ("add-peer", Verb::AddPeer),
     ("slots", Verb::Slots),
     ("pause", Verb::Pause),
@@ -518,6 +518,7 @@ pub(in super::super) const VERBS: [(&str, Verb); 11] = [
     ("recheck", Verb::Recheck),
     ("restart", Verb::Restart),
     ("complete", Verb::Complete),
+    ("discard", Verb::Discard),
     ("content-dir", Verb::ContentDir),
     ("select", Verb::Select),
     ("super-seed", Verb::SuperSeed),
