@@ -10,9 +10,7 @@ use crate::engine::self_mode::reference;
 use crate::engine::sim::WorldConfig;
 use crate::outcome::case::RULE_SUITE;
 use crate::outcome::{CaseOutcome, RunOutcome, Verdict};
-use crate::peer::config::{
-    Announce, ExtendedWhen, PeerConfig, RequestPolicy, Settings, Tolerance,
-};
+use crate::peer::config::{Announce, ExtendedWhen, PeerConfig, RequestPolicy, Settings, Tolerance};
 use crate::rule::RULES;
 use crate::wire::{Capability, Reserved};
 

@@ -8,8 +8,8 @@ use super::super::error::ScenarioError;
 use super::super::eval::Expr;
 use super::super::span::Span;
 use super::super::template::{
-    BencodeTemplate, BlockRun, Boundary, BytesTemplate, FieldTemplate, OUR_EXTENSIONS, OUR_REQQ, OUR_V,
-    RawFrameTemplate, RawHandshake, RawPart, RawTemplate, Template, ValueTemplate,
+    BencodeTemplate, BlockRun, Boundary, BytesTemplate, FieldTemplate, OUR_EXTENSIONS, OUR_REQQ,
+    OUR_V, RawFrameTemplate, RawHandshake, RawPart, RawTemplate, Template, ValueTemplate,
 };
 use super::super::types::Type;
 use super::super::val::Val;
