@@ -897,6 +897,14 @@ fn reference_core_serves_a_leech_where_told() {
     ));
     assert_verdict(&none, Verdict::Pass);
     assert!(sent(&none, "piece").is_empty());
+    assert!(sent(&none, "reject_request").is_empty());
+    let rejects = case(&text.replace(
+        "serves: SERVES",
+        "rejects: true, hello: [extended_handshake, have_all]",
+    ));
+    assert_verdict(&rejects, Verdict::Pass);
+    assert!(sent(&rejects, "piece").is_empty());
+    assert!(sent(&rejects, "reject_request").len() > 1);
 }
 
 #[test]
