@@ -98,6 +98,18 @@ pub const TWINS: &[Twin] = &[
         change: |c| c.with_settings(|s| s.reply_after = 68),
     },
     Twin {
+        name: "metadata-on-a-timer",
+        change: |c| c.with_settings(|s| s.metadata_delay = Duration::from_millis(4500)),
+    },
+    Twin {
+        name: "metadata-flood-protection",
+        change: |c| c.with_settings(|s| s.metadata_limit = Some(2)),
+    },
+    Twin {
+        name: "fetches-metadata",
+        change: |c| c.with_settings(|s| s.fetch_metadata = true),
+    },
+    Twin {
         name: "small-reqq",
         change: |c| c.with_settings(|s| s.reqq = 64),
     },

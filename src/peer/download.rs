@@ -153,7 +153,10 @@ impl Peer {
             return;
         }
         self.recount(conn);
-        if counts && !known && let Some(c) = self.connections.get_mut(&conn) {
+        if counts
+            && !known
+            && let Some(c) = self.connections.get_mut(&conn)
+        {
             c.wanted = c.wanted.saturating_sub(1);
         }
         self.interest_changed(conn);

@@ -324,14 +324,18 @@ impl Peer {
 
     /// A defect: DontHave under our own id, to who gave none.
     fn tell_unasked(&mut self, conn: u32, index: u32) {
-        let unasked = self.connections.get_mut(&conn).filter(|c| {
-            c.agreed.extended && c.their_id("lt_donthave").is_none()
-        });
+        let unasked = self
+            .connections
+            .get_mut(&conn)
+            .filter(|c| c.agreed.extended && c.their_id("lt_donthave").is_none());
         let slot = unasked.and_then(|c| c.extensions.iter().find(|s| s.name == "lt_donthave"));
         if let Some(ext_id) = slot.map(|slot| slot.id)
             && self.defects.has(Quirk::DontHaveUnoffered)
         {
-            self.send(conn, ExtensionMessage::DontHave { index }.into_message(ext_id));
+            self.send(
+                conn,
+                ExtensionMessage::DontHave { index }.into_message(ext_id),
+            );
         }
     }
 

@@ -323,7 +323,10 @@ mod tests {
     #[test]
     fn says_what_an_entry_waits_for() {
         let text = explained("B9-FET-01").unwrap();
-        assert!(text.contains("Not tested yet\n  needs role magnet: "), "{text}");
+        assert!(
+            text.contains("Not tested yet\n  needs role magnet: "),
+            "{text}"
+        );
     }
 
     #[test]

@@ -20,7 +20,9 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             Alter::Other(|s| {
                 changed(s, |mut hello| {
                     let size = Value::Int(info_len(&s.peer));
-                    hello.dict.retain(|(key, _)| key.as_ref() != b"metadata_size");
+                    hello
+                        .dict
+                        .retain(|(key, _)| key.as_ref() != b"metadata_size");
                     let m = hello.dict.iter_mut().find(|(key, _)| key.as_ref() == b"m");
                     if let Some((_, Value::Dict(m))) = m {
                         m.push((Bytes::from_static(b"metadata_size"), size));
@@ -39,7 +41,9 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             hello,
             Alter::Other(|s| {
                 changed(s, |mut hello| {
-                    hello.dict.retain(|(key, _)| key.as_ref() != b"metadata_size");
+                    hello
+                        .dict
+                        .retain(|(key, _)| key.as_ref() != b"metadata_size");
                     hello
                 })
             }),
@@ -73,9 +77,9 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "metadata-under-own-id",
         &["B9-NEG-03"],
-        "Answers for metadata under its own id.",
+        "Answers for metadata under its own id where the other end's is below 16.",
         send(
-            answer,
+            |s| answer(s) && their_id(s) < 16,
             Alter::Other(|s| {
                 let slots = &s.peer.conn.extensions;
                 let own = slots.iter().find(|slot| slot.name == "ut_metadata");
@@ -83,17 +87,17 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .also(&["B9-REQ-01", "B10-HS-08"]),
+    .also(&["B10-HS-08"]),
     FaultSpec::new(
-        "metadata-ids-below-128",
+        "metadata-highest-id-cut",
         &["B9-NEG-03"],
-        "Answers for metadata under the lower seven bits of the id.",
+        "Answers for metadata under id 127 where the other end's is 255.",
         send(
-            answer,
-            Alter::Other(|s| under(s, s.peer.conn.their_id("ut_metadata").unwrap_or(0) & 0x7f)),
+            |s| answer(s) && their_id(s) == 255,
+            Alter::Other(|s| under(s, 127)),
         ),
     )
-    .also(&["B9-REQ-01", "B10-HS-08"]),
+    .also(&["B10-HS-08"]),
     FaultSpec::new(
         "metadata-under-id-zero",
         &["B9-NEG-04"],
@@ -116,14 +120,13 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "metadata-answers-next-piece",
         &["B9-REQ-01"],
-        "Names the piece behind the one that was asked for, the first time for the last one.",
+        "Names the piece behind the one that was asked for, the second time for the last one.",
         Effect::Send {
-            which: |s| answers(s, info_pieces(&s.peer) - 1),
-            nth: Nth::First,
+            which: last,
+            nth: Nth::Only(2),
             alter: Alter::Other(|s| renumbered(s, |piece| piece + 1)),
         },
-    )
-    .also(&["B9-DATA-04"]),
+    ),
     FaultSpec::new(
         "metadata-answered-twice",
         &["B9-REQ-01"],
@@ -139,7 +142,10 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B9-REQ-01"],
         "Serves the last piece once, and keeps silent afterwards.",
         Effect::On {
-            when: |s| asked(s) == Some(info_pieces(&s.peer) - 1),
+            when: |s| {
+                let pieces = info_pieces(&s.peer);
+                pieces > 1 && asked(s) == Some(pieces - 1)
+            },
             nth: Nth::After(1),
             react: React::Ignore,
         },
@@ -178,7 +184,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::MetadataToOther),
     ),
     FaultSpec::new(
-        "metadata-number-of-32-bits",
+        "metadata-number-of-one-word",
         &["B9-REQ-02"],
         "Keeps piece numbers in 32 bits with a sign.",
         on(
@@ -203,7 +209,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
-        "metadata-offset-of-32-bits",
+        "metadata-offset-of-one-word",
         &["B9-REQ-02"],
         "Multiplies piece numbers in 32 bits before it checks the range.",
         on(
@@ -218,7 +224,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
-        "metadata-offset-of-64-bits",
+        "metadata-offset-of-two-words",
         &["B9-REQ-02"],
         "Multiplies piece numbers in 64 bits before it checks the range.",
         on(
@@ -258,10 +264,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "dies-of-metadata-at-end",
         &["B9-REQ-03"],
         "Ends when the first piece past the end is asked for.",
-        on(
-            |s| asked(s) == Some(info_pieces(&s.peer)),
-            React::Exit,
-        ),
+        on(|s| asked(s) == Some(info_pieces(&s.peer)), React::Exit),
     ),
     FaultSpec::new(
         "metadata-negative-is-first",
@@ -292,44 +295,45 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "metadata-last-piece-padded",
         &["B9-DATA-01"],
-        "Pads the last piece to 16 KiB.",
-        send(
-            last,
-            Alter::Other(|s| {
+        "Pads the last piece to 16 KiB, from the second time on.",
+        Effect::Send {
+            which: last,
+            nth: Nth::After(1),
+            alter: Alter::Other(|s| {
                 rebodied(s, |data| {
                     let mut padded = data.to_vec();
                     padded.resize(METADATA_PIECE_LEN, 0);
                     padded
                 })
             }),
-        ),
-    )
-    .also(&["B9-DATA-04"]),
+        },
+    ),
     FaultSpec::new(
         "metadata-last-piece-short",
         &["B9-DATA-01"],
-        "Leaves out the last byte of the last piece.",
-        send(
-            last,
-            Alter::Other(|s| {
+        "Leaves out the last byte of the last piece, from the second time on.",
+        Effect::Send {
+            which: last,
+            nth: Nth::After(1),
+            alter: Alter::Other(|s| {
                 rebodied(s, |data| {
                     let (_, rest) = data.split_last().unwrap_or((&0, &[]));
                     rest.to_vec()
                 })
             }),
-        ),
-    )
-    .also(&["B9-DATA-04"]),
+        },
+    ),
     FaultSpec::new(
-        "metadata-blocks-of-15-kib",
+        "metadata-blocks-of-fifteen-kib",
         &["B9-DATA-01"],
-        "Sends 15 KiB of the second piece.",
-        send(
-            |s| answers(s, 1) && s.is(Kind::UtMetadataData),
-            Alter::Other(|s| {
+        "Sends 15 KiB of the second piece, from the second time on.",
+        Effect::Send {
+            which: |s| data(s) && number(s) == Some(1),
+            nth: Nth::After(1),
+            alter: Alter::Other(|s| {
                 rebodied(s, |data| data.get(..15 * 1024).unwrap_or(data).to_vec())
             }),
-        ),
+        },
     ),
     FaultSpec::new(
         "metadata-total-size-missing",
@@ -338,7 +342,9 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         send(
             data,
             Alter::Other(|s| {
-                reworded(s, |dict| dict.retain(|(key, _)| key.as_ref() != b"total_size"))
+                reworded(s, |dict| {
+                    dict.retain(|(key, _)| key.as_ref() != b"total_size")
+                })
             }),
         ),
     ),
@@ -357,10 +363,10 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "metadata-total-size-is-text",
         &["B9-DATA-02"],
-        "Tells total_size as a string, from the third answer on.",
+        "Tells total_size as a string, from the sixth answer on.",
         Effect::Send {
             which: data,
-            nth: Nth::After(2),
+            nth: Nth::After(5),
             alter: Alter::Other(|s| {
                 reworded(s, |dict| set(dict, "total_size", Value::text("35000")))
             }),
@@ -401,17 +407,15 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .also(&["B9-DATA-01", "B3-FR-24", "B9-REQ-01"]),
+    .also(&["B9-DATA-01", "B3-FR-24", "B9-REQ-01", "B10-RX-05"]),
     FaultSpec::new(
         "metadata-type-is-text",
         &["B9-DATA-05"],
-        "Tells msg_type as a string, from the fourth answer on.",
+        "Tells msg_type as a string, from the sixth answer on.",
         Effect::Send {
             which: answer,
-            nth: Nth::After(3),
-            alter: Alter::Other(|s| {
-                reworded(s, |dict| set(dict, "msg_type", Value::text("1")))
-            }),
+            nth: Nth::After(5),
+            alter: Alter::Other(|s| reworded(s, |dict| set(dict, "msg_type", Value::text("1")))),
         },
     )
     .also(&["B9-REQ-01"]),
@@ -421,19 +425,17 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Leaves the piece out of its rejects.",
         send(
             |s| s.is(Kind::UtMetadataReject),
-            Alter::Other(|s| {
-                reworded(s, |dict| dict.retain(|(key, _)| key.as_ref() != b"piece"))
-            }),
+            Alter::Other(|s| reworded(s, |dict| dict.retain(|(key, _)| key.as_ref() != b"piece"))),
         ),
     )
     .also(&["B9-REQ-03"]),
     FaultSpec::new(
         "metadata-answer-in-a-list",
         &["B9-DATA-05"],
-        "Wraps the dictionary of its fourth answer into a list.",
+        "Wraps the dictionary of its sixth answer into a list.",
         Effect::Send {
             which: answer,
-            nth: Nth::Only(4),
+            nth: Nth::Only(6),
             alter: Alter::Other(|s| {
                 let Message::Extended { ext_id, payload } = s.message else {
                     return Vec::new();
@@ -519,9 +521,15 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "deaf-after-unknown-metadata-type",
         &["B9-UNK-01"],
-        "Reads nothing any more after a ut_metadata message of a type without a piece.",
+        "Reads nothing any more after a ut_metadata message of unknown type with bytes behind it.",
         on(
-            |s| unknown_type(s).is_some_and(|(_, piece)| piece.is_none()),
+            |s| {
+                let payload = metadata(s);
+                let behind = payload
+                    .as_ref()
+                    .and_then(ExtensionMessage::behind_dictionary);
+                unknown_type(s).is_some() && behind.is_some_and(|behind| behind > 0)
+            },
             React::Deafen,
         ),
     ),
@@ -561,8 +569,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B9-ROB-01"],
         "Ends at a metadata request that names no piece.",
         on(
-            |s| dict(s).is_some() && has_key(s, "msg_type") && int(s, "msg_type") == Some(0)
-                && !has_key(s, "piece"),
+            |s| {
+                dict(s).is_some()
+                    && has_key(s, "msg_type")
+                    && int(s, "msg_type") == Some(0)
+                    && !has_key(s, "piece")
+            },
             React::Exit,
         ),
     ),
@@ -582,7 +594,9 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         on(
             |s| {
                 let payload = metadata(s).unwrap_or_default();
-                payload.windows(256).any(|w| w.iter().all(|byte| *byte == b'l'))
+                payload
+                    .windows(256)
+                    .any(|w| w.iter().all(|byte| *byte == b'l'))
             },
             React::Hang,
         ),
@@ -593,7 +607,9 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Ends when bytes follow a metadata request.",
         on(
             |s| {
-                let behind = metadata(s).as_ref().and_then(ExtensionMessage::behind_dictionary);
+                let behind = metadata(s)
+                    .as_ref()
+                    .and_then(ExtensionMessage::behind_dictionary);
                 asked(s).is_some() && behind.is_some_and(|behind| behind > 0)
             },
             React::Exit,
@@ -687,14 +703,15 @@ fn data(sent: &Sent<'_>) -> bool {
     sent.is(Kind::UtMetadataData)
 }
 
-/// Our data of the last piece.
+/// Our data of the last piece of several.
 fn last(sent: &Sent<'_>) -> bool {
-    data(sent) && number(sent) == Some(info_pieces(&sent.peer) - 1)
+    let pieces = info_pieces(&sent.peer);
+    data(sent) && pieces > 1 && number(sent) == Some(pieces - 1)
 }
 
-/// Our answer about this piece.
-fn answers(sent: &Sent<'_>, piece: i128) -> bool {
-    answer(sent) && number(sent) == Some(piece)
+/// The other end's id for ut_metadata.
+fn their_id(sent: &Sent<'_>) -> u8 {
+    sent.peer.conn.their_id("ut_metadata").unwrap_or(0)
 }
 
 fn number(sent: &Sent<'_>) -> Option<i128> {
