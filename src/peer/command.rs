@@ -16,8 +16,17 @@ use crate::wire::extension::ExtendedHandshake;
 use crate::wire::{BlockRef, Handshake, Message, PeerId};
 
 /// Verbs of an operator that the peer knows, as drivers have them.
-pub const VERBS: [&str; 7] = [
-    "add-peer", "complete", "discard", "pause", "recheck", "resume", "slots",
+pub const VERBS: [&str; 10] = [
+    "add-peer",
+    "complete",
+    "connections",
+    "discard",
+    "pause",
+    "recheck",
+    "resume",
+    "select",
+    "slots",
+    "super-seed",
 ];
 
 /// # Commands
@@ -239,7 +248,30 @@ impl Peer {
                 self.paused = false;
                 VERB_DONE
             }
+            (Some("super-seed"), _) if self.store.complete() => {
+                self.settings.super_seed = argument != Some("off");
+                VERB_DONE
+            }
+            (Some("super-seed"), _) => VERB_FAILED,
+            (Some("connections"), Some(n)) => match n.parse() {
+                Ok(most) => {
+                    self.settings.max_connections = most;
+                    VERB_DONE
+                }
+                Err(_) => VERB_FAILED,
+            },
             (Some("recheck"), _) => VERB_DONE,
+            (Some("select"), Some("all" | "none")) => {
+                self.selected = argument == Some("all");
+                self.ids()
+                    .into_iter()
+                    .for_each(|conn| self.set_interest(conn));
+                VERB_DONE
+            }
+            (Some("restart"), _) => {
+                self.start_anew();
+                VERB_DONE
+            }
             (Some("discard"), Some(index)) => match index.parse() {
                 Ok(index) => {
                     self.discard_now(index);

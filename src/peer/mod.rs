@@ -34,6 +34,7 @@ mod quirk;
 mod rng;
 pub mod stats;
 mod store;
+mod superseed;
 mod upload;
 
 #[cfg(test)]

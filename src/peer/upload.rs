@@ -8,7 +8,7 @@ use super::connection::Upload;
 use super::event::{CloseReason, PeerEvent, RefusalCause};
 use super::fault::Quirk;
 use super::host::{Peer, Timer};
-use crate::wire::{BlockRef, ExtensionMessage, Message};
+use crate::wire::{BlockRef, ExtensionMessage, Kind, Message};
 
 impl Peer {
     // Slots.
@@ -19,6 +19,10 @@ impl Peer {
         let delay = self.settings.unchoke_delay;
         if delay > Duration::ZERO {
             self.timer(self.now + delay, Timer::Unchoke(conn));
+        }
+        let unchoked = self.connections.get(&conn).is_some_and(|c| !c.us.choking);
+        if unchoked && self.settings.unchoke_again {
+            self.send(conn, Message::Unchoke);
         }
     }
 
@@ -44,7 +48,8 @@ impl Peer {
     fn waits(&self, conn: u32) -> bool {
         self.connections.get(&conn).is_some_and(|c| {
             let never = c.initiator && self.defects.has(Quirk::NeverUnchokesDialled);
-            c.is_open() && c.us.choking && c.them.interested && !c.eof && !never
+            let barred = c.barred_until > self.now;
+            c.is_open() && c.us.choking && c.them.interested && !c.eof && !never && !barred
         })
     }
 
@@ -106,8 +111,16 @@ impl Peer {
         }
         c.us.choking = false;
         c.unchoked_since = now;
+        let first = c.stats.sent.of(Kind::Unchoke).messages == 0;
         self.ever_unchoked = true;
         self.send(conn, Message::Unchoke);
+        if let Some(after) = self.settings.unchoke_flickers.filter(|_| first) {
+            self.choke_now(conn);
+            if let Some(c) = self.connections.get_mut(&conn) {
+                c.barred_until = now + after;
+            }
+            self.timer(now + after, Timer::Turn);
+        }
     }
 
     /// Chokes. BEP 6, "Reject Request": a choke rejects all that is pending, but for the
@@ -150,6 +163,7 @@ impl Peer {
     /// A request came.
     pub(super) fn they_request(&mut self, conn: u32, block: BlockRef) {
         match self.refusal(conn, &block) {
+            None if self.takes_back(conn, &block) => {}
             None => self.queue(conn, block),
             Some(cause) => self.refuse(conn, block, cause),
         }
@@ -173,7 +187,10 @@ impl Peer {
         if block.length > longest {
             return Some(RefusalCause::TooLong);
         }
-        if !self.store.have().get(block.index) {
+        let unchecked =
+            self.defects.has(Quirk::ServesUnchecked) && self.store.unchecked(block).is_some();
+        if (!self.store.have().get(block.index) && !unchecked) || self.withholds(conn, block.index)
+        {
             return Some(RefusalCause::Missing);
         }
         if c.us.choking && !self.served_choked(conn, block.index) {
@@ -195,10 +212,12 @@ impl Peer {
         };
         let allowed = self.settings.honour_allowed_fast && c.allowed_to_them.contains(&index);
         let leaks = self.ever_unchoked && self.defects.has(Quirk::LeaksChokeState);
+        let once = c.stats.sent.of(Kind::Unchoke).messages > 0
+            && self.defects.has(Quirk::ServesAfterFirstUnchoke);
         let defect = if c.agreed.fast {
             self.defects.has(Quirk::ServesWhileChokedFast)
         } else {
-            leaks || self.defects.has(Quirk::ServesWhileChoked)
+            leaks || once || self.defects.has(Quirk::ServesWhileChoked)
         };
         (c.agreed.fast && allowed) || defect
     }
@@ -226,6 +245,7 @@ impl Peer {
 
     fn refuse(&mut self, conn: u32, block: BlockRef, cause: RefusalCause) {
         self.event(PeerEvent::Refused { conn, block, cause });
+        self.forget_early(conn, block, cause);
         if self.answers_wrongly(conn, block, cause) {
             return;
         }
@@ -263,11 +283,24 @@ impl Peer {
         let twice = self.defects.has(Quirk::AnswersCancelledTwice);
         let all = self.defects.has(Quirk::CancelDropsAll);
         let forgets = self.defects.has(Quirk::ForgetsAfterCancel);
+        let piece = self.defects.has(Quirk::CancelsByPiece);
+        let newest = self.defects.has(Quirk::CancelsNewest);
+        if self.defects.has(Quirk::CancelsEverywhere) {
+            let others = self.connections.values_mut().filter(|c| c.id != conn);
+            for other in others.filter(|c| !c.agreed.fast) {
+                other.uploads.retain(|upload| upload.block != block);
+                other.forgotten.push(block);
+            }
+        }
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
         let fast = c.agreed.fast;
-        let at = c.uploads.iter().position(|upload| upload.block == block);
+        let at = match (piece, newest) {
+            (true, _) => c.uploads.iter().position(|u| u.block.index == block.index),
+            (_, true) => c.uploads.len().checked_sub(1),
+            _ => c.uploads.iter().position(|upload| upload.block == block),
+        };
         let Some(upload) = at.and_then(|at| c.uploads.remove(at)) else {
             return;
         };
@@ -282,6 +315,13 @@ impl Peer {
         }
         if fast && !drops {
             self.reject(conn, block);
+        }
+    }
+
+    /// The other end does not read, or reads again.
+    pub(super) fn set_full(&mut self, conn: u32, full: bool) {
+        if let Some(c) = self.connections.get_mut(&conn) {
+            c.full = full;
         }
     }
 
@@ -349,7 +389,7 @@ impl Peer {
             let Some(c) = self.connections.get_mut(&conn) else {
                 return;
             };
-            let due = c.uploads.front().is_some_and(|upload| upload.ready <= now);
+            let due = c.uploads.front().is_some_and(|upload| upload.ready <= now) && !c.full;
             let Some(upload) = due.then(|| c.uploads.pop_front()).flatten() else {
                 return;
             };
@@ -366,9 +406,11 @@ impl Peer {
         } else {
             block
         };
-        match self.store.block(&read) {
+        let unchecked = self.defects.has(Quirk::ServesUnchecked);
+        let bytes = self.store.block(&read);
+        match bytes.or_else(|| self.store.unchecked(&read).filter(|_| unchecked)) {
             Some(bytes) => self.send(
-                conn,
+                self.receiver(conn),
                 Message::Piece {
                     index: block.index,
                     begin: block.begin,

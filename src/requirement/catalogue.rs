@@ -106,6 +106,10 @@ static FILES: &[(&str, &str)] = &[
         include_str!("../../requirements/bep_0010.yaml"),
     ),
     (
+        "bep_0016.yaml",
+        include_str!("../../requirements/bep_0016.yaml"),
+    ),
+    (
         "bep_0020.yaml",
         include_str!("../../requirements/bep_0020.yaml"),
     ),
@@ -116,6 +120,10 @@ static FILES: &[(&str, &str)] = &[
     (
         "bep_0027.yaml",
         include_str!("../../requirements/bep_0027.yaml"),
+    ),
+    (
+        "bep_0040.yaml",
+        include_str!("../../requirements/bep_0040.yaml"),
     ),
     (
         "bep_0054.yaml",

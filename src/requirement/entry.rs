@@ -156,6 +156,12 @@ pub enum Area {
     Dht,
     /// BEP 27.
     Private,
+    /// Much of everything.
+    Load,
+    /// BEP 16.
+    Superseed,
+    /// BEP 40.
+    Priority,
     /// BEP 9.
     Metadata,
     /// BEP 54.
@@ -236,7 +242,8 @@ words! {
     Area {
         Handshake = "handshake", Framing = "framing", Fast = "fast", Extended = "extended",
         Timing = "timing", State = "state", Request = "request", Piece = "piece", Dht = "dht",
-        Private = "private", Metadata = "metadata", Donthave = "donthave",
+        Private = "private", Load = "load", Superseed = "superseed", Priority = "priority",
+            Metadata = "metadata", Donthave = "donthave",
     }
     Missing { RoleMagnet = "role magnet" }
     Untestable {

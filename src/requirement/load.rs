@@ -238,14 +238,15 @@ fn backing(entry: &Entry) -> Result<(), Flaw> {
     }
 }
 
-/// Whether the id is of the form `B6-RJ-01`.
+/// Whether the id is of the form `B6-RJ-01`, or `B16-01` where a BEP has one topic. What load does
+/// to a peer belongs to no BEP: `LD-01` stands with BEP 3.
 fn is_id(bep: u16, id: &str) -> bool {
-    let Some(rest) = id.strip_prefix(&format!("B{bep}-")) else {
-        return false;
+    let rest = match id.strip_prefix(&format!("B{bep}-")) {
+        Some(rest) => rest,
+        None if bep == 3 && id.starts_with("LD-") => id,
+        None => return false,
     };
-    let Some((letters, digits)) = rest.split_once('-') else {
-        return false;
-    };
+    let (letters, digits) = rest.rsplit_once('-').unwrap_or(("A", rest));
     !letters.is_empty()
         && letters.bytes().all(|b| b.is_ascii_uppercase())
         && digits.len() == 2
