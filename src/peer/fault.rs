@@ -5,6 +5,8 @@
 //! (`Effect::On`), a setting is unsound (`Effect::Set`). The few that need code of their own
 //! are a `Quirk` that the peer asks for where it matters.
 
+mod availability;
+mod choking;
 mod dialling;
 mod donthave;
 mod extended;
@@ -150,6 +152,8 @@ const AREAS: &[&[FaultSpec]] = &[
     donthave::FAULTS,
     timing::FAULTS,
     state::FAULTS,
+    choking::FAULTS,
+    availability::FAULTS,
     transfer::FAULTS,
     load::FAULTS,
     superseed::FAULTS,

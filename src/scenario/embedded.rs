@@ -7,6 +7,14 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/_blocks.yaml"),
     ),
     (
+        "scenarios/availability.yaml",
+        include_str!("../../scenarios/availability.yaml"),
+    ),
+    (
+        "scenarios/choking.yaml",
+        include_str!("../../scenarios/choking.yaml"),
+    ),
+    (
         "scenarios/dialling.yaml",
         include_str!("../../scenarios/dialling.yaml"),
     ),

@@ -83,7 +83,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .also(&["B21-UO-04", "B6-SU-01"]),
     FaultSpec::new(
         "interested-in-nothing",
-        &["B6-HA-05", "B3-IN-02"],
+        &["B6-HA-05", "B3-IN-02", "B3-IN-04"],
         "Is interested in peers that have nothing.",
         Effect::Quirk(Quirk::InterestInNothing),
     )

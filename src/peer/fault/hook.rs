@@ -372,6 +372,26 @@ pub(in crate::peer) enum Quirk {
     UnchokeRepeats,
     /// As many unchokes as chokes are needed.
     CountsChokes,
+    /// Without fast, pieces with blocks dropped by a choke are given up.
+    AbandonsDroppedByChoke,
+    /// A choke counts on every connection.
+    ChokeForAll,
+    /// An unchoke counts on every connection.
+    UnchokeForAll,
+    /// Without fast, a choke stops no requests.
+    RequestsAfterChoke,
+    /// Interest in one peer is told to all.
+    InterestForAll,
+    /// Repeated interest ends it.
+    InterestToggles,
+    /// Not interested from one peer chokes all.
+    LostInterestForAll,
+    /// An extended handshake makes it forget what the peer has.
+    ExtendedHandshakeClears,
+    /// Corrupt pieces are shown to new connections.
+    ShowsCorrupt,
+    /// A repeated `have` counts as another piece.
+    CountsHavesTwice,
     /// A piece behind a choke closes the connection.
     ClosesOnLatePiece,
     /// A second connection inherits the first one's unchoke.

@@ -53,7 +53,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Closes when a piece comes right behind a choke.",
         Effect::Quirk(Quirk::ClosesOnLatePiece),
     )
-    .leech(),
+    .leech()
+    .also(&["B3-PC-14"]),
     FaultSpec::new(
         "forgets-blocks-dropped-by-choke",
         &["B3-PC-01"],
@@ -235,7 +236,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             React::Close,
         ),
     )
-    .also(&["B3-HS-10", "B3-HS-15"]),
+    .also(&["B3-HS-10", "B3-HS-15", "B3-TO-06", "B3-RQ-07"]),
     FaultSpec::new(
         "ignores-have-behind-bitfield",
         &["B3-BF-15"],
