@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::bench::Audit;
 use crate::engine::self_mode::reference;
-use crate::engine::sim::WorldConfig;
 use crate::outcome::case::RULE_SUITE;
 use crate::outcome::{CaseOutcome, RunOutcome, Verdict};
 use crate::peer::config::{
@@ -23,28 +22,11 @@ pub struct Twin {
     pub name: &'static str,
     /// What is different about it.
     pub change: fn(PeerConfig) -> PeerConfig,
-    /// Longest segment in which what it says arrives.
-    pub segment: Option<usize>,
 }
 
 impl Twin {
     const fn new(name: &'static str, change: fn(PeerConfig) -> PeerConfig) -> Self {
-        Self {
-            name,
-            change,
-            segment: None,
-        }
-    }
-
-    fn world(&self) -> WorldConfig {
-        let mut world = WorldConfig::default();
-        world.from_target.segment = self.segment;
-        world
-    }
-
-    const fn in_segments(mut self, len: usize) -> Self {
-        self.segment = Some(len);
-        self
+        Self { name, change }
     }
 }
 
@@ -118,7 +100,7 @@ pub const TWINS: &[Twin] = &[
         })
     }),
     // Segments.
-    Twin::new("one-byte-at-a-time", |c| c).in_segments(1),
+    Twin::new("one-byte-at-a-time", |c| c.with_settings(|s| s.drip = true)),
     Twin::new("everything-in-one-write", |c| c.with_settings(|s| s.coalesce = ms(200))),
     // What the BEPs leave open.
     Twin::new("skips-what-is-malformed", |c| {
@@ -278,7 +260,7 @@ impl Audit {
     }
 
     fn twin(&self, twin: &Twin) -> RunOutcome {
-        self.run_in(twin.world(), &reference(twin.change), true, |_| true)
+        self.run(&reference(twin.change), true, |_| true)
     }
 }
 

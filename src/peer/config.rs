@@ -198,6 +198,8 @@ pub struct Settings {
     pub pacing: Duration,
     /// Everything that is to be said within this time leaves in one write.
     pub coalesce: Duration,
+    /// Whether what is said leaves byte by byte (writes above 256 bytes in 64 parts).
+    pub drip: bool,
     /// Whether connections are ended by a reset, which may throw away what was said before.
     pub close_with_reset: bool,
     /// Requests that we bear, advertised as `reqq`.
@@ -290,6 +292,7 @@ impl Default for Settings {
             reject_delay: Duration::ZERO,
             pacing: Duration::ZERO,
             coalesce: Duration::ZERO,
+            drip: false,
             close_with_reset: false,
             reqq: 2000,
             max_request: 16 * 1024,
