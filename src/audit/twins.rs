@@ -12,6 +12,7 @@ use crate::outcome::{CaseOutcome, RunOutcome, Verdict};
 use crate::peer::config::{
     Announce, ExtendedWhen, PeerConfig, RequestPolicy, Settings, Tolerance,
 };
+use crate::requirement::Level;
 use crate::rule::RULES;
 use crate::wire::{Capability, Reserved};
 
@@ -72,6 +73,7 @@ pub const TWINS: &[Twin] = &[
     }),
     Twin::new("never-chokes-again", |c| c.with_settings(|s| s.choke_uninterested = false)),
     Twin::new("one-request-at-a-time", |c| c.with_settings(|s| s.pipeline = 1)),
+    Twin::new("suggests-pieces", |c| c.with_settings(|s| s.suggestions = 4)),
     Twin::new("many-requests-at-a-time", |c| c.with_settings(|s| s.pipeline = 68)),
     // When it does what.
     Twin::new("ticks-of-half-a-second", |c| ticking(c, ms(500), ms(500))),
@@ -161,6 +163,8 @@ pub struct TwinRow {
     pub twin: Twin,
     /// Every case, in the order played, and what it came to.
     pub cases: Vec<(String, Verdict)>,
+    /// Those that came out as they should: what leaves the choice may also be reported.
+    pub good: Vec<String>,
     /// Rows that no sound peer may get: id, verdict, reason.
     pub wrong: Vec<(String, Verdict, String)>,
     /// Rows that warn: they are for the eye.
@@ -174,11 +178,16 @@ impl TwinRow {
         let mut row = Self {
             twin: *twin,
             cases: Vec::new(),
+            good: Vec::new(),
             wrong: Vec::new(),
             warned: Vec::new(),
             evaluated: evaluated(&run),
         };
         for case in run.cases {
+            let free = case.verdict == Verdict::Info && case.level == Some(Level::May);
+            if !case.is_rule() && (free || case.verdict == Verdict::Pass) {
+                row.good.push(case.id.clone());
+            }
             if !case.is_rule() {
                 row.cases.push((case.id.clone(), case.verdict));
             }
@@ -235,8 +244,11 @@ impl Audit {
         let sound = self.run(&reference(|config| config), true, |_| true);
         let rows = self.each(TWINS, |twin| TwinRow::of(twin, self.twin(twin)));
         let mut passes: BTreeMap<&str, usize> = BTreeMap::new();
-        for (id, verdict) in rows.iter().flat_map(|row| &row.cases) {
-            *passes.entry(id).or_default() += usize::from(*verdict == Verdict::Pass);
+        for (id, _) in rows.iter().flat_map(|row| &row.cases) {
+            passes.entry(id).or_default();
+        }
+        for id in rows.iter().flat_map(|row| &row.good) {
+            *passes.entry(id).or_default() += 1;
         }
         let rare = passes.into_iter().filter(|(_, count)| *count < ENOUGH);
         let rare = rare.map(|(id, count)| (id.to_owned(), count)).collect();

@@ -220,6 +220,8 @@ pub struct Settings {
     pub corrupt_limit: u32,
     /// Size of the allowed-fast set; 0 sends none. BEP 6: ten is suggested.
     pub allowed_fast: usize,
+    /// Pieces that are suggested with the first unchoke, where fast is on.
+    pub suggestions: u32,
     /// Whether allowed-fast requests are served while choking.
     pub honour_allowed_fast: bool,
     /// Whether connections between seeds are closed.
@@ -303,6 +305,7 @@ impl Default for Settings {
             reject_backoff: Duration::from_secs(2),
             corrupt_limit: 5,
             allowed_fast: 10,
+            suggestions: 0,
             honour_allowed_fast: true,
             close_redundant: false,
             availability_first: false,
