@@ -235,7 +235,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             React::Close,
         ),
     )
-    .also(&["B3-HS-10", "B3-HS-15"]),
+    .also(&["B3-HS-10", "B3-HS-15", "B3-TO-06"]),
     FaultSpec::new(
         "ignores-have-behind-bitfield",
         &["B3-BF-15"],
@@ -483,9 +483,9 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "requests-past-end",
         &["B3-PC-02"],
-        "Requests a block behind the end of a piece.",
+        "Requests a block behind the end of a piece, of peers that bear many requests.",
         Effect::Send {
-            which: |s| s.is(Kind::Request),
+            which: |s| s.is(Kind::Request) && s.peer.conn.their_reqq.is_none_or(|n| n > 100),
             nth: Nth::First,
             alter: Alter::Other(|s| {
                 let block = s.block().unwrap_or(BlockRef::new(0, 0, 0));
