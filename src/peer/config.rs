@@ -202,6 +202,8 @@ pub struct Settings {
     pub pacing: Duration,
     /// Everything that is to be said within this time leaves in one write.
     pub coalesce: Duration,
+    /// Whether what is said leaves byte by byte (writes above 256 bytes in 64 parts).
+    pub drip: bool,
     /// Whether connections are ended by a reset, which may throw away what was said before.
     pub close_with_reset: bool,
     /// Requests that we bear, advertised as `reqq`.
@@ -222,6 +224,8 @@ pub struct Settings {
     pub corrupt_limit: u32,
     /// Size of the allowed-fast set; 0 sends none. BEP 6: ten is suggested.
     pub allowed_fast: usize,
+    /// Pieces that are suggested with the first unchoke, where fast is on.
+    pub suggestions: u32,
     /// Whether allowed-fast requests are served while choking.
     pub honour_allowed_fast: bool,
     /// Whether connections between seeds are closed.
@@ -301,6 +305,7 @@ impl Default for Settings {
             reject_delay: Duration::ZERO,
             pacing: Duration::ZERO,
             coalesce: Duration::ZERO,
+            drip: false,
             close_with_reset: false,
             reqq: 2000,
             max_request: 16 * 1024,
@@ -311,6 +316,7 @@ impl Default for Settings {
             reject_backoff: Duration::from_secs(2),
             corrupt_limit: 5,
             allowed_fast: 10,
+            suggestions: 0,
             honour_allowed_fast: true,
             close_redundant: false,
             availability_first: false,

@@ -158,13 +158,21 @@ impl Peer {
         if c.out.is_empty() {
             return;
         }
-        let bytes = c.out.split().freeze();
+        let mut bytes = c.out.split().freeze();
         c.out_clock = c.out_clock.max(now) + pacing;
         let at = c.out_clock;
-        if at > now {
-            self.timer(at, Timer::Write(conn, bytes));
-        } else {
-            self.output(Output::Bytes { conn, bytes });
+        let size = match bytes.len() {
+            len if !self.settings.drip => len,
+            ..=256 => 1,
+            len => len.div_ceil(64),
+        };
+        while !bytes.is_empty() {
+            let bytes = bytes.split_to(size.min(bytes.len()));
+            if at > now {
+                self.timer(at, Timer::Write(conn, bytes));
+            } else {
+                self.output(Output::Bytes { conn, bytes });
+            }
         }
     }
 

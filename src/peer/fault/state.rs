@@ -486,9 +486,9 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "requests-past-end",
         &["B3-PC-02"],
-        "Requests a block behind the end of a piece.",
+        "Requests a block behind the end of a piece, of peers that bear many requests.",
         Effect::Send {
-            which: |s| s.is(Kind::Request),
+            which: |s| s.is(Kind::Request) && s.peer.conn.their_reqq.is_none_or(|n| n > 100),
             nth: Nth::First,
             alter: Alter::Other(|s| {
                 let block = s.block().unwrap_or(BlockRef::new(0, 0, 0));
