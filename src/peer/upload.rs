@@ -311,7 +311,10 @@ impl Peer {
     }
 
     fn serve_block(&mut self, conn: u32, block: BlockRef) {
-        let read = if self.defects.has(Quirk::WrongOffset) && block.begin != 0 {
+        let short = block.length < self.settings.block_len;
+        let wrong = self.defects.has(Quirk::WrongOffset)
+            || (short && self.defects.has(Quirk::WrongShortBlocks));
+        let read = if wrong && block.begin != 0 {
             BlockRef { begin: 0, ..block }
         } else {
             block

@@ -471,13 +471,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "never-requests-last-piece",
         &["B3-PC-01"],
         "Leaves the last piece out.",
-        send(
-            |s| {
-                let last = s.peer.torrent.geometry().last();
-                s.is(Kind::Request) && s.block().is_some_and(|b| b.index == last)
-            },
-            Alter::Drop,
-        ),
+        Effect::Quirk(Quirk::LeavesLastPiece),
     )
     .leech(),
     FaultSpec::new(
