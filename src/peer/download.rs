@@ -427,7 +427,7 @@ impl Peer {
         let fits = |block: &BlockRef| {
             (block.index == index || any_index)
                 && block.begin == begin
-                && (block.length == length || wrong_length)
+                && (block.length == length || (wrong_length && length > 0))
         };
         if let Some(at) = c.pending.iter().position(|p| fits(&p.block)) {
             let pending = c.pending.remove(at);

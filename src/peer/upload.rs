@@ -311,7 +311,8 @@ impl Peer {
     }
 
     fn serve_block(&mut self, conn: u32, block: BlockRef) {
-        let short = block.length < self.settings.block_len;
+        let short =
+            block.length < self.settings.block_len && block.index != self.torrent.geometry().last();
         let wrong = self.defects.has(Quirk::WrongOffset)
             || (short && self.defects.has(Quirk::WrongShortBlocks));
         let read = if wrong && block.begin != 0 {

@@ -74,6 +74,8 @@ pub(super) struct Conn {
     pub(super) unchoke: bool,
     /// Answers of the reference core that wait for a frame boundary, or for their turn.
     pub(super) queue: VecDeque<Message>,
+    /// Requests of the target, by number, that came before our latest unchoke.
+    pub(super) thrown_out: u64,
     /// Blocks that the reference core spoils.
     pub(super) corrupt: Corrupt,
     /// Time between two answers of the reference core, and when the next may go out.
@@ -152,6 +154,7 @@ impl Conn {
             serves: PieceSet::none(geometry.pieces()),
             unchoke: false,
             queue: VecDeque::new(),
+            thrown_out: 0,
             corrupt: Corrupt::None,
             pace: Duration::ZERO,
             next_answer: Duration::ZERO,

@@ -426,6 +426,10 @@ impl State {
         let Some(conn) = self.conns.get_mut(index) else {
             return;
         };
+        let unchokes = matches!(observation.what, What::Message(Message::Unchoke));
+        if unchokes && conn.session.choking_sent() {
+            conn.thrown_out = conn.session.ledger_theirs().asked();
+        }
         conn.session.handle(&observation);
         for event in self.judge_events(index) {
             if event.observation.seq != seq {

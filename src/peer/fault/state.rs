@@ -598,7 +598,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::AcceptsWrongLength),
     )
     .leech()
-    .also(&["B3-PC-08", "B3-HV-02"]),
+    .also(&["B3-PC-08", "B3-HV-02", "B3-PC-18", "B3-FR-24"]),
     FaultSpec::new(
         "dies-of-duplicate-block",
         &["B3-PC-13"],
