@@ -174,7 +174,10 @@ impl Pair {
                     }
                     self.post(to, Input::Reset { conn: theirs });
                 }
-                Output::StopAccepting | Output::VerbDone { .. } | Output::Event(_) => {}
+                Output::StopAccepting
+                | Output::Restarted
+                | Output::VerbDone { .. }
+                | Output::Event(_) => {}
             }
         }
     }

@@ -6,9 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use crate::engine::run::{RunConfig, run_self};
 use crate::engine::self_mode::{Make, SelfMode};
 use crate::engine::settings::Settings;
+use crate::engine::sim::WorldConfig;
 use crate::outcome::RunOutcome;
 use crate::scenario::ast::{Direction, Role, Suite};
 use crate::scenario::{Choice, Play, ScenarioError, embedded, expand};
+use crate::torrent::fixture;
 
 /// The plays of an audit and how they are played.
 #[derive(Debug, Clone)]
@@ -37,6 +39,10 @@ impl Audit {
             directions: vec![Direction::Dialled, Direction::Dials],
             variants: Vec::new(),
         };
+        // Some ten thousand plays read the same blocks.
+        if let Some(content) = fixture::main().torrent.content() {
+            content.hold();
+        }
         let mut plays = Vec::new();
         for suite in suites {
             plays.extend(expand(suite, &choice).map_err(|error| vec![error])?);
@@ -87,6 +93,17 @@ impl Audit {
         preflight: bool,
         wanted: impl Fn(&Play) -> bool,
     ) -> RunOutcome {
+        self.run_in(WorldConfig::default(), make, preflight, wanted)
+    }
+
+    /// The same on a network of its own kind.
+    pub(super) fn run_in(
+        &self,
+        world: WorldConfig,
+        make: &dyn Make,
+        preflight: bool,
+        wanted: impl Fn(&Play) -> bool,
+    ) -> RunOutcome {
         let plays: Vec<Play> = self.plays.iter().filter(|p| wanted(p)).cloned().collect();
         let config = RunConfig {
             settings: Settings {
@@ -97,7 +114,9 @@ impl Audit {
             preflight,
             ..RunConfig::new("self")
         };
-        run_self(&mut SelfMode::new(make), &plays, &config, &|_| {})
+        let mut mode = SelfMode::new(make);
+        mode.world = world;
+        run_self(&mut mode, &plays, &config, &|_| {})
     }
 
     /// `work` on each of `items`, on as many threads as there are jobs; results in their order.

@@ -52,7 +52,7 @@ impl Stage for SharedTarget<'_> {
             if let Err(reason) = self.play(&mut player) {
                 player.abort(&format!("{reason}; please report it"));
             }
-            cast.ended(player);
+            cast.ended(player, &Vec::new);
         }
         Ok(())
     }
@@ -63,6 +63,14 @@ impl Stage for SharedTarget<'_> {
 
     fn verbs(&self) -> BTreeSet<String> {
         VERBS.map(str::to_owned).into()
+    }
+
+    fn dials(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn announces(&self) -> Result<(), String> {
+        Ok(())
     }
 
     fn bears(&self) -> usize {

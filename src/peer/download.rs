@@ -29,6 +29,9 @@ impl Peer {
         if self.defects.has(Quirk::IgnoresLaterHave) && self.said_bitfield(conn) {
             return;
         }
+        if self.gone_for_good(conn, index) {
+            return;
+        }
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
@@ -38,6 +41,12 @@ impl Peer {
         }
         self.spread(conn, index);
         self.check_redundant(conn);
+    }
+
+    /// A defect: what was taken back once is never here again.
+    fn gone_for_good(&self, conn: u32, index: u32) -> bool {
+        let connection = self.connections.get(&conn);
+        connection.is_some_and(|c| c.gone.contains(&index))
     }
 
     fn said_bitfield(&self, conn: u32) -> bool {
@@ -105,11 +114,86 @@ impl Peer {
 
     /// They no longer have a piece (lt_donthave).
     pub(super) fn lost_piece(&mut self, conn: u32, index: u32) {
-        if let Some(c) = self.connections.get_mut(&conn) {
-            c.their_pieces.clear(index);
+        let index = if self.defects.has(Quirk::DontHaveOfNext) {
+            index.saturating_add(1)
+        } else if self.defects.has(Quirk::DontHaveMirrored) {
+            index.swap_bytes()
+        } else {
+            index
+        };
+        let others = self.defects.has(Quirk::DontHaveOfEverybody);
+        let all = self.defects.has(Quirk::DontHaveOfEverything);
+        let repeats = self.defects.has(Quirk::DontHaveRepeatsRequests);
+        let forgets = self.defects.has(Quirk::DontHaveForEver);
+        let counts = self.defects.has(Quirk::DontHaveCountsDown);
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let known = c.their_pieces.get(index);
+        c.their_pieces.clear(index);
+        if all {
+            c.their_pieces = PieceSet::none(self.torrent.geometry().pieces());
+        }
+        if forgets {
+            c.gone.insert(index);
+        }
+        let fast = c.agreed.fast;
+        if others {
+            for c in self.connections.values_mut() {
+                c.their_pieces.clear(index);
+            }
+        }
+        let keeps = self.defects.has(Quirk::DontHaveKeepsRequests);
+        if !fast && !keeps || self.defects.has(Quirk::DontHaveCancelsFast) {
+            self.cancelled_silently(conn, index);
+        }
+        if repeats {
+            self.repeat_requests(conn, index);
+        }
+        if self.defects.has(Quirk::DontHaveKeepsInterest) {
+            return;
         }
         self.recount(conn);
+        if counts
+            && !known
+            && let Some(c) = self.connections.get_mut(&conn)
+        {
+            c.wanted = c.wanted.saturating_sub(1);
+        }
         self.interest_changed(conn);
+    }
+
+    /// BEP 54, "Receiver operation": what was asked of the piece is cancelled as by a choke.
+    fn cancelled_silently(&mut self, conn: u32, index: u32) {
+        let now = self.now;
+        let made_up = self.defects.has(Quirk::DontHaveCancelsFast);
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let (dropped, kept): (Vec<Pending>, Vec<Pending>) = c
+            .pending
+            .drain(..)
+            .partition(|pending| pending.block.index == index);
+        c.pending = kept;
+        for pending in dropped {
+            if let Some(c) = self.connections.get_mut(&conn).filter(|_| !made_up) {
+                lapse(c, pending.block, now);
+            }
+            self.store.released(conn, &pending.block);
+            self.outcome(conn, pending.id, RequestOutcome::Choked);
+        }
+    }
+
+    /// A defect.
+    fn repeat_requests(&mut self, conn: u32, index: u32) {
+        let Some(c) = self.connections.get(&conn) else {
+            return;
+        };
+        let of_piece = c.pending.iter().filter(|p| p.block.index == index);
+        let blocks: Vec<BlockRef> = of_piece.map(|p| p.block).collect();
+        for block in blocks {
+            self.send(conn, Message::Request(block));
+        }
     }
 
     fn recount(&mut self, conn: u32) {
@@ -196,7 +280,7 @@ impl Peer {
         let upload_only = c.their_extended.as_ref().and_then(|h| h.upload_only());
         let avoided = avoids && upload_only == Some(1);
         let seed = seed && !c.their_pieces.is_empty();
-        let wants = (c.wanted > 0 && !avoided) || in_nothing || seed;
+        let wants = (c.wanted > 0 && !avoided && self.selected) || in_nothing || seed;
         if wants == c.us.interested {
             return;
         }
@@ -258,7 +342,7 @@ impl Peer {
 
     /// Keeps requests outstanding as far as the other end lets us.
     pub(super) fn pump(&mut self, conn: u32) {
-        if !self.settings.auto_download || self.store.complete() || self.paused {
+        if !self.settings.auto_download || self.store.complete() || self.paused || !self.selected {
             return;
         }
         let busy = |c: &Connection| c.id != conn && !c.pending.is_empty();

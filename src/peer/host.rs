@@ -27,6 +27,8 @@ use crate::wire::{
 /// Feed it through [`Process`]. A library user steers it with the commands, which take the time as
 /// their last argument, and learns what happened from [`PeerEvent`]s.
 pub struct Peer {
+    /// What it was started from.
+    config: Box<PeerConfig>,
     pub(super) torrent: Torrent,
     pub(super) settings: Settings,
     pub(super) role: Role,
@@ -41,6 +43,8 @@ pub struct Peer {
     pub(super) factories: Vec<Factory>,
     pub(super) stats: Stats,
     pub(super) paused: bool,
+    /// Whether the operator wants the content; a partial seed otherwise.
+    pub(super) selected: bool,
     pub(super) rotating: bool,
     pub(super) next_request: u64,
     pub(super) state: State,
@@ -55,6 +59,8 @@ pub struct Peer {
     failures: u32,
     /// Extension ids of whoever spoke last (a defect).
     pub(super) shared_ids: BTreeMap<String, u8>,
+    /// Metadata that somebody sent unasked (a defect).
+    pub(super) planted: Option<Bytes>,
     /// Connections whose other end has closed and may still read (a defect).
     half_closed: BTreeSet<u32>,
     /// Whether anybody was ever unchoked (a defect).
@@ -84,6 +90,8 @@ pub(super) enum Timer {
     Fin(u32),
     Greet(u32),
     Extended(u32),
+    FirstMessages(u32),
+    Flush(u32),
     Unchoke(u32),
     Interest(u32),
     Reject(u32, BlockRef),
@@ -95,6 +103,8 @@ pub(super) enum Timer {
     SpeakEarly(u32),
     /// The other end has closed and may still read (a defect).
     HalfClosed(u32),
+    /// Our handshake on a dial is due (a defect).
+    Hesitate(u32),
     /// Nothing but a turn.
     Turn,
 }
@@ -102,6 +112,7 @@ pub(super) enum Timer {
 impl Peer {
     /// A process that has just started.
     pub fn new(config: PeerConfig) -> Self {
+        let kept = Box::new(config.clone());
         let PeerConfig {
             torrent,
             role,
@@ -115,9 +126,13 @@ impl Peer {
         let defects = Defects::new(faults);
         defects.settings(&mut settings);
         let mut rng = Rng::new(seed);
-        let peer_id = peer_id.unwrap_or_else(|| rng.peer_id());
+        let mut peer_id = peer_id.unwrap_or_else(|| rng.peer_id());
+        if defects.has(Quirk::UnconventionalPeerId) {
+            peer_id.0.iter_mut().for_each(|byte| *byte |= 0x80);
+        }
         let store = Store::new(torrent.clone(), role == Role::Seed, settings.block_len);
         let mut peer = Self {
+            config: kept,
             stats: Stats::new(settings.speed_window),
             torrent,
             settings,
@@ -132,6 +147,7 @@ impl Peer {
             store,
             factories: Vec::new(),
             paused: false,
+            selected: true,
             rotating: false,
             next_request: 0,
             state: State::Running,
@@ -143,6 +159,7 @@ impl Peer {
             stalled: VecDeque::new(),
             failures: 0,
             shared_ids: BTreeMap::new(),
+            planted: None,
             half_closed: BTreeSet::new(),
             ever_unchoked: false,
         };
@@ -150,13 +167,26 @@ impl Peer {
         peer
     }
 
+    /// Ends and starts again: with what it was started from, but for what its choices come from.
+    pub(super) fn start_anew(&mut self) {
+        let mut config = PeerConfig::clone(&self.config);
+        config.seed = config.seed.wrapping_add(1);
+        let now = self.now;
+        *self = Self::new(config);
+        self.now = now;
+        self.output(Output::Restarted);
+    }
+
     fn add_own_extensions(&mut self) {
         let fetches = self.settings.fetch_metadata;
         let timeout = self.settings.request_timeout;
+        let (delay, limit) = (self.settings.metadata_delay, self.settings.metadata_limit);
         let own: [(&'static str, ExtensionFactory); 3] = [
             (
                 "ut_metadata",
-                Box::new(move || Box::new(Metadata::new(true, fetches, timeout))),
+                Box::new(move || {
+                    Box::new(Metadata::new(true, fetches, timeout).paced(delay, limit))
+                }),
             ),
             ("ut_pex", Box::new(|| Box::new(Pex))),
             ("lt_donthave", Box::new(|| Box::new(DontHave))),
@@ -189,8 +219,11 @@ impl Peer {
             Input::Full { conn } => self.set_full(conn, true),
             Input::Drained { conn } => self.set_full(conn, false),
             Input::Timeout => {}
-            Input::Dial { remote } => {
-                self.connect(remote);
+            Input::Dial { remote, expected } => {
+                let conn = self.connect(remote);
+                if let Some(c) = self.connections.get_mut(&conn) {
+                    c.expected = expected;
+                }
             }
             Input::Verb { argv } => {
                 let code = self.verb(&argv);
@@ -233,7 +266,9 @@ impl Peer {
         c.opened = now;
         c.last_received = now;
         c.last_sent = now;
-        if !self.defects.has(Quirk::DialsWaiting) {
+        if self.defects.has(Quirk::DialsHesitating) {
+            self.timer(now + HESITATION, Timer::Hesitate(conn));
+        } else if !self.defects.has(Quirk::DialsWaiting) {
             self.greet(conn);
         }
     }
@@ -275,6 +310,7 @@ impl Peer {
             opening: HandshakeDecoder::new(),
             greeted: false,
             said: false,
+            expected: None,
             theirs: None,
             frames: FrameDecoder::new(self.settings.frame_limit),
             skip: 0,
@@ -289,6 +325,7 @@ impl Peer {
             out: BytesMut::new(),
             out_clock: self.now,
             their_pieces: PieceSet::none(pieces),
+            flushing: false,
             availability_seen: false,
             wanted: 0,
             their_ids: BTreeMap::new(),
@@ -297,6 +334,7 @@ impl Peer {
             uploads: VecDeque::new(),
             interested_since: self.now,
             unchoked_since: self.now,
+            barred_until: Duration::ZERO,
             allowed_to_them: Vec::new(),
             sent_allowed: false,
             offered: Vec::new(),
@@ -316,6 +354,7 @@ impl Peer {
             last_message: self.now,
             segments: 0,
             frame_since: self.now,
+            gone: BTreeSet::new(),
             forgotten: Vec::new(),
             made_up: Vec::new(),
             full: false,
@@ -331,13 +370,15 @@ impl Peer {
 
     /// Closes in order: what was written is delivered.
     pub(super) fn close(&mut self, conn: u32, reason: CloseReason) {
-        self.flush(conn);
+        self.write(conn);
         let Some(c) = self.connections.get(&conn) else {
             return;
         };
         let (dialling, clock) = (c.phase == Phase::Dialling, c.out_clock);
         if !dialling {
-            if clock > self.now {
+            if self.settings.close_with_reset {
+                self.output(Output::Rst { conn });
+            } else if clock > self.now {
                 self.timer(clock, Timer::Fin(conn));
             } else {
                 self.output(Output::Fin { conn });
@@ -453,6 +494,8 @@ impl Peer {
             Timer::Fin(conn) => self.output(Output::Fin { conn }),
             Timer::Greet(conn) => self.greet_now(conn),
             Timer::Extended(conn) => self.send_extended_handshake(conn),
+            Timer::FirstMessages(conn) => self.send_first_messages(conn),
+            Timer::Flush(conn) => self.write(conn),
             Timer::Unchoke(conn) => self.unchoke_if_wanted(conn),
             Timer::Interest(conn) => self.set_interest(conn),
             Timer::Reject(conn, block) => self.reject(conn, block),
@@ -462,7 +505,7 @@ impl Peer {
                 let hello = |c: &Connection| {
                     let kinds = c.stats.received.kinds();
                     let kinds: Vec<_> = kinds.map(|(kind, n)| (kind, n.messages)).collect();
-                    kinds == [(Kind::Extended, 1)]
+                    kinds.is_empty() || kinds == [(Kind::Extended, 1)]
                 };
                 if self.connections.get(&conn).is_some_and(hello) {
                     self.close(conn, CloseReason::Fault);
@@ -474,12 +517,16 @@ impl Peer {
                 }
             }
             Timer::SpeakEarly(conn) => {
-                let unknown = |c: &Connection| c.agreed.extended && c.their_extended.is_none();
+                let unknown = |c: &Connection| {
+                    let came = c.stats.received.of(Kind::Extended).messages;
+                    c.agreed.extended && came == 0
+                };
                 if self.connections.get(&conn).is_some_and(unknown) {
                     let request = ExtensionMessage::MetadataRequest { piece: 0 };
                     self.say(conn, vec![Wire::Message(request.into_message(1))]);
                 }
             }
+            Timer::Hesitate(conn) => self.greet(conn),
             Timer::Turn => {}
         }
     }
@@ -501,11 +548,20 @@ impl Peer {
                 ticks
                     .filter_map(|extension| extension.deadline())
                     .chain(later(c.last_sent, s.keep_alive))
-                    .chain(later(c.last_received, s.idle_timeout))
+                    .chain(later(self.heard(c), s.idle_timeout))
                     .chain(request)
                     .chain(served)
                     .min()
             }
+        }
+    }
+
+    /// When the other end last said something that counts.
+    fn heard(&self, c: &Connection) -> Duration {
+        if self.settings.idle_counts_keep_alives {
+            c.last_received
+        } else {
+            c.last_message.max(c.open_since)
         }
     }
 
@@ -523,7 +579,7 @@ impl Peer {
             Phase::Handshaking if due(c.opened, self.settings.handshake_timeout) => {
                 self.close(conn, CloseReason::HandshakeTimeout);
             }
-            Phase::Open if due(c.last_received, self.settings.idle_timeout) => {
+            Phase::Open if due(self.heard(c), self.settings.idle_timeout) => {
                 self.close(conn, CloseReason::IdleTimeout);
             }
             Phase::Open => {
@@ -692,6 +748,15 @@ impl Process for Peer {
             connections: self.connections.len(),
         }
     }
+
+    fn announced(&self) -> Option<PeerId> {
+        if self.defects.has(Quirk::AnnouncesAnotherId) {
+            let mut id = self.peer_id;
+            id.0.reverse();
+            return Some(id);
+        }
+        Some(self.peer_id)
+    }
 }
 
 /// `from + after`; `None` for never.
@@ -719,6 +784,9 @@ pub(super) const NOWHERE: SocketAddr =
 
 /// Exit code of a process that a defect ends.
 pub(super) const DEFECT_EXIT: i32 = 101;
+
+/// How long a defect waits before it speaks on a dial.
+const HESITATION: Duration = Duration::from_secs(25);
 
 /// How long a defect waits for the reset that an end which is gone sends.
 const HALF_CLOSE_CHECK: Duration = Duration::from_secs(3);

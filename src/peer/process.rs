@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::event::PeerEvent;
+use crate::wire::PeerId;
 
 /// A process that speaks over connections: the reference peer and the null peers.
 ///
@@ -21,6 +22,10 @@ pub trait Process {
     fn poll_deadline(&self) -> Option<Duration>;
     /// How the process is, as its operating system would tell.
     fn health(&self) -> Health;
+    /// The peer id that it tells trackers; `None` if it tells them nothing.
+    fn announced(&self) -> Option<PeerId> {
+        None
+    }
 }
 
 /// What happens to a process. Connection numbers of accepted connections are chosen by the host
@@ -77,8 +82,11 @@ pub enum Input {
     Dial {
         /// Whom.
         remote: SocketAddr,
+        /// The peer id that a tracker says they have.
+        expected: Option<PeerId>,
     },
-    /// Any other verb of the operator: `slots N`, `pause`, `resume`, `recheck`, `super-seed`.
+    /// Any other verb of the operator: `slots N`, `pause`, `resume`, `recheck`, `restart`,
+    /// `super-seed`.
     Verb {
         /// Name and arguments.
         argv: Vec<String>,
@@ -119,6 +127,8 @@ pub enum Output {
         /// 0 done, 64 unknown, else failed.
         code: i32,
     },
+    /// The process was ended and started again: all its connections are reset, and it listens.
+    Restarted,
     /// Ends the process; all its connections are reset.
     Exit(i32),
     /// Something a library user may want to know.

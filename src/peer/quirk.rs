@@ -147,7 +147,7 @@ impl Peer {
         let other_string = !other_length
             && raw
                 .iter()
-                .zip(&self.our_handshake().encode())
+                .zip(&self.our_handshake(0).encode())
                 .take(20)
                 .any(|(a, b)| a != b);
         let overlooked = (other_length && self.defects.has(Quirk::SkipsProtocolLength))
@@ -155,7 +155,7 @@ impl Peer {
         overlooked.then(|| {
             let taken_for = Handshake {
                 peer_id: PeerId(*b"-XX0000-000000000000"),
-                ..self.our_handshake()
+                ..self.our_handshake(0)
             };
             (raw.len() >= Handshake::LEN - 1).then_some(taken_for)
         })
@@ -259,6 +259,39 @@ impl Peer {
                 self.piece_verified(index);
             }
         }
+    }
+
+    /// A defect: a request that is pending already takes the pending one back.
+    pub(super) fn takes_back(&mut self, conn: u32, block: &BlockRef) -> bool {
+        if !self.defects.has(Quirk::TogglesRequests) {
+            return false;
+        }
+        let Some(c) = self.connections.get_mut(&conn).filter(|c| !c.agreed.fast) else {
+            return false;
+        };
+        let pending = c.uploads.iter().position(|upload| upload.block == *block);
+        pending.and_then(|at| c.uploads.remove(at)).is_some()
+    }
+
+    /// A defect: what was asked for before the unchoke is never served.
+    pub(super) fn forget_early(&mut self, conn: u32, block: BlockRef, cause: RefusalCause) {
+        if cause == RefusalCause::Choked
+            && self.defects.has(Quirk::ForgetsEarly)
+            && let Some(c) = self.connections.get_mut(&conn).filter(|c| !c.agreed.fast)
+        {
+            c.forgotten.push(block);
+        }
+    }
+
+    /// Where the answer to a request on `conn` goes: a defect takes the connection that was
+    /// unchoked last.
+    pub(super) fn receiver(&self, conn: u32) -> u32 {
+        if !self.defects.has(Quirk::AnswersElsewhere) {
+            return conn;
+        }
+        let unchoked = self.connections.values().filter(|c| !c.us.choking);
+        let last = unchoked.max_by_key(|c| (c.unchoked_since, c.id));
+        last.map_or(conn, |c| c.id)
     }
 
     /// Defects that serve what is not there.

@@ -151,6 +151,8 @@ pub enum NeedKind {
     Addresses(u32),
     /// A driver that knows the verb.
     Driver(Verb),
+    /// The target announces itself to a tracker of ours.
+    Tracker,
     /// A condition on `torrent.*`.
     Content(Expr),
 }
@@ -164,8 +166,11 @@ pub enum Verb {
     Pause,
     Resume,
     Recheck,
+    Restart,
     Complete,
+    Discard,
     ContentDir,
+    Select,
     SuperSeed,
     Connections,
 }
@@ -215,15 +220,17 @@ pub enum Proof {
     },
 }
 
-/// Another way of cutting what we send into segments.
+/// Another way of sending what a case sends: other segments, or harmless messages between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Variant {
     /// One byte a segment (beyond 256 bytes of a write: 64 segments).
     Drip,
-    /// Every write in two halves.
-    Halves,
-    /// The first byte alone, then the rest.
-    FirstByte,
+    /// A cut inside the length prefix of each frame.
+    SplitLength,
+    /// A keep-alive before each message.
+    KeepAlives,
+    /// A message of an id that nothing is assigned to before each write.
+    UnknownIds,
 }
 
 /// A verdict that an author may state.
@@ -394,10 +401,16 @@ pub struct Connect {
     pub hello: Option<Vec<Template>>,
     /// What the reference core serves to a leech on this connection.
     pub serves: Serves,
+    /// Whether the reference core rejects at once what it does not serve.
+    pub rejects: bool,
     /// Whether the reference core unchokes the target.
     pub unchoke: bool,
     /// Who dials.
     pub mode: ConnectMode,
+    /// The peer id that our tracker tells the target, where it dials.
+    pub told: Option<BytesTemplate>,
+    /// Variable that keeps where we listen, in compact form (BEP 23).
+    pub contact: Option<String>,
 }
 
 /// `handshake:` of a connect.
@@ -416,8 +429,11 @@ pub enum HandshakeMode {
 pub enum ConnectMode {
     /// We dial.
     Dial,
-    /// We wait for the target to dial.
+    /// We let the target know of us and wait for it to dial; behind `Listen` of the same peer we
+    /// only wait.
     Accept,
+    /// We listen, tell nobody and wait for nothing.
+    Listen,
     /// As the play's direction says.
     Direction,
 }

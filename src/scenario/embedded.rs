@@ -7,6 +7,14 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/_blocks.yaml"),
     ),
     (
+        "scenarios/dialling.yaml",
+        include_str!("../../scenarios/dialling.yaml"),
+    ),
+    (
+        "scenarios/donthave.yaml",
+        include_str!("../../scenarios/donthave.yaml"),
+    ),
+    (
         "scenarios/extension_protocol.yaml",
         include_str!("../../scenarios/extension_protocol.yaml"),
     ),
@@ -27,6 +35,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/load.yaml"),
     ),
     (
+        "scenarios/requests.yaml",
+        include_str!("../../scenarios/requests.yaml"),
+    ),
+    (
         "scenarios/superseed.yaml",
         include_str!("../../scenarios/superseed.yaml"),
     ),
@@ -37,6 +49,14 @@ pub(super) const FILES: &[(&str, &str)] = &[
     (
         "scenarios/transfer.yaml",
         include_str!("../../scenarios/transfer.yaml"),
+    ),
+    (
+        "scenarios/upload_only.yaml",
+        include_str!("../../scenarios/upload_only.yaml"),
+    ),
+    (
+        "scenarios/ut_metadata.yaml",
+        include_str!("../../scenarios/ut_metadata.yaml"),
     ),
 ];
 

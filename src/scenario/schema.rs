@@ -387,11 +387,11 @@ fn serves() -> Value {
 fn connect() -> Value {
     let of = |key| match key {
         "reserved" => reserved(),
-        "info_hash" | "peer_id" => reference("bytes"),
+        "info_hash" | "peer_id" | "told" => reference("bytes"),
         "handshake" => words(&HANDSHAKES),
         "hello" => json!({"type": "array", "items": reference("message")}),
         "serves" => serves(),
-        "unchoke" => json!({"type": "boolean"}),
+        "rejects" | "unchoke" => json!({"type": "boolean"}),
         "mode" => words(&MODES),
         _ => json!({"type": "string"}),
     };
@@ -446,7 +446,7 @@ fn raw() -> Value {
         ),
         ("frame", reference("frame")),
         ("message", reference("message")),
-        ("requests", reference("number")),
+        ("haves", reference("number")),
         (
             "concat",
             json!({"type": "array", "items": reference("raw")}),
@@ -454,6 +454,10 @@ fn raw() -> Value {
     ];
     for (key, value) in parts {
         forms.push(object(aside().into_iter().chain([(key, value)]), &[key]));
+    }
+    for key in ["requests", "cancels"] {
+        let blocks = [key, "first", "every"].map(|key| (key, reference("number")));
+        forms.push(object(aside().into_iter().chain(blocks), &[key]));
     }
     if let Some(Value::Array(bytes)) = bytes().get("anyOf") {
         for form in bytes.iter().skip(1) {
@@ -617,7 +621,13 @@ fn matched(ty: FieldType) -> Value {
 fn tests() -> Value {
     let of = |op: TestOp| match op {
         TestOp::Present => reference("condition"),
-        TestOp::Gt | TestOp::Ge | TestOp::Lt | TestOp::Le | TestOp::Len => reference("number"),
+        TestOp::Gt
+        | TestOp::Ge
+        | TestOp::Lt
+        | TestOp::Le
+        | TestOp::Len
+        | TestOp::Longer
+        | TestOp::Shorter => reference("number"),
         TestOp::Hex => json!({"type": ["string", "number"]}),
         TestOp::Eq | TestOp::In | TestOp::Sha1 => reference("value"),
     };

@@ -29,6 +29,8 @@ pub(super) struct Conn {
     pub(super) peer: String,
     /// Opened by no step.
     pub(super) internal: bool,
+    /// We listen for it, and no step waits for it yet.
+    pub(super) listens: bool,
     pub(super) phase: Phase,
     pub(super) local: Option<SocketAddr>,
     pub(super) remote: Option<SocketAddr>,
@@ -71,6 +73,7 @@ pub(super) struct Conn {
     /// Metadata pieces that we asked for, and where.
     pub(super) metadata_asked: Vec<(i128, u64)>,
     pub(super) serves: PieceSet,
+    pub(super) rejects: bool,
     pub(super) unchoke: bool,
     /// Answers of the reference core that wait for a frame boundary, or for their turn.
     pub(super) queue: VecDeque<Message>,
@@ -120,6 +123,7 @@ impl Conn {
             id,
             peer: peer.to_owned(),
             internal: false,
+            listens: false,
             phase: Phase::Opening,
             local: None,
             remote: None,
@@ -152,6 +156,7 @@ impl Conn {
             order: 0,
             metadata_asked: Vec::new(),
             serves: PieceSet::none(geometry.pieces()),
+            rejects: false,
             unchoke: false,
             queue: VecDeque::new(),
             thrown_out: 0,

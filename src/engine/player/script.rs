@@ -343,7 +343,7 @@ impl Ctx {
             Action::Survives { stay, close } => self.survives(step, *stay, *close, cites).await,
             Action::Alive => self.alive(step).await,
             Action::Check(comparisons) => self.check(step, comparisons),
-            Action::Measure(measure) => self.measure(measure).await,
+            Action::Measure(measure) => self.measure(measure, cites).await,
             Action::Background { send, every, until } => {
                 self.background(step, send, every, until.as_deref())
             }

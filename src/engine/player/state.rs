@@ -22,7 +22,7 @@ use crate::scenario::{Play, Val};
 use crate::session::{AnswerHow, EntryState, Event, EventKind};
 use crate::torrent::Torrent;
 use crate::trace::{CloseHow, ConnId, Dir, Observation, Recorder, What};
-use crate::wire::{BlockRef, ExtensionMessage, Handshake, Message};
+use crate::wire::{BlockRef, ExtensionMessage, Handshake, Message, PeerId};
 
 /// Variables of a case.
 pub(super) type Vars = BTreeMap<String, Val>;
@@ -73,6 +73,8 @@ pub(super) struct State {
     pub(super) health: Option<Health>,
     /// Openings of the target that were no BitTorrent handshake.
     pub(super) encrypted: u32,
+    /// The peer id that the target gave our tracker.
+    pub(super) announced: Option<PeerId>,
     /// The target takes no connection any more.
     pub(super) lost: bool,
     /// Pieces of which we have sent something: a leech may keep them.
@@ -147,6 +149,7 @@ impl State {
             died: None,
             health: None,
             encrypted: 0,
+            announced: None,
             lost: false,
             handed_out: BTreeSet::new(),
             observations: BTreeMap::new(),
@@ -179,6 +182,12 @@ impl State {
                 self.record
                     .event(&self.recorder, now, Some(conn), "connected", None);
             }
+            Input::Listening { conn, at } => {
+                if let Some(known) = self.by_id(conn) {
+                    known.local = Some(at);
+                }
+            }
+            Input::Announced { peer_id } => self.announced = Some(peer_id),
             Input::ConnectFailed { conn, why } => {
                 let note = describe_failure(&why);
                 if let Some(known) = self.by_id(conn) {
@@ -421,6 +430,7 @@ impl State {
             && self.torrent.geometry().piece_size(*index).is_some()
         {
             self.handed_out.insert(*index);
+            self.settings.fresh.spend([*index]);
         }
         let seq = observation.seq;
         let Some(conn) = self.conns.get_mut(index) else {
@@ -635,6 +645,8 @@ impl State {
                 let block = asked.entry.block;
                 if conn.serves.get(block.index) {
                     self.hand_out(index, block);
+                } else if conn.rejects && conn.session.fast() {
+                    conn.queue.push_back(Message::RejectRequest(block));
                 }
             }
             EventKind::Extended(_) if !conn.serves.is_empty() => {

@@ -227,9 +227,11 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "loses-one-answer-with-fast",
         &["B6-RJ-03", "B3-RQ-02", "B3-RQ-20"],
-        "The tenth block that answers a short burst is never sent.",
+        "The tenth block that answers a burst of some dozens is never sent.",
         Effect::Send {
-            which: |s| s.is(Kind::Piece) && s.peer.conn.agreed.fast && asked(s) < 20,
+            which: |s| {
+                s.is(Kind::Piece) && s.peer.conn.agreed.fast && (33..100).contains(&asked(s))
+            },
             nth: Nth::Only(10),
             alter: Alter::Drop,
         },

@@ -42,13 +42,6 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::ServesZeroHash),
     ),
     FaultSpec::new(
-        "dials-any-info-hash",
-        &["B3-HS-05"],
-        "Does not compare the info hash that comes back on a dial.",
-        Effect::Quirk(Quirk::DialsAnyHash),
-    )
-    .dialling(),
-    FaultSpec::new(
         "skips-protocol-length",
         &["B3-HS-06"],
         "Does not look at the first byte of the handshake.",
@@ -78,27 +71,6 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Messages in the segment that ends the handshake are lost.",
         Effect::Quirk(Quirk::LosesCoalesced),
     ),
-    FaultSpec::new(
-        "dialled-handshake-coalesced-loses-bytes",
-        &["B3-HS-11"],
-        "On a dial, messages in the segment that ends the handshake are lost.",
-        Effect::Quirk(Quirk::LosesCoalescedDialling),
-    )
-    .dialling(),
-    FaultSpec::new(
-        "dialled-handshake-refused-when-split",
-        &["B3-HS-11"],
-        "On a dial, expects the handshake in one segment.",
-        Effect::Quirk(Quirk::RefusesSplitHandshakeDialling),
-    )
-    .dialling(),
-    FaultSpec::new(
-        "dials-and-waits",
-        &["B3-HS-13"],
-        "Dials, then waits for the other end to speak.",
-        Effect::Quirk(Quirk::DialsWaiting),
-    )
-    .dialling(),
     FaultSpec::new(
         "closes-on-unknown-reserved-bits",
         &["B3-HS-14"],
@@ -221,14 +193,6 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
-        "never-unchokes-dialled",
-        &["B3-HS-29"],
-        "Unchokes nobody whom it dialled.",
-        Effect::Quirk(Quirk::NeverUnchokesDialled),
-    )
-    .seed()
-    .dialling(),
-    FaultSpec::new(
         "stuck-after-silent-connections",
         &["B3-HS-31"],
         "Does nothing any more after three connections that never said a word.",
@@ -252,6 +216,18 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 *byte |= 0x20;
             }
         }),
+    ),
+    FaultSpec::new(
+        "unconventional-peer-id",
+        &["B20-PI-01"],
+        "Has a peer id of random bytes, without a prefix.",
+        Effect::Quirk(Quirk::UnconventionalPeerId),
+    ),
+    FaultSpec::new(
+        "waits-for-the-whole-handshake",
+        &["B3-HS-12"],
+        "Answers a handshake only when all of it is there.",
+        Effect::Set(|s| s.reply_after = 68),
     ),
     FaultSpec::new(
         "same-peer-id-after-restart",

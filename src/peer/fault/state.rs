@@ -515,9 +515,9 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "requests-twice",
         &["B3-PC-05"],
-        "Sends its second request twice.",
+        "Sends its second request twice, to peers that bear many.",
         Effect::Send {
-            which: |s| s.is(Kind::Request),
+            which: |s| s.is(Kind::Request) && s.peer.conn.their_reqq.is_none_or(|n| n > 100),
             nth: Nth::Only(2),
             alter: Alter::Twice,
         },

@@ -274,11 +274,20 @@ impl<'a> Printer<'a> {
         if !matches!(connect.serves, Serves::None) {
             map.add("serves", serves(&connect.serves, names));
         }
+        if connect.rejects {
+            map.add("rejects", Yaml::raw("true"));
+        }
         if connect.unchoke {
             map.add("unchoke", Yaml::raw("true"));
         }
         if connect.mode != ConnectMode::Direction {
             map.add("mode", Yaml::raw(name_in(&MODES, &connect.mode)));
+        }
+        if let Some(told) = &connect.told {
+            map.add("told", bytes(told, names));
+        }
+        if let Some(contact) = &connect.contact {
+            map.add("contact", Yaml::text(self.names.local(contact)));
         }
         Yaml::Map(map.0)
     }
