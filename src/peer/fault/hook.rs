@@ -416,8 +416,16 @@ pub(in crate::peer) enum Quirk {
     AvoidsUploadOnly,
     /// One request at a time after a choke.
     OneRequestAfterChoke,
-    /// A block answers the oldest request, whatever its numbers.
-    AnswersInOrder,
+    /// A block answers the oldest request for the same offset, of whatever piece.
+    IgnoresIndex,
+    /// Short blocks are read at the start of their piece.
+    WrongShortBlocks,
+    /// Nothing is requested behind 600 requests.
+    StopsRequesting,
+    /// Nothing is requested on connections that were dialled.
+    RequestsNothingDialled,
+    /// The last piece is never requested.
+    LeavesLastPiece,
     /// Closes when a block takes longer than two seconds.
     ImpatientInBlock,
     /// A piece is checked only the first time that it comes.
@@ -448,8 +456,8 @@ pub(in crate::peer) enum Quirk {
     SuperSeedShowsAll,
     /// A super-seed offers nothing.
     SuperSeedOffersNothing,
-    /// A super-seed offers everything at once.
-    SuperSeedOffersAll,
+    /// A super-seed offers most pieces at once.
+    SuperSeedOffersMany,
     /// A super-seed serves what it has not offered.
     SuperSeedServesAll,
     /// A super-seed refuses what it has offered.

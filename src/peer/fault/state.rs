@@ -474,13 +474,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "never-requests-last-piece",
         &["B3-PC-01"],
         "Leaves the last piece out.",
-        send(
-            |s| {
-                let last = s.peer.torrent.geometry().last();
-                s.is(Kind::Request) && s.block().is_some_and(|b| b.index == last)
-            },
-            Alter::Drop,
-        ),
+        Effect::Quirk(Quirk::LeavesLastPiece),
     )
     .leech(),
     FaultSpec::new(
@@ -607,7 +601,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::AcceptsWrongLength),
     )
     .leech()
-    .also(&["B3-PC-08", "B3-HV-02"]),
+    .also(&["B3-PC-08", "B3-HV-02", "B3-PC-18", "B3-FR-24"]),
     FaultSpec::new(
         "dies-of-duplicate-block",
         &["B3-PC-13"],

@@ -1,8 +1,8 @@
 //! The actions of steps.
 
 use super::super::ast::{
-    Action, CheckOp, CloseKind, Comparison, Condition, Connect, ConnectMode, HandshakeMode,
-    Listening, Measure, OwnClose, Repeat, Serve, Serves, State, Verb,
+    Action, CheckOp, CloseKind, Comparison, Condition, Connect, ConnectMode, Corrupt,
+    HandshakeMode, Listening, Measure, OwnClose, Repeat, Serve, Serves, State, Verb,
 };
 use super::super::error::ScenarioError;
 use super::super::eval::Expr;
@@ -266,11 +266,22 @@ fn serves(node: Option<&Node>, scope: &Scope) -> Result<Serves> {
 /// Keys of `serve`.
 pub(in super::super) const SERVE: [&str; 3] = ["pieces", "corrupt", "every"];
 
+/// Words of `corrupt`.
+pub(in super::super) const CORRUPT: [(&str, Corrupt); 4] = [
+    ("none", Corrupt::None),
+    ("first", Corrupt::First),
+    ("last", Corrupt::Last),
+    ("all", Corrupt::All),
+];
+
 fn serve(node: &Node, scope: &Scope) -> Result<Serve> {
     let map = Fields::of(node, "`serve`", &SERVE)?;
     Ok(Serve {
         pieces: serves(Some(map.require("pieces")?), scope)?,
-        corrupt: map.get("corrupt").map_or(Ok(false), boolean)?,
+        corrupt: match map.get("corrupt") {
+            Some(node) => word(node, "blocks", &CORRUPT)?,
+            None => Corrupt::None,
+        },
         every: map
             .get("every")
             .map(|node| delay_of(node, scope))
