@@ -47,6 +47,7 @@ pub fn reference(
         };
         let mut config = PeerConfig::new(torrent.clone(), role);
         config.listen = LISTEN;
+        config.settings.dial_contacts = true;
         Box::new(Peer::new(change(config)))
     }
 }

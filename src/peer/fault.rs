@@ -6,6 +6,7 @@
 //! are a `Quirk` that the peer asks for where it matters.
 
 mod dialling;
+mod exchange;
 mod extended;
 mod fast;
 mod framing;
@@ -140,6 +141,7 @@ const AREAS: &[&[FaultSpec]] = &[
     framing::FAULTS,
     fast::FAULTS,
     extended::FAULTS,
+    exchange::FAULTS,
     timing::FAULTS,
     state::FAULTS,
 ];

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::config::{PeerConfig, Role, Settings};
 use super::connection::{Burst, Connection, HalfState, Phase, Slot};
-use super::event::{CloseReason, PeerEvent, RequestOutcome};
+use super::event::{CloseReason, ExtensionNote, PeerEvent, RequestOutcome};
 use super::extension::{ExtensionFactory, Link, LinkAction};
 use super::fault::{Defects, Quirk, What, Wire};
 use super::metadata::Metadata;
@@ -57,6 +57,8 @@ pub struct Peer {
     pub(super) shared_ids: BTreeMap<String, u8>,
     /// Connections whose other end has closed and may still read (a defect).
     half_closed: BTreeSet<u32>,
+    /// Contacts that others have told of (a defect).
+    pub(super) hearsay: BTreeSet<SocketAddr>,
     /// Whether anybody was ever unchoked (a defect).
     pub(super) ever_unchoked: bool,
 }
@@ -95,6 +97,8 @@ pub(super) enum Timer {
     SpeakEarly(u32),
     /// The other end has closed and may still read (a defect).
     HalfClosed(u32),
+    /// A connection hears of the others.
+    Pex(u32),
     /// Our handshake on a dial is due (a defect).
     Hesitate(u32),
     /// Nothing but a turn.
@@ -146,6 +150,7 @@ impl Peer {
             failures: 0,
             shared_ids: BTreeMap::new(),
             half_closed: BTreeSet::new(),
+            hearsay: BTreeSet::new(),
             ever_unchoked: false,
         };
         peer.add_own_extensions();
@@ -155,12 +160,13 @@ impl Peer {
     fn add_own_extensions(&mut self) {
         let fetches = self.settings.fetch_metadata;
         let timeout = self.settings.request_timeout;
+        let careless = self.defects.has(Quirk::DialsPrivateContacts);
         let own: [(&'static str, ExtensionFactory); 3] = [
             (
                 "ut_metadata",
                 Box::new(move || Box::new(Metadata::new(true, fetches, timeout))),
             ),
-            ("ut_pex", Box::new(|| Box::new(Pex))),
+            ("ut_pex", Box::new(move || Box::new(Pex { careless }))),
             ("lt_donthave", Box::new(|| Box::new(DontHave))),
         ];
         for ((name, make), id) in own.into_iter().zip(1_u8..) {
@@ -261,6 +267,7 @@ impl Peer {
             greeted: false,
             said: false,
             expected: None,
+            pex: Default::default(),
             theirs: None,
             frames: FrameDecoder::new(self.settings.frame_limit),
             skip: 0,
@@ -458,6 +465,7 @@ impl Peer {
                     self.say(conn, vec![Wire::Message(request.into_message(1))]);
                 }
             }
+            Timer::Pex(conn) => self.exchange(conn),
             Timer::Hesitate(conn) => self.greet(conn),
             Timer::Turn => {}
         }
@@ -593,6 +601,9 @@ impl Peer {
             match action {
                 LinkAction::Send(payload) => self.send_extension(conn, name, payload),
                 LinkAction::Note(note) => {
+                    if let ExtensionNote::Peers { added, .. } = &note {
+                        self.dial_contacts(added);
+                    }
                     self.event(PeerEvent::Extension { conn, name, note });
                 }
                 LinkAction::LostPiece(index) => self.lost_piece(conn, index),

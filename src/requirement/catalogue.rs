@@ -102,6 +102,10 @@ static FILES: &[(&str, &str)] = &[
         include_str!("../../requirements/bep_0010.yaml"),
     ),
     (
+        "bep_0011.yaml",
+        include_str!("../../requirements/bep_0011.yaml"),
+    ),
+    (
         "bep_0020.yaml",
         include_str!("../../requirements/bep_0020.yaml"),
     ),

@@ -156,6 +156,8 @@ pub enum Area {
     Dht,
     /// BEP 27.
     Private,
+    /// BEP 11.
+    Pex,
 }
 
 /// What judges an entry.
@@ -217,7 +219,7 @@ words! {
     Area {
         Handshake = "handshake", Framing = "framing", Fast = "fast", Extended = "extended",
         Timing = "timing", State = "state", Request = "request", Piece = "piece", Dht = "dht",
-        Private = "private",
+        Private = "private", Pex = "pex",
     }
     Untestable {
         NotOnWire = "not-on-wire", OtherTransport = "other-transport", NeedsDays = "needs-days",

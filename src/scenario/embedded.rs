@@ -30,6 +30,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
         "scenarios/timeouts.yaml",
         include_str!("../../scenarios/timeouts.yaml"),
     ),
+    (
+        "scenarios/ut_pex.yaml",
+        include_str!("../../scenarios/ut_pex.yaml"),
+    ),
 ];
 
 #[cfg(test)]

@@ -111,13 +111,15 @@ pub enum TestOp {
     Sha1,
     /// The bytes.
     Hex,
+    /// A list of compact addresses (BEP 23) names this address, with or without a port.
+    Names,
     /// The field or key is there (or is not).
     Present,
 }
 
 impl TestOp {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Gt,
         Self::Ge,
         Self::Lt,
@@ -127,6 +129,7 @@ impl TestOp {
         Self::Len,
         Self::Sha1,
         Self::Hex,
+        Self::Names,
         Self::Present,
     ];
 
@@ -142,6 +145,7 @@ impl TestOp {
             Self::Len => "len",
             Self::Sha1 => "sha1",
             Self::Hex => "hex",
+            Self::Names => "names",
             Self::Present => "present",
         }
     }
@@ -157,6 +161,7 @@ impl TestOp {
             Self::In => "in ",
             Self::Len => "of length ",
             Self::Sha1 => "of SHA-1 ",
+            Self::Names => "with the address ",
             Self::Present => "present: ",
         }
     }

@@ -602,6 +602,7 @@ fn matched(ty: FieldType) -> Value {
 fn tests() -> Value {
     let of = |op: TestOp| match op {
         TestOp::Present => reference("condition"),
+        TestOp::Names => reference("bytes"),
         TestOp::Gt | TestOp::Ge | TestOp::Lt | TestOp::Le | TestOp::Len => reference("number"),
         TestOp::Hex => json!({"type": ["string", "number"]}),
         TestOp::Eq | TestOp::In | TestOp::Sha1 => reference("value"),

@@ -7,6 +7,7 @@ use super::event::{Event, Stand};
 use super::ext_ids::ExtIds;
 use super::half::Half;
 use super::ledger::{Entry, EntryState, Ledger};
+use super::pex::PexHeard;
 use super::told::{Order, Told};
 use crate::torrent::{Geometry, PieceSet, Torrent};
 use crate::trace::{CloseHow, ConnId, Dir, Observation, Pending};
@@ -60,6 +61,8 @@ pub struct Session {
     pub(super) stray_cancels: BTreeSet<BlockRef>,
     /// Our ut_metadata requests that are not answered.
     pub(super) metadata_asked: VecDeque<(i128, Order)>,
+    /// What the target has told of other peers.
+    pub(super) pex: PexHeard,
     pub(super) proven: Order,
     pub(super) tainted: bool,
     pub(super) closed: Option<(Dir, CloseHow)>,
@@ -104,6 +107,7 @@ impl Session {
             withdrawn: BTreeMap::new(),
             stray_cancels: BTreeSet::new(),
             metadata_asked: VecDeque::new(),
+            pex: PexHeard::default(),
             proven: 0,
             tainted: false,
             closed: None,
@@ -281,6 +285,11 @@ impl Session {
     /// The target's last extension handshake that could be read.
     pub fn their_extended(&self) -> Option<&ExtendedHandshake> {
         self.theirs.extended.as_ref()
+    }
+
+    /// What the target has told of other peers (BEP 11).
+    pub fn their_pex(&self) -> &PexHeard {
+        &self.pex
     }
 
     /// The tester's requests.
