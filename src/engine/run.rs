@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::io::{Action, Input, Tester};
-use super::player::{Played, Player};
+use super::player::{Played, Player, meets};
 use super::rows::rule_rows;
 use super::self_mode::SelfMode;
 use super::settings::{Calibration, FreshPool, Profile, Settings};
@@ -35,6 +35,9 @@ pub struct RunConfig {
     pub jobs: usize,
     /// Stop after so many fails.
     pub max_fail: Option<usize>,
+    /// Torrents for plays that the run's own does not suit, where the target can be started with
+    /// another.
+    pub others: Vec<Torrent>,
 }
 
 impl RunConfig {
@@ -47,6 +50,7 @@ impl RunConfig {
             preflight: true,
             jobs: 1,
             max_fail: None,
+            others: Vec::new(),
         }
     }
 }
@@ -87,7 +91,7 @@ pub fn run_live(
     tell: &mut dyn FnMut(RunEvent),
 ) -> RunOutcome {
     let mut run = Live {
-        torrent,
+        torrent: torrent.clone(),
         config,
         profiles: BTreeMap::new(),
         calibration: config.settings.calibration,
@@ -107,7 +111,7 @@ pub fn run_live(
     let roles: BTreeSet<Role> = plays.iter().map(|play| play.role).collect();
     run.begin(&roles);
     if run.lost.is_none() {
-        run.in_lanes(plays);
+        run.by_torrent(plays, &roles);
     }
     run.finish(plays, &roles)
 }
@@ -134,7 +138,7 @@ fn sum_up(
 /// A run against one target.
 struct Live<'a> {
     stage: &'a mut dyn Stage,
-    torrent: &'a Torrent,
+    torrent: Torrent,
     config: &'a RunConfig,
     tell: &'a mut dyn FnMut(RunEvent),
     profiles: BTreeMap<Role, Arc<Profile>>,
@@ -204,12 +208,47 @@ impl Live<'_> {
         }
     }
 
+    /// Plays with the run's own torrent first, then with others what that does not suit.
+    fn by_torrent(&mut self, plays: &[Play], roles: &BTreeSet<Role>) {
+        let others = match self.stage.can_restart() {
+            true => self.config.others.clone(),
+            false => Vec::new(),
+        };
+        let own = self.torrent.clone();
+        let fits = |play: &Play| {
+            let other = others.iter().position(|torrent| meets(play, torrent));
+            other.filter(|_| !meets(play, &own))
+        };
+        self.in_lanes(plays, &|play| fits(play).is_none());
+        for (at, torrent) in others.iter().enumerate() {
+            let wanted = |play: &Play| fits(play) == Some(at);
+            if self.lost.is_some() || self.enough() || !plays.iter().any(wanted) {
+                continue;
+            }
+            if let Err(why) = self.stage.load(torrent) {
+                self.lose(format!("not started with another torrent: {why}"));
+                return;
+            }
+            self.torrent = torrent.clone();
+            self.profiles.clear();
+            self.fresh = FreshPool::new();
+            self.filled.clear();
+            (self.tell)(RunEvent::Restarted {
+                reason: format!("for the torrent {}", torrent.metainfo().name()),
+            });
+            self.begin(roles);
+            if self.lost.is_none() {
+                self.in_lanes(plays, &wanted);
+            }
+        }
+    }
+
     /// Shared plays side by side, then the serial ones, then those that need to be alone.
-    fn in_lanes(&mut self, plays: &[Play]) {
+    fn in_lanes(&mut self, plays: &[Play], wanted: &dyn Fn(&Play) -> bool) {
         let of = |lane: Lane, last: bool| -> Vec<usize> {
             let chosen = plays.iter().enumerate().filter(|(_, play)| {
                 let is_last = play.case.tags.iter().any(|tag| tag == LAST);
-                play.case.lane == lane && is_last == last
+                wanted(play) && play.case.lane == lane && is_last == last
             });
             chosen.map(|(index, _)| index).collect()
         };
@@ -332,6 +371,7 @@ impl Live<'_> {
             fresh: self.fresh.clone(),
             addresses: self.stage.addresses(),
             verbs: self.stage.verbs(),
+            without: self.stage.without(),
             no_dials: self.stage.dials().err(),
             no_tracker: self.stage.announces().err(),
             ..self.config.settings.clone()

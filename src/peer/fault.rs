@@ -5,6 +5,7 @@
 //! (`Effect::On`), a setting is unsound (`Effect::Set`). The few that need code of their own
 //! are a `Quirk` that the peer asks for where it matters.
 
+mod dht;
 mod dialling;
 mod exchange;
 mod extended;
@@ -12,6 +13,7 @@ mod fast;
 mod framing;
 mod handshake;
 mod hook;
+mod private;
 mod state;
 mod timing;
 
@@ -141,7 +143,9 @@ const AREAS: &[&[FaultSpec]] = &[
     framing::FAULTS,
     fast::FAULTS,
     extended::FAULTS,
+    dht::FAULTS,
     exchange::FAULTS,
+    private::FAULTS,
     timing::FAULTS,
     state::FAULTS,
 ];

@@ -7,6 +7,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/_blocks.yaml"),
     ),
     (
+        "scenarios/dht_port.yaml",
+        include_str!("../../scenarios/dht_port.yaml"),
+    ),
+    (
         "scenarios/dialling.yaml",
         include_str!("../../scenarios/dialling.yaml"),
     ),
@@ -25,6 +29,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
     (
         "scenarios/handshake.yaml",
         include_str!("../../scenarios/handshake.yaml"),
+    ),
+    (
+        "scenarios/private.yaml",
+        include_str!("../../scenarios/private.yaml"),
     ),
     (
         "scenarios/timeouts.yaml",
