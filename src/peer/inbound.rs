@@ -547,6 +547,7 @@ impl Peer {
                 extension.on_extended_handshake(link, &handshake);
             });
         }
+        self.schedule_pex(conn);
     }
 }
 

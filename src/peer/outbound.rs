@@ -370,10 +370,12 @@ impl Peer {
     /// Our extended handshake for a connection.
     pub(super) fn extended_handshake(&self, conn: u32) -> Option<ExtendedHandshake> {
         let c = self.connections.get(&conn)?;
+        let private = self.torrent.metainfo().is_private();
+        let hides_pex = private && !self.defects.has(Quirk::DialsPrivateContacts);
         let ids: Vec<(&str, u8)> = c
             .extensions
             .iter()
-            .filter(|slot| !(slot.name == "ut_pex" && self.torrent.metainfo().is_private()))
+            .filter(|slot| !(slot.name == "ut_pex" && hides_pex))
             .map(|slot| (slot.name, slot.id))
             .collect();
         let reqq = i128::try_from(self.settings.reqq).unwrap_or(0);

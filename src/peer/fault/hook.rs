@@ -248,6 +248,20 @@ pub(in crate::peer) enum Quirk {
     DialsSimilarHash,
     /// On dialled connections, our ids are used towards the other end.
     OwnIdsDialling,
+    /// Peers of a private torrent hear of each other.
+    ExchangesPrivately,
+    /// Connections without a session are told of by ut_pex.
+    ExchangesEarly,
+    /// Contacts that somebody told of are passed on.
+    ExchangesHearsay,
+    /// The second ut_pex message follows the first after a few seconds.
+    ExchangesTwiceAtFirst,
+    /// Incoming connections are told of with the port that they come from.
+    ExchangesSourcePorts,
+    /// Contacts of a ut_pex message are dialled for a private torrent, too.
+    DialsPrivateContacts,
+    /// Every contact of a message is dialled.
+    DialsEveryPort,
     /// Tells trackers another peer id than peers.
     AnnouncesAnotherId,
     /// Ends when it may still write to a connection whose other end has closed.
