@@ -24,6 +24,8 @@ def settings(bind, port):
         "in_enc_policy": 1,
         "out_enc_policy": 1,
         "allowed_enc_level": 3,
+        # Announces whenever it is told to.
+        "min_announce_interval": 1,
     }
 
 
@@ -64,6 +66,7 @@ def run(bind, port, ctl, torrent, data):
         "pause": lambda _: handle.pause(),
         "resume": lambda _: handle.resume(),
         "recheck": lambda _: handle.force_recheck(),
+        "announce": lambda _: handle.force_reannounce(),
         "complete": complete,
         "content-dir": lambda _: data,
         "select": select,

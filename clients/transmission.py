@@ -96,6 +96,7 @@ def verb(ctl, word, arg=""):
         "pause": lambda: daemon.call("torrent-stop", ids=[1]) and None,
         "resume": lambda: daemon.call("torrent-start-now", ids=[1]) and None,
         "recheck": lambda: daemon.call("torrent-verify", ids=[1]) and None,
+        "announce": lambda: daemon.call("torrent-reannounce", ids=[1]) and None,
         "complete": complete,
         "connections": lambda: daemon.call("torrent-set", ids=[1], **{"peer-limit": int(arg)}) and None,
         "content-dir": lambda: daemon.torrent("downloadDir")["downloadDir"],

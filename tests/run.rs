@@ -189,6 +189,27 @@ fn strict_makes_a_warn_fail() {
 }
 
 #[test]
+fn shuffle_changes_the_order_and_nothing_else() {
+    let cases = |args: &[&str]| {
+        let args = [&["--filter", "suite(fast_ext)", "--role", "seed"], args].concat();
+        let report = json(&args).1;
+        ids(&report)
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let (plain, one) = (cases(&[]), cases(&["--shuffle", "--seed", "1"]));
+    assert_ne!(plain, one);
+    assert_ne!(cases(&["--shuffle", "--seed", "2"]), one);
+    assert_eq!(cases(&["--shuffle", "--seed", "1"]), one);
+    let sorted = |mut ids: Vec<String>| {
+        ids.sort();
+        ids
+    };
+    assert_eq!(sorted(plain), sorted(one));
+}
+
+#[test]
 fn latency_shows_in_virtual_time_only() {
     let (code, near) = json(&["--filter", MUST]);
     let (far_code, far) = json(&["--filter", MUST, "--latency", "400ms"]);
@@ -230,7 +251,7 @@ fn variants_are_played_beside_the_plain_case() {
     let ids = ids(&report);
     assert!(ids.iter().any(|id| id.ends_with("@drip")));
     assert!(ids.iter().any(|id| !id.contains('@')));
-    run(["run", "--variant", "shaken"]).stops(2, &["drip, halves, first-byte"]);
+    run(["run", "--variant", "shaken"]).stops(2, &["drip, split-length, keepalives, unknown-ids"]);
 }
 
 #[test]

@@ -42,7 +42,12 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
         write!(stdout, "{table}")?;
         good &= table.is_good();
     }
-    if !args.null && !args.twins {
+    if let Some(repeats) = args.repeats {
+        let table = audit.repeats(repeats);
+        write!(stdout, "{table}")?;
+        good &= table.is_good();
+    }
+    if !args.null && !args.twins && args.repeats.is_none() {
         let bar = ProgressBar::with_draw_target(
             u64::try_from(faults.len()).ok(),
             if std::io::stderr().is_terminal() {

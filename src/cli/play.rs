@@ -11,11 +11,11 @@ use btspec::engine::shared::SharedTarget;
 use btspec::engine::sim::WorldConfig;
 use btspec::engine::stage::Stage;
 use btspec::outcome::{CaseOutcome, RunOutcome, Summary, TargetInfo, Verdict};
-use btspec::scenario::Play;
 use btspec::scenario::ast::{Lane, Role};
+use btspec::scenario::{Play, shuffle};
 use btspec::target::client::{ClientFile, Launcher};
 use btspec::target::{RoleError, Spec, spec};
-use btspec::torrent::Torrent;
+use btspec::torrent::{Torrent, fixture};
 
 use super::progress::Progress;
 use super::run::now;
@@ -64,6 +64,11 @@ fn config(args: &RunArgs, selected: &Selected) -> RunConfig {
         preflight: !args.no_preflight,
         jobs: args.jobs.map_or_else(|| default_jobs(args), usize::from),
         max_fail: args.max_fail.map(usize::from),
+        // Who names a torrent means that one.
+        others: match args.torrent {
+            None => fixture::all().map(|it| it.torrent).to_vec(),
+            Some(_) => Vec::new(),
+        },
         ..RunConfig::new(args.target_name())
     }
 }
@@ -83,8 +88,11 @@ fn play_self(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selecte
         RoleArg::Seed => &[Role::Seed],
         RoleArg::Leech => &[Role::Leech],
     };
-    let selected = select(roles)?;
+    let mut selected = select(roles)?;
     let config = config(args, &selected);
+    if args.shuffle {
+        shuffle(&mut selected.plays, config.settings.seed);
+    }
     let faults = fault::set(&args.fault)?;
     let seed = config.settings.seed;
     let make = self_mode::reference(move |peer| peer.with_seed(seed).with_faults(faults.clone()));
@@ -143,6 +151,9 @@ fn play_live(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selecte
     };
     let mut selected = select(&[role])?;
     let config = config(args, &selected);
+    if args.shuffle {
+        shuffle(&mut selected.plays, config.settings.seed);
+    }
     let left_out = match stages.first() {
         Some(stage) => leave_out(args, stage, &mut selected.plays),
         None => Vec::new(),

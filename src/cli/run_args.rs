@@ -69,6 +69,9 @@ pub(crate) struct RunArgs {
     /// without
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), env = "BTSPEC_INSTANCES", help_heading = PLAY)]
     pub(crate) instances: Option<u16>,
+    /// Play in an order that follows from the seed
+    #[arg(long, env = "BTSPEC_SHUFFLE", help_heading = PLAY)]
+    pub(crate) shuffle: bool,
     /// Factor on every deadline, at least 1
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = time_scale, env = "BTSPEC_TIME_SCALE", help_heading = PLAY)]
     pub(crate) time_scale: f64,
@@ -151,6 +154,9 @@ impl RunArgs {
         }
         if self.shared_target {
             words.push("--shared-target".to_owned());
+        }
+        if self.shuffle {
+            words.push("--shuffle".to_owned());
         }
         words.extend(self.selection.paths.iter().map(path));
         words

@@ -65,6 +65,14 @@ impl Stage for SharedTarget<'_> {
         VERBS.map(str::to_owned).into()
     }
 
+    fn dials(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn announces(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     fn bears(&self) -> usize {
         1
     }
@@ -87,6 +95,11 @@ impl Stage for SharedTarget<'_> {
         let process = self.make.make(self.role, &self.torrent);
         self.target = self.world.add(process, LISTEN);
         Ok(())
+    }
+
+    fn load(&mut self, torrent: &Torrent) -> Result<(), String> {
+        self.torrent = torrent.clone();
+        self.restart()
     }
 
     fn elapsed(&self) -> Duration {

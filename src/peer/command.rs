@@ -16,10 +16,11 @@ use crate::wire::extension::ExtendedHandshake;
 use crate::wire::{BlockRef, Handshake, Message, PeerId};
 
 /// Verbs of an operator that the peer knows, as drivers have them.
-pub const VERBS: [&str; 9] = [
+pub const VERBS: [&str; 10] = [
     "add-peer",
     "complete",
     "connections",
+    "discard",
     "pause",
     "recheck",
     "resume",
@@ -106,6 +107,12 @@ impl Peer {
                 peer.send(conn, Message::Have { index });
             }
         });
+    }
+
+    /// Drops a piece and tells everybody who was told of it and offers lt_donthave. With the fast
+    /// extension what others asked of it is rejected, without it is dropped.
+    pub fn discard(&mut self, index: u32, at: Duration) {
+        self.turn(at, |peer| peer.discard_now(index));
     }
 
     /// Sends a message as it is, past all state.
@@ -265,6 +272,13 @@ impl Peer {
                 self.start_anew();
                 VERB_DONE
             }
+            (Some("discard"), Some(index)) => match index.parse() {
+                Ok(index) => {
+                    self.discard_now(index);
+                    VERB_DONE
+                }
+                Err(_) => VERB_FAILED,
+            },
             (Some("complete"), _) => {
                 self.complete_now();
                 VERB_DONE

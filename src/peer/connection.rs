@@ -7,11 +7,12 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use super::event::RequestId;
+use super::exchange::Told;
 use super::extension::Extension;
 use super::stats::Stats;
 use crate::torrent::PieceSet;
 use crate::wire::extension::ExtendedHandshake;
-use crate::wire::{BlockRef, FrameDecoder, Handshake, HandshakeDecoder};
+use crate::wire::{BlockRef, FrameDecoder, Handshake, HandshakeDecoder, PeerId};
 
 /// How far a connection is.
 ///
@@ -99,6 +100,10 @@ pub(super) struct Connection {
     pub(super) greeted: bool,
     /// Whether ours was sent.
     pub(super) said: bool,
+    /// What they were told of other peers.
+    pub(super) pex: Told,
+    /// The peer id that they should have, if anybody told.
+    pub(super) expected: Option<PeerId>,
     pub(super) theirs: Option<Handshake>,
     pub(super) frames: FrameDecoder,
     /// Bytes of the stream still to be thrown away (a defect).
@@ -165,6 +170,8 @@ pub(super) struct Connection {
     pub(super) segments: u32,
     /// When the frame under way began.
     pub(super) frame_since: Duration,
+    /// Pieces that were taken back.
+    pub(super) gone: BTreeSet<u32>,
     /// Blocks not served any more.
     pub(super) forgotten: Vec<BlockRef>,
     /// Requests that a defect made up: whatever answers them is welcome.
@@ -179,6 +186,7 @@ pub(super) struct Burst {
     pub(super) keep_alives_at_once: u32,
     pub(super) keep_alives: u32,
     pub(super) haves: u32,
+    pub(super) metadata: u32,
 }
 
 /// An extension at work on one connection.

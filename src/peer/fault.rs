@@ -5,12 +5,20 @@
 //! (`Effect::On`), a setting is unsound (`Effect::Set`). The few that need code of their own
 //! are a `Quirk` that the peer asks for where it matters.
 
+mod availability;
+mod choking;
+mod dht;
+mod dialling;
+mod donthave;
+mod exchange;
 mod extended;
 mod fast;
 mod framing;
 mod handshake;
 mod hook;
 mod load;
+mod metadata;
+mod private;
 mod request;
 mod state;
 mod superseed;
@@ -139,15 +147,23 @@ const fn on(when: fn(&Seen<'_>) -> bool, react: React) -> Effect {
 
 const AREAS: &[&[FaultSpec]] = &[
     handshake::FAULTS,
+    dialling::FAULTS,
     framing::FAULTS,
     fast::FAULTS,
     extended::FAULTS,
+    metadata::FAULTS,
+    donthave::FAULTS,
+    dht::FAULTS,
+    exchange::FAULTS,
+    private::FAULTS,
     timing::FAULTS,
     state::FAULTS,
-    request::FAULTS,
+    choking::FAULTS,
+    availability::FAULTS,
     transfer::FAULTS,
     load::FAULTS,
     superseed::FAULTS,
+    request::FAULTS,
 ];
 
 /// All defects, by area.

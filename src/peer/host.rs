@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::config::{PeerConfig, Role, Settings};
 use super::connection::{Burst, Connection, HalfState, Phase, Slot};
-use super::event::{CloseReason, PeerEvent, RequestOutcome};
+use super::event::{CloseReason, ExtensionNote, PeerEvent, RequestOutcome};
 use super::extension::{ExtensionFactory, Link, LinkAction};
 use super::fault::{Defects, Quirk, What, Wire};
 use super::metadata::Metadata;
@@ -59,8 +59,12 @@ pub struct Peer {
     failures: u32,
     /// Extension ids of whoever spoke last (a defect).
     pub(super) shared_ids: BTreeMap<String, u8>,
+    /// Metadata that somebody sent unasked (a defect).
+    pub(super) planted: Option<Bytes>,
     /// Connections whose other end has closed and may still read (a defect).
     half_closed: BTreeSet<u32>,
+    /// Contacts that others have told of (a defect).
+    pub(super) hearsay: BTreeSet<SocketAddr>,
     /// Whether anybody was ever unchoked (a defect).
     pub(super) ever_unchoked: bool,
 }
@@ -101,6 +105,10 @@ pub(super) enum Timer {
     SpeakEarly(u32),
     /// The other end has closed and may still read (a defect).
     HalfClosed(u32),
+    /// A connection hears of the others.
+    Pex(u32),
+    /// Our handshake on a dial is due (a defect).
+    Hesitate(u32),
     /// Nothing but a turn.
     Turn,
 }
@@ -155,7 +163,9 @@ impl Peer {
             stalled: VecDeque::new(),
             failures: 0,
             shared_ids: BTreeMap::new(),
+            planted: None,
             half_closed: BTreeSet::new(),
+            hearsay: BTreeSet::new(),
             ever_unchoked: false,
         };
         peer.add_own_extensions();
@@ -175,12 +185,16 @@ impl Peer {
     fn add_own_extensions(&mut self) {
         let fetches = self.settings.fetch_metadata;
         let timeout = self.settings.request_timeout;
+        let (delay, limit) = (self.settings.metadata_delay, self.settings.metadata_limit);
+        let careless = self.defects.has(Quirk::DialsPrivateContacts);
         let own: [(&'static str, ExtensionFactory); 3] = [
             (
                 "ut_metadata",
-                Box::new(move || Box::new(Metadata::new(true, fetches, timeout))),
+                Box::new(move || {
+                    Box::new(Metadata::new(true, fetches, timeout).paced(delay, limit))
+                }),
             ),
-            ("ut_pex", Box::new(|| Box::new(Pex))),
+            ("ut_pex", Box::new(move || Box::new(Pex { careless }))),
             ("lt_donthave", Box::new(|| Box::new(DontHave))),
         ];
         for ((name, make), id) in own.into_iter().zip(1_u8..) {
@@ -211,8 +225,11 @@ impl Peer {
             Input::Full { conn } => self.set_full(conn, true),
             Input::Drained { conn } => self.set_full(conn, false),
             Input::Timeout => {}
-            Input::Dial { remote } => {
-                self.connect(remote);
+            Input::Dial { remote, expected } => {
+                let conn = self.connect(remote);
+                if let Some(c) = self.connections.get_mut(&conn) {
+                    c.expected = expected;
+                }
             }
             Input::Verb { argv } => {
                 let code = self.verb(&argv);
@@ -255,7 +272,9 @@ impl Peer {
         c.opened = now;
         c.last_received = now;
         c.last_sent = now;
-        if !self.defects.has(Quirk::DialsWaiting) {
+        if self.defects.has(Quirk::DialsHesitating) {
+            self.timer(now + HESITATION, Timer::Hesitate(conn));
+        } else if !self.defects.has(Quirk::DialsWaiting) {
             self.greet(conn);
         }
     }
@@ -297,6 +316,8 @@ impl Peer {
             opening: HandshakeDecoder::new(),
             greeted: false,
             said: false,
+            expected: None,
+            pex: Default::default(),
             theirs: None,
             frames: FrameDecoder::new(self.settings.frame_limit),
             skip: 0,
@@ -340,6 +361,7 @@ impl Peer {
             last_message: self.now,
             segments: 0,
             frame_since: self.now,
+            gone: BTreeSet::new(),
             forgotten: Vec::new(),
             made_up: Vec::new(),
             full: false,
@@ -511,6 +533,8 @@ impl Peer {
                     self.say(conn, vec![Wire::Message(request.into_message(1))]);
                 }
             }
+            Timer::Pex(conn) => self.exchange(conn),
+            Timer::Hesitate(conn) => self.greet(conn),
             Timer::Turn => {}
         }
     }
@@ -655,6 +679,9 @@ impl Peer {
             match action {
                 LinkAction::Send(payload) => self.send_extension(conn, name, payload),
                 LinkAction::Note(note) => {
+                    if let ExtensionNote::Peers { added, .. } = &note {
+                        self.dial_contacts(added);
+                    }
                     self.event(PeerEvent::Extension { conn, name, note });
                 }
                 LinkAction::LostPiece(index) => self.lost_piece(conn, index),
@@ -732,6 +759,15 @@ impl Process for Peer {
             connections: self.connections.len(),
         }
     }
+
+    fn announced(&self) -> Option<PeerId> {
+        if self.defects.has(Quirk::AnnouncesAnotherId) {
+            let mut id = self.peer_id;
+            id.0.reverse();
+            return Some(id);
+        }
+        Some(self.peer_id)
+    }
 }
 
 /// `from + after`; `None` for never.
@@ -759,6 +795,9 @@ pub(super) const NOWHERE: SocketAddr =
 
 /// Exit code of a process that a defect ends.
 pub(super) const DEFECT_EXIT: i32 = 101;
+
+/// How long a defect waits before it speaks on a dial.
+const HESITATION: Duration = Duration::from_secs(25);
 
 /// How long a defect waits for the reset that an end which is gone sends.
 const HALF_CLOSE_CHECK: Duration = Duration::from_secs(3);

@@ -315,7 +315,7 @@ impl Process for NullPeer {
             Input::Reset { conn } | Input::ConnectFailed { conn } => {
                 self.connections.remove(&conn);
             }
-            Input::Dial { remote } => self.dial(remote),
+            Input::Dial { remote, .. } => self.dial(remote),
             Input::Verb { argv } => {
                 let known = match argv.as_slice() {
                     [verb, remote] if verb == "add-peer" => remote.parse().ok(),

@@ -158,13 +158,21 @@ impl Peer {
         if c.out.is_empty() {
             return;
         }
-        let bytes = c.out.split().freeze();
+        let mut bytes = c.out.split().freeze();
         c.out_clock = c.out_clock.max(now) + pacing;
         let at = c.out_clock;
-        if at > now {
-            self.timer(at, Timer::Write(conn, bytes));
-        } else {
-            self.output(Output::Bytes { conn, bytes });
+        let size = match bytes.len() {
+            len if !self.settings.drip => len,
+            ..=256 => 1,
+            len => len.div_ceil(64),
+        };
+        while !bytes.is_empty() {
+            let bytes = bytes.split_to(size.min(bytes.len()));
+            if at > now {
+                self.timer(at, Timer::Write(conn, bytes));
+            } else {
+                self.output(Output::Bytes { conn, bytes });
+            }
         }
     }
 
@@ -362,10 +370,12 @@ impl Peer {
     /// Our extended handshake for a connection.
     pub(super) fn extended_handshake(&self, conn: u32) -> Option<ExtendedHandshake> {
         let c = self.connections.get(&conn)?;
+        let private = self.torrent.metainfo().is_private();
+        let hides_pex = private && !self.defects.has(Quirk::DialsPrivateContacts);
         let ids: Vec<(&str, u8)> = c
             .extensions
             .iter()
-            .filter(|slot| !(slot.name == "ut_pex" && self.torrent.metainfo().is_private()))
+            .filter(|slot| !(slot.name == "ut_pex" && hides_pex))
             .map(|slot| (slot.name, slot.id))
             .collect();
         let reqq = i128::try_from(self.settings.reqq).unwrap_or(0);
@@ -420,14 +430,47 @@ impl Peer {
         let Some(theirs) = c.their_id(name) else {
             return;
         };
-        let ext_id = if self.defects.has(Quirk::CutsIds) {
+        let own = c.extensions.iter().find(|slot| slot.name == name);
+        let own = own.filter(|_| c.initiator && self.defects.has(Quirk::OwnIdsDialling));
+        let ext_id = if let Some(own) = own {
+            own.id
+        } else if self.defects.has(Quirk::CutsIds) {
             theirs & 0x7f
         } else if self.defects.has(Quirk::SharesExtensionIds) {
             self.shared_ids.get(name).copied().unwrap_or(theirs)
         } else {
             theirs
         };
+        let payload = self.planted_or(name, payload);
+        let mut conn = conn;
+        if name == "ut_metadata" && self.defects.has(Quirk::MetadataToOther) {
+            let mut others = self.connections.values().filter(|c| c.is_open());
+            conn = others.find(|c| c.id != conn).map_or(conn, |c| c.id);
+        }
         self.send(conn, Message::Extended { ext_id, payload });
+    }
+
+    /// A defect: metadata that somebody sent unasked, in place of the true one.
+    fn planted_or(&self, name: &str, payload: Bytes) -> Bytes {
+        let Some(planted) = self.planted.as_ref().filter(|_| name == "ut_metadata") else {
+            return payload;
+        };
+        match ExtensionMessage::decode(name, &payload) {
+            Ok(ExtensionMessage::MetadataData {
+                piece: piece @ 0,
+                total_size,
+                ..
+            }) => {
+                let data = planted.clone();
+                let message = ExtensionMessage::MetadataData {
+                    piece,
+                    total_size,
+                    data,
+                };
+                message.encode_payload()
+            }
+            _ => payload,
+        }
     }
 
     pub(super) fn negotiated(&self, theirs: &Handshake) -> Agreed {

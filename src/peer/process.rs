@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::event::PeerEvent;
+use crate::wire::PeerId;
 
 /// A process that speaks over connections: the reference peer and the null peers.
 ///
@@ -21,6 +22,10 @@ pub trait Process {
     fn poll_deadline(&self) -> Option<Duration>;
     /// How the process is, as its operating system would tell.
     fn health(&self) -> Health;
+    /// The peer id that it tells trackers; `None` if it tells them nothing.
+    fn announced(&self) -> Option<PeerId> {
+        None
+    }
 }
 
 /// What happens to a process. Connection numbers of accepted connections are chosen by the host
@@ -77,6 +82,8 @@ pub enum Input {
     Dial {
         /// Whom.
         remote: SocketAddr,
+        /// The peer id that a tracker says they have.
+        expected: Option<PeerId>,
     },
     /// Any other verb of the operator: `slots N`, `pause`, `resume`, `recheck`, `restart`,
     /// `super-seed`.

@@ -153,6 +153,14 @@ impl Store {
         self.have.set(index);
     }
 
+    /// Drops a piece; true if it was here.
+    pub(super) fn discard(&mut self, index: u32) -> bool {
+        let here = self.have.get(index);
+        self.have.clear(index);
+        self.kept.remove(&index);
+        here
+    }
+
     /// The blocks of a piece on our grid.
     fn blocks(&self, index: u32) -> usize {
         let size = self.torrent.geometry().piece_size(index).unwrap_or(0);

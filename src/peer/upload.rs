@@ -1,5 +1,6 @@
 //! The serving half: choke and unchoke, requests, cancels.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::config::RequestPolicy;
@@ -7,7 +8,7 @@ use super::connection::Upload;
 use super::event::{CloseReason, PeerEvent, RefusalCause};
 use super::fault::Quirk;
 use super::host::{Peer, Timer};
-use crate::wire::{BlockRef, Kind, Message};
+use crate::wire::{BlockRef, ExtensionMessage, Kind, Message};
 
 impl Peer {
     // Slots.
@@ -111,8 +112,19 @@ impl Peer {
         c.us.choking = false;
         c.unchoked_since = now;
         let first = c.stats.sent.of(Kind::Unchoke).messages == 0;
+        let fast = c.agreed.fast;
         self.ever_unchoked = true;
         self.send(conn, Message::Unchoke);
+        if first && fast {
+            let suggested = self
+                .store
+                .have()
+                .iter()
+                .take(self.settings.suggestions as usize);
+            for index in suggested.collect::<Vec<_>>() {
+                self.send(conn, Message::SuggestPiece { index });
+            }
+        }
         if let Some(after) = self.settings.unchoke_flickers.filter(|_| first) {
             self.choke_now(conn);
             if let Some(c) = self.connections.get_mut(&conn) {
@@ -223,7 +235,12 @@ impl Peer {
 
     fn queue(&mut self, conn: u32, block: BlockRef) {
         let now = self.now;
-        let ready = now + self.settings.serve_delay;
+        let slow = if self.defects.has(Quirk::ForgetsDiscarded) {
+            SLOW
+        } else {
+            Duration::ZERO
+        };
+        let ready = now + self.settings.serve_delay.max(slow);
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
@@ -319,6 +336,60 @@ impl Peer {
         }
     }
 
+    /// Drops a piece (BEP 54, "Sender operation").
+    pub(super) fn discard_now(&mut self, index: u32) {
+        let serves = self.defects.has(Quirk::ServesDiscarded);
+        let here = self.store.have().get(index);
+        if !here || (!serves && !self.store.discard(index)) {
+            return;
+        }
+        let payload = ExtensionMessage::DontHave { index }.encode_payload();
+        let open = self.connections.values().filter(|c| c.is_open());
+        let open: Vec<u32> = open.map(|c| c.id).collect();
+        for conn in open {
+            self.send_extension(conn, "lt_donthave", payload.clone());
+            self.tell_unasked(conn, index);
+            self.drop_requests(conn, index);
+        }
+    }
+
+    /// What is queued of a dropped piece.
+    fn drop_requests(&mut self, conn: u32, index: u32) {
+        if self.defects.has(Quirk::ServesDiscarded) {
+            return;
+        }
+        let forgets = self.defects.has(Quirk::ForgetsDiscarded);
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let (dropped, kept): (VecDeque<Upload>, VecDeque<Upload>) = c
+            .uploads
+            .drain(..)
+            .partition(|upload| upload.block.index == index);
+        c.uploads = kept;
+        let fast = c.agreed.fast && !forgets;
+        for upload in dropped.into_iter().filter(|_| fast) {
+            self.reject(conn, upload.block);
+        }
+    }
+
+    /// A defect: DontHave under our own id, to who gave none.
+    fn tell_unasked(&mut self, conn: u32, index: u32) {
+        let unasked = self
+            .connections
+            .get_mut(&conn)
+            .filter(|c| c.agreed.extended && c.their_id("lt_donthave").is_none());
+        let slot = unasked.and_then(|c| c.extensions.iter().find(|s| s.name == "lt_donthave"));
+        if let Some(ext_id) = slot.map(|slot| slot.id)
+            && self.defects.has(Quirk::DontHaveUnoffered)
+        {
+            self.send(
+                conn,
+                ExtensionMessage::DontHave { index }.into_message(ext_id),
+            );
+        }
+    }
+
     /// Serves what is due.
     pub(super) fn serve(&mut self, conn: u32) {
         let now = self.now;
@@ -341,7 +412,11 @@ impl Peer {
     }
 
     fn serve_block(&mut self, conn: u32, block: BlockRef) {
-        let read = if self.defects.has(Quirk::WrongOffset) && block.begin != 0 {
+        let short =
+            block.length < self.settings.block_len && block.index != self.torrent.geometry().last();
+        let wrong = self.defects.has(Quirk::WrongOffset)
+            || (short && self.defects.has(Quirk::WrongShortBlocks));
+        let read = if wrong && block.begin != 0 {
             BlockRef { begin: 0, ..block }
         } else {
             block
@@ -365,3 +440,5 @@ impl Peer {
 
 /// What a defect holds of the requests that it promises to hold.
 const SHORT_QUEUE: usize = 1600;
+/// How long a defect that shows only in what is queued takes to serve.
+const SLOW: Duration = Duration::from_secs(2);

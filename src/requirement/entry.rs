@@ -162,6 +162,12 @@ pub enum Area {
     Superseed,
     /// BEP 40.
     Priority,
+    /// BEP 9.
+    Metadata,
+    /// BEP 54.
+    Donthave,
+    /// BEP 11.
+    Pex,
 }
 
 /// What judges an entry.
@@ -178,6 +184,21 @@ pub enum Status {
         /// The reason.
         because: String,
     },
+    /// Nothing yet, for want of this.
+    Waiting {
+        /// What it needs.
+        needs: Missing,
+        /// What it would take.
+        because: String,
+    },
+}
+
+/// What btspec cannot do yet, and an entry needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Missing {
+    /// A target that was started from a magnet link and has to fetch the info dictionary.
+    #[serde(rename = "role magnet")]
+    RoleMagnet,
 }
 
 /// Why nothing can judge an entry.
@@ -224,7 +245,10 @@ words! {
         Handshake = "handshake", Framing = "framing", Fast = "fast", Extended = "extended",
         Timing = "timing", State = "state", Request = "request", Piece = "piece", Dht = "dht",
         Private = "private", Load = "load", Superseed = "superseed", Priority = "priority",
+            Metadata = "metadata", Donthave = "donthave",
+            Pex = "pex",
     }
+    Missing { RoleMagnet = "role magnet" }
     Untestable {
         NotOnWire = "not-on-wire", OtherTransport = "other-transport", NeedsDays = "needs-days",
         NeedsTrustInClock = "needs-trust-in-clock", TwoSided = "two-sided",
@@ -246,6 +270,8 @@ mod tests {
         same(Need::UtMetadata);
         same(Need::LtDonthave);
         same(Area::Handshake);
+        same(Area::Donthave);
+        same(Missing::RoleMagnet);
         same(Untestable::NeedsTrustInClock);
         same(Untestable::NotOnWire);
     }

@@ -151,6 +151,8 @@ pub enum NeedKind {
     Addresses(u32),
     /// A driver that knows the verb.
     Driver(Verb),
+    /// The target announces itself to a tracker of ours.
+    Tracker,
     /// A condition on `torrent.*`.
     Content(Expr),
 }
@@ -166,6 +168,7 @@ pub enum Verb {
     Recheck,
     Restart,
     Complete,
+    Discard,
     ContentDir,
     Select,
     SuperSeed,
@@ -217,15 +220,17 @@ pub enum Proof {
     },
 }
 
-/// Another way of cutting what we send into segments.
+/// Another way of sending what a case sends: other segments, or harmless messages between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Variant {
     /// One byte a segment (beyond 256 bytes of a write: 64 segments).
     Drip,
-    /// Every write in two halves.
-    Halves,
-    /// The first byte alone, then the rest.
-    FirstByte,
+    /// A cut inside the length prefix of each frame.
+    SplitLength,
+    /// A keep-alive before each message.
+    KeepAlives,
+    /// A message of an id that nothing is assigned to before each write.
+    UnknownIds,
 }
 
 /// A verdict that an author may state.
@@ -402,6 +407,12 @@ pub struct Connect {
     pub unchoke: bool,
     /// Who dials.
     pub mode: ConnectMode,
+    /// The peer id that our tracker tells the target, where it dials.
+    pub told: Option<BytesTemplate>,
+    /// Variable that keeps where we listen, in compact form (BEP 23).
+    pub contact: Option<String>,
+    /// Variable that keeps our address, 4 or 16 bytes.
+    pub source: Option<String>,
 }
 
 /// `handshake:` of a connect.
@@ -420,8 +431,11 @@ pub enum HandshakeMode {
 pub enum ConnectMode {
     /// We dial.
     Dial,
-    /// We wait for the target to dial.
+    /// We let the target know of us and wait for it to dial; behind `Listen` of the same peer we
+    /// only wait.
     Accept,
+    /// We listen, tell nobody and wait for nothing.
+    Listen,
     /// As the play's direction says.
     Direction,
 }
@@ -444,10 +458,23 @@ pub enum Serves {
 pub struct Serve {
     /// Which pieces, instead of those of the `connect`.
     pub pieces: Serves,
-    /// One bit of every block is wrong.
-    pub corrupt: bool,
+    /// Blocks of a piece in which one bit is wrong.
+    pub corrupt: Corrupt,
     /// At most one block in this time.
     pub every: Option<Delay>,
+}
+
+/// Which blocks of a piece the reference core spoils.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Corrupt {
+    /// None.
+    None,
+    /// The one at its beginning.
+    First,
+    /// The one at its end.
+    Last,
+    /// Every one.
+    All,
 }
 
 /// States that `until` waits for; all given ones must hold.

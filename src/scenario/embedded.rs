@@ -7,6 +7,26 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/_blocks.yaml"),
     ),
     (
+        "scenarios/availability.yaml",
+        include_str!("../../scenarios/availability.yaml"),
+    ),
+    (
+        "scenarios/choking.yaml",
+        include_str!("../../scenarios/choking.yaml"),
+    ),
+    (
+        "scenarios/dht_port.yaml",
+        include_str!("../../scenarios/dht_port.yaml"),
+    ),
+    (
+        "scenarios/dialling.yaml",
+        include_str!("../../scenarios/dialling.yaml"),
+    ),
+    (
+        "scenarios/donthave.yaml",
+        include_str!("../../scenarios/donthave.yaml"),
+    ),
+    (
         "scenarios/extension_protocol.yaml",
         include_str!("../../scenarios/extension_protocol.yaml"),
     ),
@@ -27,6 +47,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/load.yaml"),
     ),
     (
+        "scenarios/private.yaml",
+        include_str!("../../scenarios/private.yaml"),
+    ),
+    (
         "scenarios/requests.yaml",
         include_str!("../../scenarios/requests.yaml"),
     ),
@@ -45,6 +69,14 @@ pub(super) const FILES: &[(&str, &str)] = &[
     (
         "scenarios/upload_only.yaml",
         include_str!("../../scenarios/upload_only.yaml"),
+    ),
+    (
+        "scenarios/ut_metadata.yaml",
+        include_str!("../../scenarios/ut_metadata.yaml"),
+    ),
+    (
+        "scenarios/ut_pex.yaml",
+        include_str!("../../scenarios/ut_pex.yaml"),
     ),
 ];
 

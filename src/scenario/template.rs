@@ -189,10 +189,10 @@ pub enum RawPart {
     Frame(Box<RawFrameTemplate>),
     /// A message as it should be.
     Message(Template),
-    /// Requests or cancels of many blocks.
-    Blocks(Box<BlockRun>),
     /// So many haves, from the first piece on.
     Haves(Expr),
+    /// Requests or cancels of many blocks.
+    Blocks(Box<BlockRun>),
     /// One after another.
     Concat(Vec<Self>),
 }

@@ -165,7 +165,7 @@ fn plays_are_named_and_ordered() {
     let choice = Choice {
         roles: vec![Role::Seed, Role::Leech],
         directions: vec![Direction::Dialled, Direction::Dials],
-        variants: vec![Variant::Drip, Variant::Halves],
+        variants: vec![Variant::Drip, Variant::SplitLength],
     };
     let ids: Vec<String> = expand(&suite, &choice)
         .unwrap()
@@ -177,10 +177,10 @@ fn plays_are_named_and_ordered() {
         [
             "examples/reject-while-choked:seed",
             "examples/reject-while-choked:seed@drip",
-            "examples/reject-while-choked:seed@halves",
+            "examples/reject-while-choked:seed@split-length",
             "examples/resent-handshake:seed",
             "examples/resent-handshake:seed@drip",
-            "examples/resent-handshake:seed@halves",
+            "examples/resent-handshake:seed@split-length",
         ]
     );
     assert!(ids.contains(&"examples/request-too-big[length=huge,fast=off]:seed@drip".into()));
@@ -188,9 +188,9 @@ fn plays_are_named_and_ordered() {
         ids[ids.len() - 4..],
         [
             "examples/every-action:seed",
-            "examples/every-action:seed@halves",
+            "examples/every-action:seed@split-length",
             "examples/every-action:seed:dials",
-            "examples/every-action:seed:dials@halves",
+            "examples/every-action:seed:dials@split-length",
         ]
     );
     let unique: std::collections::BTreeSet<&String> = ids.iter().collect();

@@ -7,6 +7,7 @@ use super::event::{Event, Stand};
 use super::ext_ids::ExtIds;
 use super::half::Half;
 use super::ledger::{Entry, EntryState, Ledger};
+use super::pex::PexHeard;
 use super::told::{Order, Told};
 use crate::torrent::{Geometry, PieceSet, Torrent};
 use crate::trace::{CloseHow, ConnId, Dir, Observation, Pending};
@@ -60,6 +61,11 @@ pub struct Session {
     pub(super) stray_cancels: BTreeSet<BlockRef>,
     /// Our ut_metadata requests that are not answered.
     pub(super) metadata_asked: VecDeque<(i128, Order)>,
+    /// We sent a ut_metadata message that is no request for a piece there is, or more requests than
+    /// are remembered: what comes back may be the answer to that.
+    pub(super) metadata_odd: bool,
+    /// What the target has told of other peers.
+    pub(super) pex: PexHeard,
     pub(super) proven: Order,
     pub(super) tainted: bool,
     pub(super) closed: Option<(Dir, CloseHow)>,
@@ -104,6 +110,8 @@ impl Session {
             withdrawn: BTreeMap::new(),
             stray_cancels: BTreeSet::new(),
             metadata_asked: VecDeque::new(),
+            metadata_odd: false,
+            pex: PexHeard::default(),
             proven: 0,
             tainted: false,
             closed: None,
@@ -283,6 +291,11 @@ impl Session {
         self.theirs.extended.as_ref()
     }
 
+    /// What the target has told of other peers (BEP 11).
+    pub fn their_pex(&self) -> &PexHeard {
+        &self.pex
+    }
+
     /// The tester's requests.
     pub fn ledger_ours(&self) -> &Ledger {
         &self.ours.requests
@@ -328,6 +341,11 @@ impl Session {
     /// The tester has a ut_metadata request open.
     pub fn metadata_owed(&self) -> bool {
         !self.metadata_asked.is_empty()
+    }
+
+    /// The tester has sent a ut_metadata message that is no request for a piece there is.
+    pub fn metadata_odd(&self) -> bool {
+        self.metadata_odd
     }
 
     /// Piece `index` can be requested from the tester as far as the target may know: announced, and

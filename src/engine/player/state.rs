@@ -17,12 +17,12 @@ use crate::engine::settings::{Calibration, Settings};
 use crate::outcome::{ClosedBy, How};
 use crate::requirement::Role as RuleRole;
 use crate::rule::Judge;
-use crate::scenario::ast::Role;
+use crate::scenario::ast::{Corrupt, Role};
 use crate::scenario::{Play, Val};
 use crate::session::{AnswerHow, EntryState, Event, EventKind};
 use crate::torrent::Torrent;
 use crate::trace::{CloseHow, ConnId, Dir, Observation, Recorder, What};
-use crate::wire::{BlockRef, ExtensionMessage, Handshake, Message};
+use crate::wire::{BlockRef, ExtensionMessage, Handshake, Kind, Message, PeerId};
 
 /// Variables of a case.
 pub(super) type Vars = BTreeMap<String, Val>;
@@ -73,6 +73,8 @@ pub(super) struct State {
     pub(super) health: Option<Health>,
     /// Openings of the target that were no BitTorrent handshake.
     pub(super) encrypted: u32,
+    /// The peer id that the target gave our tracker.
+    pub(super) announced: Option<PeerId>,
     /// The target takes no connection any more.
     pub(super) lost: bool,
     /// Pieces of which we have sent something: a leech may keep them.
@@ -147,6 +149,7 @@ impl State {
             died: None,
             health: None,
             encrypted: 0,
+            announced: None,
             lost: false,
             handed_out: BTreeSet::new(),
             observations: BTreeMap::new(),
@@ -179,6 +182,12 @@ impl State {
                 self.record
                     .event(&self.recorder, now, Some(conn), "connected", None);
             }
+            Input::Listening { conn, at } => {
+                if let Some(known) = self.by_id(conn) {
+                    known.local = Some(at);
+                }
+            }
+            Input::Announced { peer_id } => self.announced = Some(peer_id),
             Input::ConnectFailed { conn, why } => {
                 let note = describe_failure(&why);
                 if let Some(known) = self.by_id(conn) {
@@ -307,6 +316,13 @@ impl State {
             .min()
     }
 
+    /// Whether a message of this kind has arrived on a connection and is not in the log yet.
+    pub(super) fn waits(&self, index: Index, kind: Kind) -> bool {
+        let id = id_of(index);
+        let mut inbox = self.inbox.iter();
+        inbox.any(|observation| observation.conn == id && observation.kind() == Some(kind))
+    }
+
     /// Number of log entries once everything received so far is in it.
     pub(super) fn received(&self) -> usize {
         self.log.len() + self.inbox.len()
@@ -421,11 +437,16 @@ impl State {
             && self.torrent.geometry().piece_size(*index).is_some()
         {
             self.handed_out.insert(*index);
+            self.settings.fresh.spend([*index]);
         }
         let seq = observation.seq;
         let Some(conn) = self.conns.get_mut(index) else {
             return;
         };
+        let unchokes = matches!(observation.what, What::Message(Message::Unchoke));
+        if unchokes && conn.session.choking_sent() {
+            conn.thrown_out = conn.session.ledger_theirs().asked();
+        }
         conn.session.handle(&observation);
         for event in self.judge_events(index) {
             if event.observation.seq != seq {
@@ -661,11 +682,18 @@ impl State {
 
     /// Queues a block as the answer of the reference core.
     pub(super) fn hand_out(&mut self, index: Index, block: BlockRef) {
+        let size = self.torrent.geometry().piece_size(block.index);
         let (Some(bytes), Some(conn)) = (self.torrent.block(&block), self.conns.get_mut(index))
         else {
             return;
         };
-        let bytes = if conn.corrupt { flipped(&bytes) } else { bytes };
+        let spoilt = match conn.corrupt {
+            Corrupt::None => false,
+            Corrupt::First => block.begin == 0,
+            Corrupt::Last => block.begin.checked_add(block.length) == size,
+            Corrupt::All => true,
+        };
+        let bytes = if spoilt { flipped(&bytes) } else { bytes };
         conn.queue.push_back(Message::Piece {
             index: block.index,
             begin: block.begin,

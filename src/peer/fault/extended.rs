@@ -90,16 +90,6 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
-        "wrong-port-when-dialling",
-        &["B10-HS-06"],
-        "Tells a port at which it does not listen.",
-        send(
-            hello,
-            Alter::Other(|s| changed(s, |hello| hello.with("p", Value::Int(9)))),
-        ),
-    )
-    .dialling(),
-    FaultSpec::new(
         "extension-before-their-handshake",
         &["B10-HS-07"],
         "Asks for metadata when the other end's extended handshake is a while in coming.",
@@ -482,56 +472,10 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             React::Exit,
         ),
     ),
-    FaultSpec::new(
-        "port-without-dht-bit",
-        &["B5-PT-02"],
-        "Sends a port message to peers without the DHT bit.",
-        send(
-            |s| super::framing::opens(s) && !s.peer.conn.agreed.dht,
-            Alter::Other(|s| super::framing::and(s, Message::Port { port: 6881 })),
-        ),
-    ),
-    FaultSpec::new(
-        "dies-of-port-zero",
-        &["B5-PT-03"],
-        "Ends when a port message names port 0.",
-        on(
-            |s| matches!(s.message(), Some(Message::Port { port: 0 })),
-            React::Exit,
-        ),
-    ),
-    FaultSpec::new(
-        "closes-on-port",
-        &["B5-PT-03"],
-        "Closes when a port message comes.",
-        on(|s| s.is(Kind::Port), React::Close),
-    ),
-    FaultSpec::new(
-        "pex-on-private-torrent",
-        &["B27-PV-01"],
-        "Tells peers although the torrent is private.",
-        on(
-            |s| {
-                let private = s.peer.torrent.metainfo().is_private();
-                let offered = s
-                    .extended_handshake()
-                    .and_then(|hello| hello.ext_id("ut_pex"));
-                private && offered.is_some_and(|id| id != 0)
-            },
-            React::SayLater(Duration::from_secs(1), |s| {
-                let offered = s
-                    .extended_handshake()
-                    .and_then(|hello| hello.ext_id("ut_pex"));
-                let payload = Bytes::from_static(b"d5:added6:\x7f\0\0\x01\x1a\xe17:added.f1:\0e");
-                let ext_id = offered.unwrap_or(0);
-                vec![Wire::Message(Message::Extended { ext_id, payload })]
-            }),
-        ),
-    ),
 ];
 
 /// Our extended handshake.
-fn hello(sent: &Sent<'_>) -> bool {
+pub(super) fn hello(sent: &Sent<'_>) -> bool {
     sent.is(Kind::ExtendedHandshake)
 }
 
@@ -549,7 +493,10 @@ fn payload(sent: &Sent<'_>, change: impl Fn(&mut Vec<u8>)) -> Vec<Wire> {
 }
 
 /// Our extended handshake with other keys.
-fn changed(sent: &Sent<'_>, change: impl Fn(ExtendedHandshake) -> ExtendedHandshake) -> Vec<Wire> {
+pub(super) fn changed(
+    sent: &Sent<'_>,
+    change: impl Fn(ExtendedHandshake) -> ExtendedHandshake,
+) -> Vec<Wire> {
     payload(sent, |bytes| *bytes = change(ours(bytes)).encode().to_vec())
 }
 

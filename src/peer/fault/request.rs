@@ -225,7 +225,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             },
             React::SayInstead(|s| {
                 let block = s.request().unwrap_or(BlockRef::new(0, 0, 0));
-                let start = u64::from(block.index) * u64::from(s.peer.torrent.geometry().piece_len());
+                let start =
+                    u64::from(block.index) * u64::from(s.peer.torrent.geometry().piece_len());
                 let back = u64::from(block.begin.wrapping_neg());
                 let read = bytes(&s.peer, start.saturating_sub(back), block.length);
                 piece(block, read)
@@ -240,7 +241,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         on(
             |s| {
                 let inside = |b: BlockRef| b.begin > 0 && b.length == u32::MAX;
-                s.request().is_some_and(|b| inside(b) && b.index < s.pieces())
+                s.request()
+                    .is_some_and(|b| inside(b) && b.index < s.pieces())
             },
             React::Hang,
         ),

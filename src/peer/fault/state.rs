@@ -53,7 +53,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Closes when a piece comes right behind a choke.",
         Effect::Quirk(Quirk::ClosesOnLatePiece),
     )
-    .leech(),
+    .leech()
+    .also(&["B3-PC-14"]),
     FaultSpec::new(
         "forgets-blocks-dropped-by-choke",
         &["B3-PC-01"],
@@ -235,7 +236,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             React::Close,
         ),
     )
-    .also(&["B3-HS-10", "B3-HS-15"]),
+    .also(&["B3-HS-10", "B3-HS-15", "B3-TO-06", "B3-RQ-07"]),
     FaultSpec::new(
         "ignores-have-behind-bitfield",
         &["B3-BF-15"],
@@ -473,21 +474,15 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "never-requests-last-piece",
         &["B3-PC-01"],
         "Leaves the last piece out.",
-        send(
-            |s| {
-                let last = s.peer.torrent.geometry().last();
-                s.is(Kind::Request) && s.block().is_some_and(|b| b.index == last)
-            },
-            Alter::Drop,
-        ),
+        Effect::Quirk(Quirk::LeavesLastPiece),
     )
     .leech(),
     FaultSpec::new(
         "requests-past-end",
         &["B3-PC-02"],
-        "Requests a block behind the end of a piece.",
+        "Requests a block behind the end of a piece, of peers that bear many requests.",
         Effect::Send {
-            which: |s| s.is(Kind::Request),
+            which: |s| s.is(Kind::Request) && s.peer.conn.their_reqq.is_none_or(|n| n > 100),
             nth: Nth::First,
             alter: Alter::Other(|s| {
                 let block = s.block().unwrap_or(BlockRef::new(0, 0, 0));
@@ -606,7 +601,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::AcceptsWrongLength),
     )
     .leech()
-    .also(&["B3-PC-08", "B3-HV-02"]),
+    .also(&["B3-PC-08", "B3-HV-02", "B3-PC-18", "B3-FR-24"]),
     FaultSpec::new(
         "dies-of-duplicate-block",
         &["B3-PC-13"],

@@ -1,8 +1,8 @@
 //! The actions of steps.
 
 use super::super::ast::{
-    Action, CheckOp, CloseKind, Comparison, Condition, Connect, ConnectMode, HandshakeMode,
-    Listening, Measure, OwnClose, Repeat, Serve, Serves, State, Verb,
+    Action, CheckOp, CloseKind, Comparison, Condition, Connect, ConnectMode, Corrupt,
+    HandshakeMode, Listening, Measure, OwnClose, Repeat, Serve, Serves, State, Verb,
 };
 use super::super::error::ScenarioError;
 use super::super::eval::Expr;
@@ -124,7 +124,7 @@ pub(super) fn action(
 }
 
 /// Keys of `connect`.
-pub(in super::super) const CONNECT: [&str; 11] = [
+pub(in super::super) const CONNECT: [&str; 14] = [
     "peer",
     "from",
     "reserved",
@@ -136,6 +136,9 @@ pub(in super::super) const CONNECT: [&str; 11] = [
     "rejects",
     "unchoke",
     "mode",
+    "told",
+    "contact",
+    "source",
 ];
 
 /// Words of `handshake`.
@@ -146,14 +149,17 @@ pub(in super::super) const HANDSHAKES: [(&str, HandshakeMode); 3] = [
 ];
 
 /// Words of `mode`.
-pub(in super::super) const MODES: [(&str, ConnectMode); 2] =
-    [("dial", ConnectMode::Dial), ("accept", ConnectMode::Accept)];
+pub(in super::super) const MODES: [(&str, ConnectMode); 3] = [
+    ("dial", ConnectMode::Dial),
+    ("accept", ConnectMode::Accept),
+    ("listen", ConnectMode::Listen),
+];
 
 fn connect(
     reader: &mut Reader<'_>,
     node: &Node,
     step: &Fields<'_>,
-    scope: &Scope,
+    scope: &mut Scope,
     place: &Place,
 ) -> Result<Connect> {
     let map = Fields::of(node, "`connect`", &CONNECT)?;
@@ -199,6 +205,9 @@ fn connect(
             Some(node) => word(node, "mode", &MODES)?,
             None => ConnectMode::Direction,
         },
+        told: part("told")?,
+        contact: None,
+        source: None,
         peer,
     };
     if connect.handshake != HandshakeMode::Full
@@ -212,6 +221,28 @@ fn connect(
         )
         .expected("handshake: full"));
     }
+    for key in ["told", "contact"] {
+        let fits = match key {
+            "told" => matches!(connect.mode, ConnectMode::Accept | ConnectMode::Direction),
+            _ => connect.mode == ConnectMode::Listen,
+        };
+        if !fits && map.get(key).is_some() {
+            let message = format!("`{key}` does not go with this `mode`");
+            return Err(ScenarioError::invalid(map.key_span(key), message));
+        }
+    }
+    let mut kept = |key: &str| {
+        let Some(node) = map.get(key) else {
+            return Ok(None);
+        };
+        let variable = name(text(node)?, &node.span)?;
+        scope.add_slot(&variable, &node.span, Type::Bytes).map(Some)
+    };
+    let connect = Connect {
+        contact: kept("contact")?,
+        source: kept("source")?,
+        ..connect
+    };
     if let Some(open) = &mut reader.connections {
         open.insert(connect.peer.clone());
         if open.len() > limits::CONNECTIONS {
@@ -241,11 +272,22 @@ fn serves(node: Option<&Node>, scope: &Scope) -> Result<Serves> {
 /// Keys of `serve`.
 pub(in super::super) const SERVE: [&str; 3] = ["pieces", "corrupt", "every"];
 
+/// Words of `corrupt`.
+pub(in super::super) const CORRUPT: [(&str, Corrupt); 4] = [
+    ("none", Corrupt::None),
+    ("first", Corrupt::First),
+    ("last", Corrupt::Last),
+    ("all", Corrupt::All),
+];
+
 fn serve(node: &Node, scope: &Scope) -> Result<Serve> {
     let map = Fields::of(node, "`serve`", &SERVE)?;
     Ok(Serve {
         pieces: serves(Some(map.require("pieces")?), scope)?,
-        corrupt: map.get("corrupt").map_or(Ok(false), boolean)?,
+        corrupt: match map.get("corrupt") {
+            Some(node) => word(node, "blocks", &CORRUPT)?,
+            None => Corrupt::None,
+        },
         every: map
             .get("every")
             .map(|node| delay_of(node, scope))
@@ -485,7 +527,7 @@ fn repeat(
 }
 
 /// Verbs of drivers by name.
-pub(in super::super) const VERBS: [(&str, Verb); 11] = [
+pub(in super::super) const VERBS: [(&str, Verb); 12] = [
     ("add-peer", Verb::AddPeer),
     ("slots", Verb::Slots),
     ("pause", Verb::Pause),
@@ -493,6 +535,7 @@ pub(in super::super) const VERBS: [(&str, Verb); 11] = [
     ("recheck", Verb::Recheck),
     ("restart", Verb::Restart),
     ("complete", Verb::Complete),
+    ("discard", Verb::Discard),
     ("content-dir", Verb::ContentDir),
     ("select", Verb::Select),
     ("super-seed", Verb::SuperSeed),

@@ -73,17 +73,19 @@ pub(in super::super) const LANES: [(&str, Lane); 3] = [
 ];
 
 /// Names of variants.
-pub(in super::super) const VARIANTS: [(&str, Variant); 3] = [
+pub(in super::super) const VARIANTS: [(&str, Variant); 4] = [
     ("drip", Variant::Drip),
-    ("halves", Variant::Halves),
-    ("first-byte", Variant::FirstByte),
+    ("split-length", Variant::SplitLength),
+    ("keepalives", Variant::KeepAlives),
+    ("unknown-ids", Variant::UnknownIds),
 ];
 
 /// Words of `needs` without argument.
-pub(in super::super) const NEEDS: [&str; 6] = [
+pub(in super::super) const NEEDS: [&str; 7] = [
     "fast",
     "extended",
     "dht",
+    "tracker",
     "ut_metadata",
     "ut_pex",
     "lt_donthave",
@@ -423,9 +425,10 @@ fn need(text: &str, span: &Span) -> Result<NeedKind> {
         "fast" => return Ok(NeedKind::Fast),
         "extended" => return Ok(NeedKind::Extended),
         "dht" => return Ok(NeedKind::Dht),
+        "tracker" => return Ok(NeedKind::Tracker),
         _ => {}
     }
-    if let Some(extension) = NEEDS.iter().skip(3).find(|name| **name == text) {
+    if let Some(extension) = NEEDS.iter().skip(4).find(|name| **name == text) {
         return Ok(NeedKind::Extension(extension));
     }
     if let Some((function, argument)) = text.strip_suffix(')').and_then(|it| it.split_once('(')) {

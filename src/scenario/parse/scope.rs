@@ -318,7 +318,7 @@ fn first_word(path: &str) -> &str {
 const FRESH: u32 = 16;
 
 /// Names of the format (SCENARIOS 2).
-pub(in super::super) const GLOBALS: [(&str, Type); 32] = [
+pub(in super::super) const GLOBALS: [(&str, Type); 37] = [
     ("torrent.pieces", Type::Int),
     ("torrent.piece_len", Type::Int),
     ("torrent.total_len", Type::Int),
@@ -330,9 +330,13 @@ pub(in super::super) const GLOBALS: [(&str, Type); 32] = [
     ("torrent.info_len", Type::Int),
     ("torrent.info_pieces", Type::Int),
     ("torrent.info_hash", Type::Bytes),
+    ("torrent.private", Type::Bool),
+    ("tracker.peer_id", Type::Bytes),
     ("target.has", Type::List),
     ("target.missing", Type::List),
     ("target.allowed_fast", Type::List),
+    ("target.port", Type::Int),
+    ("target.dials", Type::Int),
     ("peer.ext.ut_metadata", Type::Int),
     ("peer.ext.ut_pex", Type::Int),
     ("peer.ext.lt_donthave", Type::Int),
@@ -347,6 +351,7 @@ pub(in super::super) const GLOBALS: [(&str, Type); 32] = [
     ("peer.fast_set", Type::List),
     ("peer.fast", Type::Bool),
     ("peer.extended", Type::Bool),
+    ("peer.dialled", Type::Bool),
     ("tester.peer_id", Type::Bytes),
     ("fresh", Type::Int),
     ("role", Type::Text),

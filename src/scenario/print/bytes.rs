@@ -178,6 +178,7 @@ fn part(part: &RawPart, names: &Names) -> Yaml {
         RawPart::Bytes(value) => bytes(value, names),
         RawPart::Handshake(it) => Yaml::map([("handshake", handshake(it, names))]),
         RawPart::Frame(it) => Yaml::map([("frame", frame(it, names))]),
+        RawPart::Haves(count) => Yaml::map([("haves", scalar(count, names))]),
         RawPart::Blocks(run) => {
             let key = if run.cancels { "cancels" } else { "requests" };
             let mut map = Entries::default();
@@ -190,7 +191,6 @@ fn part(part: &RawPart, names: &Names) -> Yaml {
             }
             Yaml::Map(map.0)
         }
-        RawPart::Haves(count) => Yaml::map([("haves", scalar(count, names))]),
         RawPart::Message(it) => Yaml::map([("message", message(it, names))]),
         RawPart::Concat(parts) => {
             let parts = parts.iter().map(|it| self::part(it, names)).collect();

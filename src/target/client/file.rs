@@ -8,6 +8,8 @@ use std::time::Duration;
 use super::load;
 use super::template::{Template, Vars};
 use crate::peer::Role;
+use crate::target::source::{SourceError, SourceList};
+use crate::target::tracker::PeerForm;
 
 /// How a client is started, told to do things, and stopped.
 #[derive(Debug, Clone)]
@@ -28,6 +30,17 @@ pub struct ClientFile {
     pub(super) verbs: BTreeMap<String, Command>,
     pub(super) other_verb: Option<Command>,
     pub(super) grace: Duration,
+    pub(super) without: Vec<String>,
+    pub(in crate::target) tracker: Option<TrackerPlan>,
+}
+
+/// How a client is made to dial us by a tracker of ours.
+#[derive(Debug, Clone)]
+pub(in crate::target) struct TrackerPlan {
+    /// Where we listen for its dials; without any, at addresses of 127.0.0.0/8.
+    pub(in crate::target) addresses: Option<SourceList>,
+    pub(in crate::target) form: PeerForm,
+    pub(in crate::target) interval: Duration,
 }
 
 /// The helper script of a driver.
@@ -120,6 +133,9 @@ pub enum Flaw {
     /// A path that leaves the state folder, or a script that is not beside its driver.
     #[error("`{0}` must be a relative path without `..`")]
     Path(String),
+    /// No address and no range.
+    #[error("{0}")]
+    Addresses(SourceError),
     /// A number of connections that is not possible.
     #[error("`{0}` is not from 1 to 64")]
     Jobs(usize),
@@ -177,6 +193,11 @@ impl ClientFile {
     /// Roles that it can be started in.
     pub fn roles(&self) -> &[Role] {
         &self.roles
+    }
+
+    /// Words of `needs` that it shows although it is told not to use them.
+    pub fn without(&self) -> impl Iterator<Item = &str> {
+        self.without.iter().map(String::as_str)
     }
 
     /// Connections that it bears at once.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::file::{ClientFile, Command, FileError, Flaw, Need, Script};
+use super::file::{ClientFile, Command, FileError, Flaw, Need, Script, TrackerPlan};
 use super::template::{Template, Vars};
 use crate::peer::Role;
+use crate::target::tracker::PeerForm;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +37,26 @@ struct RawFile {
     #[serde(default)]
     verbs: BTreeMap<String, Vec<String>>,
     stop: Option<RawStop>,
+    tracker: Option<RawTracker>,
+    #[serde(default)]
+    without: Vec<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawTracker {
+    addresses: Option<String>,
+    #[serde(default)]
+    peers: RawForm,
+    interval: Option<String>,
+}
+
+#[derive(Deserialize, Clone, Copy, Default)]
+#[serde(rename_all = "snake_case")]
+enum RawForm {
+    #[default]
+    Compact,
+    Dictionary,
 }
 
 #[derive(Deserialize)]
@@ -118,6 +139,9 @@ pub(super) fn from_command(command: &str) -> Result<ClientFile, FileError> {
         verbs: BTreeMap::new(),
         other_verb: None,
         grace: GRACE,
+        without: Vec::new(),
+        // Whoever announces can be asked to dial; whoever does not is none the worse for it.
+        tracker: tracker(RawTracker::default()).ok(),
     })
 }
 
@@ -212,7 +236,26 @@ fn client(raw: RawFile, script: Option<Script>) -> Result<ClientFile, (String, F
             Some(stop) => duration("stop.grace", &stop.grace)?,
             None => GRACE,
         },
+        without: raw.without,
+        tracker: raw.tracker.map(tracker).transpose()?,
         vars,
+    })
+}
+
+fn tracker(raw: RawTracker) -> Result<TrackerPlan, (String, Flaw)> {
+    let addresses = raw.addresses.map(|text| text.parse());
+    Ok(TrackerPlan {
+        addresses: addresses
+            .transpose()
+            .map_err(|flaw| ("tracker.addresses".to_owned(), Flaw::Addresses(flaw)))?,
+        form: match raw.peers {
+            RawForm::Compact => PeerForm::Compact,
+            RawForm::Dictionary => PeerForm::Dictionary,
+        },
+        interval: match raw.interval {
+            Some(text) => duration("tracker.interval", &text)?,
+            None => INTERVAL,
+        },
     })
 }
 
@@ -353,6 +396,9 @@ const RUNNING: &[&str] = &["dir", "torrent", "data", "bind", "port", "ctl", "rol
 const ASKED: &[&str] = &["verb", "arg"];
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// Time between two announces.
+const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Time between the polite signal and the one that cannot be ignored.
 const GRACE: Duration = Duration::from_secs(3);
