@@ -174,7 +174,10 @@ impl Pair {
                     }
                     self.post(to, Input::Reset { conn: theirs });
                 }
-                Output::StopAccepting | Output::VerbDone { .. } | Output::Event(_) => {}
+                Output::StopAccepting
+                | Output::Restarted
+                | Output::VerbDone { .. }
+                | Output::Event(_) => {}
             }
         }
     }
@@ -305,7 +308,7 @@ fn rules_see_something_in_ordinary_sessions() {
         "block-bytes",
         "keep-alive-is-empty",
         "no-piece-while-choking",
-        "choke-changes-state",
+        "choke-repeats",
         "seed-asks-nothing",
         "piece-answers-request",
         "reserved-bits-assigned",

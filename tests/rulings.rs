@@ -311,6 +311,35 @@ fn first_arrival_decides_between_branches() {
 }
 
 #[test]
+fn branches_that_all_excuse_are_waited_for_like_any_other() {
+    let text = file(
+        "    cites: [B3-HS-03]
+    given:
+      - connect: {}
+      - alive: {}
+    steps:
+      - send: {request: {index: 0, begin: 0, length: 16384}}
+      - any_of:
+          - expect: piece
+            verdict: skip
+            note: served after all
+          - expect: reject_request
+            verdict: skip
+",
+    );
+    let late = faked(&text, seed_opening(), |_, m, t| match m {
+        Message::Request(_) => vec![later(9.0, serve(m, t).remove(0))],
+        _ => serve(m, t),
+    });
+    assert_verdict(&late, Verdict::Skip);
+    let never = faked(&text, seed_opening(), |_, m, t| match m {
+        Message::Request(_) => vec![],
+        _ => serve(m, t),
+    });
+    assert_verdict(&never, Verdict::Fail);
+}
+
+#[test]
 fn upper_branch_wins_a_tie() {
     let text = file(
         "    cites: [B3-HS-03]
@@ -431,11 +460,20 @@ fn never_ends_with_its_label_and_listens_on_one_peer_if_named() {
       - expect: have
 ",
     );
-    let outcome = faked(&text, seed_opening(), |_, m, t| match m {
+    let have = |_: u32, m: &Message, t: &btspec::torrent::Torrent| match m {
         Message::Interested => vec![Do::Say(Message::Have { index: 1 })],
         _ => serve(m, t),
-    });
-    assert_verdict(&outcome, Verdict::Pass);
+    };
+    assert_verdict(&faked(&text, seed_opening(), have), Verdict::Pass);
+    // A labelled step that is left out is passed as well.
+    let left_out = text.replace("label: over", "label: over\n        when: $peer.fast");
+    let plain = |_: u32, m: &Message, t: &btspec::torrent::Torrent| match m {
+        Message::Interested => vec![Do::Say(Message::Have { index: 1 })],
+        _ => serve(m, t),
+    };
+    let connect = "connect: {peer: a, reserved: [extended]}";
+    let left_out = left_out.replace("connect: {peer: a}", connect);
+    assert_verdict(&faked(&left_out, seed_opening(), plain), Verdict::Pass);
 }
 
 // Ruling 8.
@@ -859,6 +897,14 @@ fn reference_core_serves_a_leech_where_told() {
     ));
     assert_verdict(&none, Verdict::Pass);
     assert!(sent(&none, "piece").is_empty());
+    assert!(sent(&none, "reject_request").is_empty());
+    let rejects = case(&text.replace(
+        "serves: SERVES",
+        "rejects: true, hello: [extended_handshake, have_all]",
+    ));
+    assert_verdict(&rejects, Verdict::Pass);
+    assert!(sent(&rejects, "piece").is_empty());
+    assert!(sent(&rejects, "reject_request").len() > 1);
 }
 
 #[test]

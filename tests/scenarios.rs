@@ -2,13 +2,14 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use btspec::engine::run::{RunConfig, run_self};
 use btspec::engine::self_mode::{SelfMode, reference};
 use btspec::engine::sim::WorldConfig;
 use btspec::outcome::{RunOutcome, Verdict};
-use btspec::scenario::ast::{Direction, Role};
+use btspec::scenario::ast::{Direction, Role, Variant};
 use btspec::scenario::{Choice, Play, embedded, expand};
 
 fn all_plays() -> Vec<Play> {
@@ -101,6 +102,43 @@ fn latency_changes_no_verdict() {
             "at {millis} ms: {different:#?}\n{complaints}"
         );
     }
+}
+
+#[test]
+fn variants_change_no_verdict() {
+    let choice = Choice {
+        roles: vec![Role::Seed, Role::Leech],
+        directions: vec![Direction::Dialled, Direction::Dials],
+        variants: Variant::ALL.to_vec(),
+    };
+    let plays = embedded().unwrap();
+    let plays = plays.iter().map(|suite| expand(suite, &choice).unwrap());
+    let make = reference(|config| config);
+    let config = RunConfig {
+        jobs: 2,
+        ..RunConfig::new("self")
+    };
+    let plays: Vec<Play> = plays.flatten().collect();
+    let run = run_self(&mut SelfMode::new(&make), &plays, &config, &|_| {});
+    let verdict: BTreeMap<&str, Verdict> = run
+        .cases
+        .iter()
+        .map(|case| (case.id.as_str(), case.verdict))
+        .collect();
+    let plain = |id: &str| verdict[id.split('@').next().unwrap_or(id)];
+    let different: Vec<_> = verdict
+        .iter()
+        .filter(|(id, verdict)| plain(id) != **verdict)
+        .collect();
+    assert!(different.is_empty(), "{different:#?}\n{}", complaints(&run));
+}
+
+#[test]
+fn few_cases_do_without_a_variant() {
+    let suites = embedded().unwrap();
+    let cases: Vec<_> = suites.iter().flat_map(|suite| &suite.cases).collect();
+    let without = cases.iter().filter(|case| !case.variants_skip.is_empty());
+    assert!(without.count() * 20 <= cases.len());
 }
 
 #[test]

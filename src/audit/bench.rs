@@ -9,6 +9,7 @@ use crate::engine::settings::Settings;
 use crate::outcome::RunOutcome;
 use crate::scenario::ast::{Direction, Role, Suite};
 use crate::scenario::{Choice, Play, ScenarioError, embedded, expand};
+use crate::torrent::fixture;
 
 /// The plays of an audit and how they are played.
 #[derive(Debug, Clone)]
@@ -37,6 +38,10 @@ impl Audit {
             directions: vec![Direction::Dialled, Direction::Dials],
             variants: Vec::new(),
         };
+        // Some ten thousand plays read the same blocks.
+        if let Some(content) = fixture::main().torrent.content() {
+            content.hold();
+        }
         let mut plays = Vec::new();
         for suite in suites {
             plays.extend(expand(suite, &choice).map_err(|error| vec![error])?);

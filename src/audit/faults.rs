@@ -7,7 +7,7 @@ use super::bench::Audit;
 use super::proved::cited_by;
 use crate::engine::self_mode::reference;
 use crate::outcome::{CaseOutcome, Finding, RunOutcome, Verdict};
-use crate::peer::fault::{FaultRole, FaultSet, FaultSpec};
+use crate::peer::fault::{self, FaultRole, FaultSet, FaultSpec};
 use crate::requirement::{Level, catalogue};
 use crate::scenario::Play;
 use crate::scenario::ast::{Direction, Role};
@@ -60,6 +60,8 @@ pub struct FaultRow {
     pub blamed: Vec<Blame>,
     /// Rows that were inconclusive, skipped or an error with it and not without.
     pub lost: Vec<(String, Verdict, String)>,
+    /// Consequences that it lists and that no row shows: they are no excuse.
+    pub needless: Vec<&'static str>,
 }
 
 impl FaultRow {
@@ -70,7 +72,8 @@ impl FaultRow {
 
     /// Whether the suites did right by it.
     pub fn is_good(&self) -> bool {
-        self.standing != Standing::Survived && self.blamed.is_empty()
+        let excused = self.standing == Standing::Killed && !self.needless.is_empty();
+        self.standing != Standing::Survived && self.blamed.is_empty() && !excused
     }
 }
 
@@ -81,8 +84,11 @@ pub struct FaultTable {
     pub rows: Vec<FaultRow>,
     /// Rows of the sound reference peer that are neither pass, info nor skip.
     pub unsound: Vec<Blame>,
-    /// Requirements that a judged step or a rule cites and that no defect proves.
+    /// Requirements that a judged step or a rule cites and that no defect proves. Of some defects
+    /// only: those that they break.
     pub unproved: BTreeSet<String>,
+    /// Rules that neither the reference peer nor a twin put to the test.
+    pub idle_rules: Vec<String>,
 }
 
 impl FaultTable {
@@ -92,9 +98,20 @@ impl FaultTable {
         proved.map(str::to_owned).collect()
     }
 
-    /// Whether every defect was seen, and nothing else was blamed.
+    /// Whether every defect was seen, nothing else was blamed, everything that is cited is proved,
+    /// and no rule is idle.
     pub fn is_good(&self) -> bool {
-        self.unsound.is_empty() && self.rows.iter().all(FaultRow::is_good)
+        self.unsound.is_empty()
+            && self.unproved.is_empty()
+            && self.idle_rules.is_empty()
+            && self.rows.iter().all(FaultRow::is_good)
+            && self.excused() * MOST_EXCUSED <= fault::all().count()
+    }
+
+    /// Defects that list consequences.
+    fn excused(&self) -> usize {
+        let rows = self.rows.iter();
+        rows.filter(|row| !row.fault.also.is_empty()).count()
     }
 
     fn count(&self, standing: Standing) -> usize {
@@ -112,10 +129,10 @@ impl Audit {
         done: &(dyn Fn(&FaultRow) + Sync),
     ) -> FaultTable {
         let sound = self.run(&reference(|config| config), true, |_| true);
-        let normal: BTreeMap<&str, Verdict> = sound
+        let normal: BTreeMap<&str, Normal<'_>> = sound
             .cases
             .iter()
-            .map(|row| (row.id.as_str(), row.verdict))
+            .map(|row| (row.id.as_str(), (row.verdict, row.reason.as_deref())))
             .collect();
         let cited = cited_by(&self.plays);
         let rows = self.each(faults, |fault| {
@@ -129,9 +146,20 @@ impl Audit {
             rows,
             unsound: sound.cases.iter().filter_map(unsound).collect(),
             unproved: BTreeSet::new(),
+            idle_rules: Vec::new(),
         };
         let proved = table.proved();
-        table.unproved = cited.difference(&proved).cloned().collect();
+        let all = faults.len() == fault::all().count();
+        let concerned = |id: &&String| {
+            all || faults
+                .iter()
+                .any(|fault| fault.breaks.contains(&id.as_str()))
+        };
+        let unproved = cited.difference(&proved).filter(concerned);
+        table.unproved = unproved.cloned().collect();
+        if all {
+            table.idle_rules = self.idle_rules(&sound);
+        }
         table
     }
 }
@@ -143,7 +171,13 @@ fn concerns(fault: &FaultSpec, play: &Play) -> bool {
         FaultRole::Seed => play.role == Role::Seed,
         FaultRole::Leech => play.role == Role::Leech,
     };
-    role && (!fault.dials || play.direction == Direction::Dials)
+    let about = || {
+        let mut ids = fault.breaks.iter().chain(fault.also);
+        ids.any(|id| play.case.cites.iter().any(|cite| cite.id == **id))
+    };
+    // What floods a peer costs as much as all the rest, and shows nothing of other defects.
+    let flood = play.case.tags.iter().any(|tag| tag == LOAD);
+    role && (!fault.dials || play.direction == Direction::Dials) && (!flood || about())
 }
 
 fn unsound(row: &CaseOutcome) -> Option<Blame> {
@@ -154,30 +188,38 @@ fn unsound(row: &CaseOutcome) -> Option<Blame> {
 fn judge(
     fault: &'static FaultSpec,
     run: &RunOutcome,
-    normal: &BTreeMap<&str, Verdict>,
+    normal: &BTreeMap<&str, Normal<'_>>,
     cited: &BTreeSet<String>,
 ) -> FaultRow {
     let mut kills = Vec::new();
     let mut blamed = Vec::new();
     let mut lost = Vec::new();
+    let mut needless: Vec<&'static str> = fault.also.to_vec();
     for row in &run.cases {
         let before = normal.get(row.id.as_str()).copied();
-        if before == Some(row.verdict) {
+        if before == Some((row.verdict, row.reason.as_deref())) {
+            continue;
+        }
+        if row.verdict == Verdict::Info {
+            kills.extend(told(fault, row));
             continue;
         }
         if !matches!(row.verdict, Verdict::Fail | Verdict::Warn) {
-            if !row.verdict.judged() && (before != Some(Verdict::Skip)) {
+            let before = before.map(|(verdict, _)| verdict);
+            if !row.verdict.judged() && before != Some(Verdict::Skip) {
                 let reason = row.reason.clone().unwrap_or_default();
                 lost.push((row.id.clone(), row.verdict, reason));
             }
             continue;
         }
         let mut about = false;
+        let mut excuses = BTreeSet::new();
         for finding in decisive(row) {
             let Some(id) = finding.requirement.as_deref() else {
                 continue;
             };
-            about |= fault.breaks.contains(&id) || fault.also.contains(&id);
+            about |= fault.breaks.contains(&id);
+            excuses.insert(id);
             if fault.breaks.contains(&id) && kills_as(id, finding.verdict) {
                 kills.push(Kill {
                     requirement: id.to_owned(),
@@ -186,7 +228,12 @@ fn judge(
                 });
             }
         }
-        if !about {
+        if about {
+            continue;
+        }
+        if fault.also.iter().any(|id| excuses.contains(id)) {
+            needless.retain(|id| !excuses.contains(id));
+        } else {
             blamed.push(Blame::of(row));
         }
     }
@@ -205,7 +252,27 @@ fn judge(
         kills,
         blamed,
         lost,
+        needless,
     }
+}
+
+/// What a sound peer's row comes to, and why.
+type Normal<'a> = (Verdict, Option<&'a str>);
+
+/// Requirements that leave the choice are reported, never judged: a defect of one is seen where
+/// the report tells something else than of the sound peer.
+fn told(fault: &FaultSpec, row: &CaseOutcome) -> Vec<Kill> {
+    let ids = row.findings.iter().filter_map(|f| f.requirement.as_deref());
+    let open = |id: &&str| {
+        let level = catalogue().get(id).map(|entry| entry.level);
+        fault.breaks.contains(id) && level == Some(Level::May)
+    };
+    let kill = |id: &str| Kill {
+        requirement: id.to_owned(),
+        row: row.id.clone(),
+        verdict: Verdict::Info,
+    };
+    ids.filter(open).map(kill).collect()
 }
 
 /// The findings that made a row what it is: in a case those of its steps and of rules that it
@@ -243,6 +310,9 @@ impl Blame {
     }
 }
 
+/// Tag of cases that are about great numbers.
+const LOAD: &str = "load";
+
 impl fmt::Display for FaultTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for row in &self.rows {
@@ -255,6 +325,9 @@ impl fmt::Display for FaultTable {
             let ids: Vec<&str> = self.unproved.iter().map(String::as_str).collect();
             writeln!(f, "cited and not proved: {}", ids.join(" "))?;
         }
+        for rule in &self.idle_rules {
+            writeln!(f, "never put to the test: {rule}")?;
+        }
         let blamed = self
             .rows
             .iter()
@@ -263,11 +336,13 @@ impl fmt::Display for FaultTable {
         writeln!(
             f,
             "{} faults: {} killed, {} survived, {} of requirements that nothing cites; \
-             {blamed} blamed elsewhere; {} requirements proved, {} cited and not proved",
+             {blamed} blamed elsewhere, {} with consequences; {} requirements proved, \
+             {} cited and not proved",
             self.rows.len(),
             self.count(Standing::Killed),
             self.count(Standing::Survived),
             self.count(Standing::Uncited),
+            self.excused(),
             self.proved().len(),
             self.unproved.len(),
         )
@@ -298,6 +373,9 @@ impl fmt::Display for FaultRow {
         for blame in &self.blamed {
             writeln!(f, "{:10}BLAMES {blame}", "")?;
         }
+        for id in &self.needless {
+            writeln!(f, "{:10}lists {id} for nothing", "")?;
+        }
         Ok(())
     }
 }
@@ -308,3 +386,6 @@ impl fmt::Display for Blame {
         write!(f, "{} {} ({ids}): {}", self.verdict, self.row, self.reason)
     }
 }
+
+/// At most one defect in so many may list consequences.
+const MOST_EXCUSED: usize = 10;

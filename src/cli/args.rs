@@ -76,17 +76,21 @@ pub(crate) struct AuditArgs {
     /// Sound peers, which must fail nothing, instead of defects
     #[arg(long, env = "BTSPEC_TWINS")]
     pub(crate) twins: bool,
+    /// The sound reference peer so many times, in another order and with other seeds: every run
+    /// must come to the same
+    #[arg(long, value_name = "N", conflicts_with_all = ["fault", "list"])]
+    pub(crate) repeats: Option<u32>,
     /// Only these defects (names or globs); may be repeated
-    #[arg(long, value_name = "GLOB", conflicts_with_all = ["null", "twins"])]
+    #[arg(long, value_name = "GLOB", conflicts_with_all = ["null", "twins", "repeats"])]
     pub(crate) fault: Vec<String>,
     /// Only list the defects
-    #[arg(long, conflicts_with_all = ["null", "twins"])]
+    #[arg(long, conflicts_with_all = ["null", "twins", "repeats"])]
     pub(crate) list: bool,
     /// Judge only that every requirement in FILE is still proved, whatever else the table says
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["null", "twins", "fault", "list"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["null", "twins", "repeats", "fault", "list"])]
     pub(crate) still_proved: Option<PathBuf>,
     /// Write the requirements that are proved to FILE
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["null", "twins", "fault", "list"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["null", "twins", "repeats", "fault", "list"])]
     pub(crate) write_proved: Option<PathBuf>,
     /// Threads; as many as there are processors without
     #[arg(long, value_name = "N", env = "BTSPEC_JOBS")]

@@ -42,7 +42,12 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
         write!(stdout, "{table}")?;
         good &= table.is_good();
     }
-    if !args.null && !args.twins {
+    if let Some(repeats) = args.repeats {
+        let table = audit.repeats(repeats);
+        write!(stdout, "{table}")?;
+        good &= table.is_good();
+    }
+    if !args.null && !args.twins && args.repeats.is_none() {
         let bar = ProgressBar::with_draw_target(
             u64::try_from(faults.len()).ok(),
             if std::io::stderr().is_terminal() {
@@ -60,12 +65,7 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
         if let Some(file) = &args.still_proved {
             return still_proved(file, &table.proved());
         }
-        // With some faults only, requirements without a fault say nothing.
-        good &= if args.fault.is_empty() {
-            table.is_good()
-        } else {
-            table.rows.iter().all(|row| row.is_good())
-        };
+        good &= table.is_good();
     }
     stdout.flush()?;
     Ok(if good { Exit::Ok } else { Exit::Found })

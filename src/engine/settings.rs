@@ -50,7 +50,8 @@ impl Calibration {
     }
 }
 
-/// Pieces that cases have taken as `$fresh`: none is given out twice in a run.
+/// Pieces that cannot be `$fresh` any more: cases have taken them, none is given out twice in a
+/// run, or the target may have got them.
 #[derive(Debug, Clone, Default)]
 pub struct FreshPool(Arc<Mutex<BTreeSet<u32>>>);
 
@@ -66,6 +67,12 @@ impl FreshPool {
         let piece = candidates.find(|index| !taken.contains(index))?;
         taken.insert(piece);
         Some(piece)
+    }
+
+    /// Keeps back what a target may have by now, by whatever way: it would not ask for it.
+    pub fn spend(&self, pieces: impl IntoIterator<Item = u32>) {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.extend(pieces);
     }
 }
 

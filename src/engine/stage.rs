@@ -80,6 +80,6 @@ pub trait Stage {
 pub trait Cast {
     /// The next one to begin; `None` when there are no more for now.
     fn next(&mut self) -> Option<Player>;
-    /// One has ended.
-    fn ended(&mut self, player: Player);
+    /// One has ended; `log` gives the target's last lines of now.
+    fn ended(&mut self, player: Player, log: &dyn Fn() -> Vec<String>);
 }

@@ -156,6 +156,8 @@ pub struct Settings {
     pub keep_alive: Duration,
     /// How long the other end may send nothing.
     pub idle_timeout: Duration,
+    /// Whether keep-alives count as something sent.
+    pub idle_counts_keep_alives: bool,
     /// How long requests may stay without any answer; each answer starts it anew.
     pub request_timeout: Duration,
     /// Number of bytes of the other end's handshake after which an acceptor sends its own.
@@ -164,8 +166,18 @@ pub struct Settings {
     pub opening: Opening,
     /// When our extended handshake goes out.
     pub extended_handshake: ExtendedWhen,
+    /// When our extended handshake is sent a second time.
+    pub extended_again: Option<Duration>,
+    /// Time between the handshakes and our first messages.
+    pub first_messages_after: Duration,
+    /// Whether a leech without pieces says a keep-alive where others say what they have.
+    pub opens_with_keep_alive: bool,
     /// How pieces are announced.
     pub announce: Announce,
+    /// Connections at once; more are refused.
+    pub max_connections: usize,
+    /// Whether a seed hides what it has and offers one piece at a time to each peer (BEP 16).
+    pub super_seed: bool,
     /// Peers unchoked at once.
     pub slots: usize,
     /// Time between `interested` and `unchoke`.
@@ -176,6 +188,10 @@ pub struct Settings {
     pub choke_uninterested: bool,
     /// Whether peers are unchoked before they are interested.
     pub unchoke_everybody: bool,
+    /// Whether interest of a peer that is unchoked already gets another unchoke.
+    pub unchoke_again: bool,
+    /// Whether the first unchoke is taken back in the same write, and given again this much later.
+    pub unchoke_flickers: Option<Duration>,
     /// Time between seeing pieces that we want and `interested`.
     pub interested_delay: Duration,
     /// Time between a request and its piece.
@@ -184,6 +200,12 @@ pub struct Settings {
     pub reject_delay: Duration,
     /// Time added before every write on a connection.
     pub pacing: Duration,
+    /// Everything that is to be said within this time leaves in one write.
+    pub coalesce: Duration,
+    /// Whether what is said leaves byte by byte (writes above 256 bytes in 64 parts).
+    pub drip: bool,
+    /// Whether connections are ended by a reset, which may throw away what was said before.
+    pub close_with_reset: bool,
     /// Requests that we bear, advertised as `reqq`.
     pub reqq: usize,
     /// Longest block that we serve.
@@ -202,6 +224,8 @@ pub struct Settings {
     pub corrupt_limit: u32,
     /// Size of the allowed-fast set; 0 sends none. BEP 6: ten is suggested.
     pub allowed_fast: usize,
+    /// Pieces that are suggested with the first unchoke, where fast is on.
+    pub suggestions: u32,
     /// Whether allowed-fast requests are served while choking.
     pub honour_allowed_fast: bool,
     /// Whether connections between seeds are closed.
@@ -224,8 +248,17 @@ pub struct Settings {
     pub dial_contacts: bool,
     /// Whether a leech fetches the info dictionary, although it has it, from peers that offer it.
     pub fetch_metadata: bool,
+    /// Time between a request for metadata and its answer.
+    pub metadata_delay: Duration,
+    /// How often the info dictionary is served on a connection before requests are rejected;
+    /// `None` for ever.
+    pub metadata_limit: Option<usize>,
     /// Longest frame that is read.
     pub frame_limit: u32,
+    /// Whether each connection has a peer id of its own.
+    pub peer_id_per_connection: bool,
+    /// A second connection from the same address.
+    pub duplicate_address: Tolerance,
     /// A second connection with the same peer id.
     pub duplicate_peer_id: Tolerance,
     /// Frames of a wrong length.
@@ -257,20 +290,31 @@ impl Default for Settings {
             connect_timeout: Duration::from_secs(15),
             keep_alive: Duration::from_secs(100),
             idle_timeout: Duration::from_secs(180),
+            idle_counts_keep_alives: true,
             request_timeout: Duration::from_secs(60),
             reply_after: 48,
             opening: Opening::default(),
             extended_handshake: ExtendedWhen::AtOnce,
+            extended_again: None,
+            first_messages_after: Duration::ZERO,
+            opens_with_keep_alive: false,
             announce: Announce::Compact,
+            max_connections: usize::MAX,
+            super_seed: false,
             slots: 8,
             unchoke_delay: Duration::ZERO,
             rotate_every: Duration::from_secs(30),
             choke_uninterested: true,
             unchoke_everybody: false,
+            unchoke_again: false,
+            unchoke_flickers: None,
             interested_delay: Duration::ZERO,
             serve_delay: Duration::ZERO,
             reject_delay: Duration::ZERO,
             pacing: Duration::ZERO,
+            coalesce: Duration::ZERO,
+            drip: false,
+            close_with_reset: false,
             reqq: 2000,
             max_request: 16 * 1024,
             pipeline: 16,
@@ -280,6 +324,7 @@ impl Default for Settings {
             reject_backoff: Duration::from_secs(2),
             corrupt_limit: 5,
             allowed_fast: 10,
+            suggestions: 0,
             honour_allowed_fast: true,
             close_redundant: false,
             availability_first: false,
@@ -291,7 +336,11 @@ impl Default for Settings {
             pex_every: Duration::from_secs(65),
             dial_contacts: false,
             fetch_metadata: false,
+            metadata_delay: Duration::ZERO,
+            metadata_limit: None,
             frame_limit: 1024 * 1024,
+            peer_id_per_connection: false,
+            duplicate_address: Tolerance::Ignore,
             duplicate_peer_id: Tolerance::Ignore,
             malformed: Tolerance::Close,
             unknown_id: Tolerance::Ignore,

@@ -121,6 +121,8 @@ pub(super) struct Connection {
     pub(super) out: BytesMut,
     /// No write before that one: keeps paced writes in order.
     pub(super) out_clock: Duration,
+    /// Whether what is put together is about to be written.
+    pub(super) flushing: bool,
     // What they have and said.
     pub(super) their_pieces: PieceSet,
     pub(super) availability_seen: bool,
@@ -130,11 +132,17 @@ pub(super) struct Connection {
     pub(super) their_extended: Option<ExtendedHandshake>,
     pub(super) their_reqq: Option<usize>,
     // Uploading.
+    /// What we send is not read: nothing more is served for now.
+    pub(super) full: bool,
     pub(super) uploads: VecDeque<Upload>,
     pub(super) interested_since: Duration,
     pub(super) unchoked_since: Duration,
+    /// Not unchoked before.
+    pub(super) barred_until: Duration,
     pub(super) allowed_to_them: Vec<u32>,
     pub(super) sent_allowed: bool,
+    /// Pieces that a super-seed has offered, oldest first.
+    pub(super) offered: Vec<u32>,
     // Downloading.
     pub(super) pending: Vec<Pending>,
     /// Requests that a late piece may still answer.
@@ -153,13 +161,17 @@ pub(super) struct Connection {
     pub(super) cursor: u32,
     pub(super) extensions: Vec<Slot>,
     pub(super) sent_extended: bool,
-    // What only defects look at.
     pub(super) open_since: Duration,
-    pub(super) burst: Burst,
     /// When the last message came that is no keep-alive.
     pub(super) last_message: Duration,
+    // What only defects look at.
+    pub(super) burst: Burst,
     /// Segments since the last frame was complete.
     pub(super) segments: u32,
+    /// When the frame under way began.
+    pub(super) frame_since: Duration,
+    /// Pieces that were taken back.
+    pub(super) gone: BTreeSet<u32>,
     /// Blocks not served any more.
     pub(super) forgotten: Vec<BlockRef>,
     /// Requests that a defect made up: whatever answers them is welcome.
@@ -174,6 +186,7 @@ pub(super) struct Burst {
     pub(super) keep_alives_at_once: u32,
     pub(super) keep_alives: u32,
     pub(super) haves: u32,
+    pub(super) metadata: u32,
 }
 
 /// An extension at work on one connection.

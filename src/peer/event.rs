@@ -213,6 +213,8 @@ pub enum CloseReason {
     UnexpectedPeerId,
     /// Another connection has that peer id, and the settings refuse it.
     DuplicatePeerId,
+    /// Another connection comes from the same address.
+    DuplicateAddress,
     /// The handshake took too long.
     HandshakeTimeout,
     /// Nothing came for too long.

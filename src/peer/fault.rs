@@ -5,17 +5,25 @@
 //! (`Effect::On`), a setting is unsound (`Effect::Set`). The few that need code of their own
 //! are a `Quirk` that the peer asks for where it matters.
 
+mod availability;
+mod choking;
 mod dht;
 mod dialling;
+mod donthave;
 mod exchange;
 mod extended;
 mod fast;
 mod framing;
 mod handshake;
 mod hook;
+mod load;
+mod metadata;
 mod private;
+mod request;
 mod state;
+mod superseed;
 mod timing;
+mod transfer;
 
 use super::config::Settings;
 
@@ -146,8 +154,16 @@ const AREAS: &[&[FaultSpec]] = &[
     dht::FAULTS,
     exchange::FAULTS,
     private::FAULTS,
+    metadata::FAULTS,
+    donthave::FAULTS,
     timing::FAULTS,
     state::FAULTS,
+    choking::FAULTS,
+    availability::FAULTS,
+    transfer::FAULTS,
+    load::FAULTS,
+    superseed::FAULTS,
+    request::FAULTS,
 ];
 
 /// All defects, by area.

@@ -27,6 +27,8 @@ use crate::wire::{
 /// Feed it through [`Process`]. A library user steers it with the commands, which take the time as
 /// their last argument, and learns what happened from [`PeerEvent`]s.
 pub struct Peer {
+    /// What it was started from.
+    config: Box<PeerConfig>,
     pub(super) torrent: Torrent,
     pub(super) settings: Settings,
     pub(super) role: Role,
@@ -41,6 +43,8 @@ pub struct Peer {
     pub(super) factories: Vec<Factory>,
     pub(super) stats: Stats,
     pub(super) paused: bool,
+    /// Whether the operator wants the content; a partial seed otherwise.
+    pub(super) selected: bool,
     pub(super) rotating: bool,
     pub(super) next_request: u64,
     pub(super) state: State,
@@ -55,6 +59,8 @@ pub struct Peer {
     failures: u32,
     /// Extension ids of whoever spoke last (a defect).
     pub(super) shared_ids: BTreeMap<String, u8>,
+    /// Metadata that somebody sent unasked (a defect).
+    pub(super) planted: Option<Bytes>,
     /// Connections whose other end has closed and may still read (a defect).
     half_closed: BTreeSet<u32>,
     /// Contacts that others have told of (a defect).
@@ -86,6 +92,8 @@ pub(super) enum Timer {
     Fin(u32),
     Greet(u32),
     Extended(u32),
+    FirstMessages(u32),
+    Flush(u32),
     Unchoke(u32),
     Interest(u32),
     Reject(u32, BlockRef),
@@ -108,6 +116,7 @@ pub(super) enum Timer {
 impl Peer {
     /// A process that has just started.
     pub fn new(config: PeerConfig) -> Self {
+        let kept = Box::new(config.clone());
         let PeerConfig {
             torrent,
             role,
@@ -121,9 +130,13 @@ impl Peer {
         let defects = Defects::new(faults);
         defects.settings(&mut settings);
         let mut rng = Rng::new(seed);
-        let peer_id = peer_id.unwrap_or_else(|| rng.peer_id());
+        let mut peer_id = peer_id.unwrap_or_else(|| rng.peer_id());
+        if defects.has(Quirk::UnconventionalPeerId) {
+            peer_id.0.iter_mut().for_each(|byte| *byte |= 0x80);
+        }
         let store = Store::new(torrent.clone(), role == Role::Seed, settings.block_len);
         let mut peer = Self {
+            config: kept,
             stats: Stats::new(settings.speed_window),
             torrent,
             settings,
@@ -138,6 +151,7 @@ impl Peer {
             store,
             factories: Vec::new(),
             paused: false,
+            selected: true,
             rotating: false,
             next_request: 0,
             state: State::Running,
@@ -149,6 +163,7 @@ impl Peer {
             stalled: VecDeque::new(),
             failures: 0,
             shared_ids: BTreeMap::new(),
+            planted: None,
             half_closed: BTreeSet::new(),
             hearsay: BTreeSet::new(),
             ever_unchoked: false,
@@ -157,14 +172,27 @@ impl Peer {
         peer
     }
 
+    /// Ends and starts again: with what it was started from, but for what its choices come from.
+    pub(super) fn start_anew(&mut self) {
+        let mut config = PeerConfig::clone(&self.config);
+        config.seed = config.seed.wrapping_add(1);
+        let now = self.now;
+        *self = Self::new(config);
+        self.now = now;
+        self.output(Output::Restarted);
+    }
+
     fn add_own_extensions(&mut self) {
         let fetches = self.settings.fetch_metadata;
         let timeout = self.settings.request_timeout;
         let careless = self.defects.has(Quirk::DialsPrivateContacts);
+        let (delay, limit) = (self.settings.metadata_delay, self.settings.metadata_limit);
         let own: [(&'static str, ExtensionFactory); 3] = [
             (
                 "ut_metadata",
-                Box::new(move || Box::new(Metadata::new(true, fetches, timeout))),
+                Box::new(move || {
+                    Box::new(Metadata::new(true, fetches, timeout).paced(delay, limit))
+                }),
             ),
             ("ut_pex", Box::new(move || Box::new(Pex { careless }))),
             ("lt_donthave", Box::new(|| Box::new(DontHave))),
@@ -194,6 +222,8 @@ impl Peer {
                     self.drop_connection(conn, CloseReason::RemoteRst);
                 }
             }
+            Input::Full { conn } => self.set_full(conn, true),
+            Input::Drained { conn } => self.set_full(conn, false),
             Input::Timeout => {}
             Input::Dial { remote, expected } => {
                 let conn = self.connect(remote);
@@ -209,7 +239,22 @@ impl Peer {
     }
 
     fn accepted(&mut self, conn: u32, remote: SocketAddr) {
+        if self.is_full_up() {
+            if !self.defects.has(Quirk::OldestGivesWay) {
+                self.output(Output::Rst { conn });
+                return;
+            }
+            let oldest = self.connections.keys().next().copied();
+            oldest
+                .into_iter()
+                .for_each(|oldest| self.close(oldest, CloseReason::Fault));
+        }
+        let ignored = self.defects.most_connections();
+        let ignored = ignored.is_some_and(|most| self.connections.len() >= most);
         self.add_connection(conn, remote, false);
+        if let Some(c) = self.connections.get_mut(&conn).filter(|_| ignored) {
+            c.deaf = true;
+        }
         if self.react(conn, What::Accepted) {
             return;
         }
@@ -232,6 +277,11 @@ impl Peer {
         } else if !self.defects.has(Quirk::DialsWaiting) {
             self.greet(conn);
         }
+    }
+
+    /// Whether there is no room for another connection.
+    fn is_full_up(&self) -> bool {
+        self.connections.len() >= self.settings.max_connections
     }
 
     /// Dials. The number of the connection is odd.
@@ -282,6 +332,7 @@ impl Peer {
             out: BytesMut::new(),
             out_clock: self.now,
             their_pieces: PieceSet::none(pieces),
+            flushing: false,
             availability_seen: false,
             wanted: 0,
             their_ids: BTreeMap::new(),
@@ -290,8 +341,10 @@ impl Peer {
             uploads: VecDeque::new(),
             interested_since: self.now,
             unchoked_since: self.now,
+            barred_until: Duration::ZERO,
             allowed_to_them: Vec::new(),
             sent_allowed: false,
+            offered: Vec::new(),
             pending: Vec::new(),
             lapsed: VecDeque::new(),
             allowed_to_us: Default::default(),
@@ -307,8 +360,11 @@ impl Peer {
             burst: Burst::default(),
             last_message: self.now,
             segments: 0,
+            frame_since: self.now,
+            gone: BTreeSet::new(),
             forgotten: Vec::new(),
             made_up: Vec::new(),
+            full: false,
             cursor,
             extensions: extensions.collect(),
             sent_extended: false,
@@ -321,13 +377,15 @@ impl Peer {
 
     /// Closes in order: what was written is delivered.
     pub(super) fn close(&mut self, conn: u32, reason: CloseReason) {
-        self.flush(conn);
+        self.write(conn);
         let Some(c) = self.connections.get(&conn) else {
             return;
         };
         let (dialling, clock) = (c.phase == Phase::Dialling, c.out_clock);
         if !dialling {
-            if clock > self.now {
+            if self.settings.close_with_reset {
+                self.output(Output::Rst { conn });
+            } else if clock > self.now {
                 self.timer(clock, Timer::Fin(conn));
             } else {
                 self.output(Output::Fin { conn });
@@ -412,6 +470,11 @@ impl Peer {
         self.outputs.push_back(Output::Exit(code));
     }
 
+    /// Connections so far.
+    pub(super) fn ordinal(&self) -> u32 {
+        self.ordinal
+    }
+
     // Time.
 
     pub(super) fn timer(&mut self, at: Duration, timer: Timer) {
@@ -438,6 +501,8 @@ impl Peer {
             Timer::Fin(conn) => self.output(Output::Fin { conn }),
             Timer::Greet(conn) => self.greet_now(conn),
             Timer::Extended(conn) => self.send_extended_handshake(conn),
+            Timer::FirstMessages(conn) => self.send_first_messages(conn),
+            Timer::Flush(conn) => self.write(conn),
             Timer::Unchoke(conn) => self.unchoke_if_wanted(conn),
             Timer::Interest(conn) => self.set_interest(conn),
             Timer::Reject(conn, block) => self.reject(conn, block),
@@ -447,7 +512,7 @@ impl Peer {
                 let hello = |c: &Connection| {
                     let kinds = c.stats.received.kinds();
                     let kinds: Vec<_> = kinds.map(|(kind, n)| (kind, n.messages)).collect();
-                    kinds == [(Kind::Extended, 1)]
+                    kinds.is_empty() || kinds == [(Kind::Extended, 1)]
                 };
                 if self.connections.get(&conn).is_some_and(hello) {
                     self.close(conn, CloseReason::Fault);
@@ -459,7 +524,10 @@ impl Peer {
                 }
             }
             Timer::SpeakEarly(conn) => {
-                let unknown = |c: &Connection| c.agreed.extended && c.their_extended.is_none();
+                let unknown = |c: &Connection| {
+                    let came = c.stats.received.of(Kind::Extended).messages;
+                    c.agreed.extended && came == 0
+                };
                 if self.connections.get(&conn).is_some_and(unknown) {
                     let request = ExtensionMessage::MetadataRequest { piece: 0 };
                     self.say(conn, vec![Wire::Message(request.into_message(1))]);
@@ -479,7 +547,8 @@ impl Peer {
             Phase::Handshaking => later(c.opened, s.handshake_timeout),
             Phase::Open => {
                 let request = c.request_deadline(s.request_timeout);
-                let served = c.uploads.front().map(|upload| upload.ready);
+                let next = c.uploads.front().filter(|_| !c.full);
+                let served = next.map(|upload| upload.ready);
                 let ticks = c
                     .extensions
                     .iter()
@@ -487,11 +556,20 @@ impl Peer {
                 ticks
                     .filter_map(|extension| extension.deadline())
                     .chain(later(c.last_sent, s.keep_alive))
-                    .chain(later(c.last_received, s.idle_timeout))
+                    .chain(later(self.heard(c), s.idle_timeout))
                     .chain(request)
                     .chain(served)
                     .min()
             }
+        }
+    }
+
+    /// When the other end last said something that counts.
+    fn heard(&self, c: &Connection) -> Duration {
+        if self.settings.idle_counts_keep_alives {
+            c.last_received
+        } else {
+            c.last_message.max(c.open_since)
         }
     }
 
@@ -509,7 +587,7 @@ impl Peer {
             Phase::Handshaking if due(c.opened, self.settings.handshake_timeout) => {
                 self.close(conn, CloseReason::HandshakeTimeout);
             }
-            Phase::Open if due(c.last_received, self.settings.idle_timeout) => {
+            Phase::Open if due(self.heard(c), self.settings.idle_timeout) => {
                 self.close(conn, CloseReason::IdleTimeout);
             }
             Phase::Open => {
@@ -675,6 +753,7 @@ impl Process for Peer {
         Health {
             exited,
             resident: BASE_RESIDENT
+                + self.leaked()
                 + self.store.resident()
                 + connections.map(Connection::resident).sum::<u64>(),
             connections: self.connections.len(),
@@ -703,7 +782,9 @@ fn conn_of(input: &Input) -> Option<u32> {
         | Input::ConnectFailed { conn }
         | Input::Bytes { conn, .. }
         | Input::Eof { conn }
-        | Input::Reset { conn } => Some(*conn),
+        | Input::Reset { conn }
+        | Input::Full { conn }
+        | Input::Drained { conn } => Some(*conn),
         Input::Timeout | Input::Dial { .. } | Input::Verb { .. } => None,
     }
 }

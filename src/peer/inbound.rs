@@ -30,6 +30,7 @@ impl Peer {
             Burst {
                 keep_alives: 0,
                 haves: 0,
+                metadata: 0,
                 ..c.burst
             }
         } else {
@@ -112,8 +113,7 @@ impl Peer {
                 || (c.initiator && self.defects.has(Quirk::DialsAnyHash))
                 || (c.initiator
                     && self.defects.has(Quirk::DialsSimilarHash)
-                    && info_hash.0.first_chunk::<16>()
-                        == self.torrent.info_hash().0.first_chunk());
+                    && info_hash.0.first_chunk::<16>() == self.torrent.info_hash().0.first_chunk());
             if !served {
                 return Err(CloseReason::UnknownInfoHash);
             }
@@ -126,7 +126,7 @@ impl Peer {
         if self.react(conn, What::Handshake(&theirs)) {
             return false;
         }
-        if theirs.peer_id == self.peer_id {
+        if theirs.peer_id == self.peer_id_for(conn) {
             self.close(conn, CloseReason::OwnPeerId);
             return false;
         }
@@ -138,6 +138,10 @@ impl Peer {
         }
         if self.settings.duplicate_peer_id == Tolerance::Close && self.knows(theirs.peer_id) {
             self.close(conn, CloseReason::DuplicatePeerId);
+            return false;
+        }
+        if self.settings.duplicate_address == Tolerance::Close && self.hosts_another(conn) {
+            self.close(conn, CloseReason::DuplicateAddress);
             return false;
         }
         let agreed = self.negotiated(&theirs);
@@ -155,6 +159,13 @@ impl Peer {
         self.connections
             .get(&conn)
             .is_some_and(|c| c.phase == Phase::Open)
+    }
+
+    /// Whether another open connection has the same address.
+    fn hosts_another(&self, conn: u32) -> bool {
+        let ip = self.connections.get(&conn).map(|c| c.remote.ip());
+        let mut others = self.connections.values().filter(|c| c.id != conn);
+        others.any(|c| c.is_open() && Some(c.remote.ip()) == ip)
     }
 
     fn knows(&self, peer_id: PeerId) -> bool {
@@ -182,7 +193,12 @@ impl Peer {
             return;
         };
         let ids: Vec<u8> = c.extensions.iter().map(|slot| slot.id).collect();
-        self.send_first_messages(conn);
+        if self.settings.first_messages_after > Duration::ZERO {
+            let at = self.now + self.settings.first_messages_after;
+            self.timer(at, Timer::FirstMessages(conn));
+        } else {
+            self.send_first_messages(conn);
+        }
         for id in ids {
             self.with_extension(conn, id, |extension, link| {
                 extension.on_handshake(link, &theirs);
@@ -300,8 +316,8 @@ impl Peer {
                 }
             }
         }
+        let idle = matches!(decoded, Ok(Message::KeepAlive));
         if !self.defects.is_empty() {
-            let idle = matches!(decoded, Ok(Message::KeepAlive));
             let what = What::Frame(frame, decoded.as_ref());
             if let Some(React::Reread) = self.reaction(conn, what) {
                 return Some(frame.body().slice(1.min(frame.body().len())..));
@@ -310,9 +326,9 @@ impl Peer {
             if self.react(conn, what) {
                 return None;
             }
-            if let Some(c) = self.connections.get_mut(&conn).filter(|_| !idle) {
-                c.last_message = now;
-            }
+        }
+        if let Some(c) = self.connections.get_mut(&conn).filter(|_| !idle) {
+            c.last_message = now;
         }
         match decoded {
             Ok(message) => {
@@ -352,12 +368,14 @@ impl Peer {
             Message::Choke => self.they_choke(conn),
             Message::Unchoke => self.they_unchoke(conn),
             Message::Interested => {
-                c.them.interested = true;
+                let switched = c.them.interested && self.defects.has(Quirk::InterestToggles);
+                c.them.interested = !switched;
                 c.interested_since = self.now;
                 self.they_are_interested(conn);
             }
             Message::NotInterested => {
                 c.them.interested = false;
+                self.lost_interest_counts_for_others(conn);
                 if self.settings.choke_uninterested {
                     self.choke_now(conn);
                 }
@@ -443,9 +461,35 @@ impl Peer {
             self.unknown(conn);
             return;
         }
+        if self.mishandles_metadata(conn, ext_id, payload) {
+            return;
+        }
         self.with_extension(conn, ext_id, |extension, link| {
             extension.on_message(link, payload);
         });
+    }
+
+    /// Defects of ut_metadata that remember something; true if the message is lost.
+    fn mishandles_metadata(&mut self, conn: u32, ext_id: u8, payload: &Bytes) -> bool {
+        let keeps = self.defects.has(Quirk::KeepsUnsolicitedMetadata);
+        let one = self.defects.has(Quirk::OneMetadataAtATime);
+        let Some(c) = self.connections.get_mut(&conn).filter(|_| keeps || one) else {
+            return false;
+        };
+        if c.slot(ext_id).is_none_or(|slot| slot.name != "ut_metadata") {
+            return false;
+        }
+        match ExtensionMessage::decode("ut_metadata", payload) {
+            Ok(ExtensionMessage::MetadataData { piece: 0, data, .. }) if keeps => {
+                self.planted = Some(data);
+                false
+            }
+            Ok(ExtensionMessage::MetadataRequest { .. }) if one => {
+                c.burst.metadata += 1;
+                c.burst.metadata > 1
+            }
+            _ => false,
+        }
     }
 
     /// BEP 10: a later handshake adds to the first, and id 0 switches an extension off.
@@ -457,6 +501,7 @@ impl Peer {
         let replaces = self.defects.has(Quirk::ReplacesExtensions);
         let no_case = self.defects.has(Quirk::IgnoresCase);
         let stalls = self.defects.has(Quirk::StallsOnOddReqq);
+        let keeps = self.defects.has(Quirk::KeepsFirstId);
         let mut m = handshake.m();
         if no_case && let Some(upper) = handshake.get("M").and_then(|m| m.as_dict()) {
             for (name, id) in upper {
@@ -464,6 +509,7 @@ impl Peer {
                 m.extend(id.as_int().map(|id| (name, id)));
             }
         }
+        self.clear_at_extended_handshake(conn);
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
@@ -472,8 +518,10 @@ impl Peer {
         }
         for (name, id) in m {
             // Ids out of range are no ids; the rest of the dictionary still counts.
+            let known = c.their_ids.get(&name).is_some_and(|known| *known != 0);
             if let Ok(id) = u8::try_from(id)
                 && c.their_ids.len() < MOST_EXTENSIONS
+                && !(keeps && known && id != 0)
             {
                 self.shared_ids.insert(name.clone(), id);
                 c.their_ids.insert(name, id);
@@ -521,6 +569,6 @@ const MOST_EXTENSIONS: usize = 256;
 /// Keys remembered of one peer's extended handshakes.
 const MOST_KEYS: usize = 256;
 /// How long a defect waits for their extended handshake.
-const EARLY: Duration = Duration::from_secs(3);
+const EARLY: Duration = Duration::from_secs(2);
 /// How long a defect waits for the first message.
 const IMPATIENCE: Duration = Duration::from_secs(5);

@@ -325,7 +325,7 @@ impl Process for NullPeer {
                 known.into_iter().for_each(|remote| self.dial(remote));
                 self.outputs.push_back(Output::VerbDone { code });
             }
-            Input::Timeout => {}
+            Input::Timeout | Input::Full { .. } | Input::Drained { .. } => {}
         }
     }
 

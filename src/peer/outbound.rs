@@ -14,7 +14,7 @@ use super::process::Output;
 use crate::torrent::{PieceSet, allowed_fast};
 use crate::wire::bencode::Value;
 use crate::wire::extension::ExtendedHandshake;
-use crate::wire::{Capability, ExtensionMessage, Handshake, Kind, Message};
+use crate::wire::{Capability, ExtensionMessage, Handshake, Kind, Message, PeerId};
 
 impl Peer {
     /// Sends a message. The one place where messages go out.
@@ -132,22 +132,47 @@ impl Peer {
         }
     }
 
-    /// Writes what was put together in this turn.
+    /// Writes what was put together in this turn, or waits for more.
     pub(super) fn flush(&mut self, conn: u32) {
+        let hold = self.settings.coalesce;
+        if hold == Duration::ZERO {
+            self.write(conn);
+            return;
+        }
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        if !c.out.is_empty() && !c.flushing {
+            c.flushing = true;
+            self.timer(self.now + hold, Timer::Flush(conn));
+        }
+    }
+
+    /// Writes what was put together.
+    pub(super) fn write(&mut self, conn: u32) {
         let (now, pacing) = (self.now, self.settings.pacing);
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
+        c.flushing = false;
         if c.out.is_empty() {
             return;
         }
-        let bytes = c.out.split().freeze();
+        let mut bytes = c.out.split().freeze();
         c.out_clock = c.out_clock.max(now) + pacing;
         let at = c.out_clock;
-        if at > now {
-            self.timer(at, Timer::Write(conn, bytes));
-        } else {
-            self.output(Output::Bytes { conn, bytes });
+        let size = match bytes.len() {
+            len if !self.settings.drip => len,
+            ..=256 => 1,
+            len => len.div_ceil(64),
+        };
+        while !bytes.is_empty() {
+            let bytes = bytes.split_to(size.min(bytes.len()));
+            if at > now {
+                self.timer(at, Timer::Write(conn, bytes));
+            } else {
+                self.output(Output::Bytes { conn, bytes });
+            }
         }
     }
 
@@ -180,7 +205,7 @@ impl Peer {
         }
         let opening = self.settings.opening.clone();
         let mut bytes = opening.bytes.map_or_else(
-            || self.our_handshake().encode().to_vec(),
+            || self.our_handshake(conn).encode().to_vec(),
             |bytes| bytes.to_vec(),
         );
         let ordinal = self.connections.get(&conn).map_or(0, |c| c.ordinal);
@@ -203,12 +228,24 @@ impl Peer {
         self.open_if_ready(conn);
     }
 
-    pub(super) fn our_handshake(&self) -> Handshake {
+    pub(super) fn our_handshake(&self, conn: u32) -> Handshake {
         Handshake {
             reserved: self.reserved,
             info_hash: self.torrent.info_hash(),
-            peer_id: self.peer_id,
+            peer_id: self.peer_id_for(conn),
         }
+    }
+
+    /// Our peer id on a connection.
+    pub(super) fn peer_id_for(&self, conn: u32) -> PeerId {
+        let mut peer_id = self.peer_id;
+        if self.settings.peer_id_per_connection {
+            let [.., a, b, c] = &mut peer_id.0;
+            let digits = conn.to_be_bytes().map(|byte| byte & 0x7f);
+            let [_, high, middle, low] = digits;
+            (*a, *b, *c) = (*a ^ high, *b ^ middle, *c ^ low);
+        }
+        peer_id
     }
 
     /// What we say right behind the handshakes.
@@ -238,12 +275,20 @@ impl Peer {
         if self.settings.unchoke_everybody {
             self.unchoke_now(conn);
         }
+        if let (true, Some(after)) = (agreed.extended, self.settings.extended_again) {
+            self.timer(self.now + after, Timer::Extended(conn));
+        }
     }
 
     /// Says which pieces we have. BEP 6: exactly one of three messages, first.
     fn announce(&mut self, conn: u32) {
         let fast = self.connections.get(&conn).is_some_and(|c| c.agreed.fast);
-        let have = self.store.have().clone();
+        let masked = self.settings.super_seed && !self.defects.has(Quirk::SuperSeedShowsAll);
+        let have = if masked {
+            PieceSet::none(self.torrent.geometry().pieces())
+        } else {
+            self.store.have().clone()
+        };
         let bitfield = |set: &PieceSet| Message::Bitfield {
             bits: set.to_bitfield(),
         };
@@ -252,7 +297,11 @@ impl Peer {
             Announce::Compact | Announce::Lazy if fast && have.is_empty() => {
                 self.send(conn, Message::HaveNone);
             }
-            Announce::Compact | Announce::Lazy if have.is_empty() => {}
+            Announce::Compact | Announce::Lazy if have.is_empty() => {
+                if self.settings.opens_with_keep_alive {
+                    self.keep_alive(conn);
+                }
+            }
             Announce::Compact | Announce::Bitfield => self.send(conn, bitfield(&have)),
             Announce::Lazy => {
                 let mut held_back: Vec<u32> = have.iter().step_by(7).take(LAZY).collect();
@@ -266,6 +315,7 @@ impl Peer {
                 }
             }
         }
+        self.offer_piece(conn);
     }
 
     /// The canonical allowed-fast set, once, to a peer that has next to nothing.
@@ -346,7 +396,11 @@ impl Peer {
             let port = Value::Int(self.listen.port().into());
             handshake = handshake.with("p", port);
         }
-        if self.settings.tell_upload_only && self.store.complete() && self.role == Role::Seed {
+        let tells = self.settings.tell_upload_only && !self.settings.super_seed;
+        let complete = tells && self.store.complete() && self.role == Role::Seed;
+        // BEP 21: a peer that wants nothing more, though it is not complete.
+        let partial = !self.selected && !self.store.complete();
+        if complete || (partial && !self.defects.has(Quirk::HidesPartialSeed)) {
             handshake = handshake.with("upload_only", Value::Int(1));
         }
         let link = |slot: &Slot| Link {
@@ -387,7 +441,36 @@ impl Peer {
         } else {
             theirs
         };
+        let payload = self.planted_or(name, payload);
+        let mut conn = conn;
+        if name == "ut_metadata" && self.defects.has(Quirk::MetadataToOther) {
+            let mut others = self.connections.values().filter(|c| c.is_open());
+            conn = others.find(|c| c.id != conn).map_or(conn, |c| c.id);
+        }
         self.send(conn, Message::Extended { ext_id, payload });
+    }
+
+    /// A defect: metadata that somebody sent unasked, in place of the true one.
+    fn planted_or(&self, name: &str, payload: Bytes) -> Bytes {
+        let Some(planted) = self.planted.as_ref().filter(|_| name == "ut_metadata") else {
+            return payload;
+        };
+        match ExtensionMessage::decode(name, &payload) {
+            Ok(ExtensionMessage::MetadataData {
+                piece: piece @ 0,
+                total_size,
+                ..
+            }) => {
+                let data = planted.clone();
+                let message = ExtensionMessage::MetadataData {
+                    piece,
+                    total_size,
+                    data,
+                };
+                message.encode_payload()
+            }
+            _ => payload,
+        }
     }
 
     pub(super) fn negotiated(&self, theirs: &Handshake) -> Agreed {

@@ -66,6 +66,16 @@ pub enum Input {
         /// Number of the connection.
         conn: u32,
     },
+    /// The other end does not read what we send: buffers are full.
+    Full {
+        /// Number of the connection.
+        conn: u32,
+    },
+    /// It reads again.
+    Drained {
+        /// Number of the connection.
+        conn: u32,
+    },
     /// A deadline passed.
     Timeout,
     /// The operator asks to connect to somebody (`add-peer`).
@@ -75,7 +85,8 @@ pub enum Input {
         /// The peer id that a tracker says they have.
         expected: Option<PeerId>,
     },
-    /// Any other verb of the operator: `slots N`, `pause`, `resume`, `recheck`.
+    /// Any other verb of the operator: `slots N`, `pause`, `resume`, `recheck`, `restart`,
+    /// `super-seed`.
     Verb {
         /// Name and arguments.
         argv: Vec<String>,
@@ -116,6 +127,8 @@ pub enum Output {
         /// 0 done, 64 unknown, else failed.
         code: i32,
     },
+    /// The process was ended and started again: all its connections are reset, and it listens.
+    Restarted,
     /// Ends the process; all its connections are reset.
     Exit(i32),
     /// Something a library user may want to know.

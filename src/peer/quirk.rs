@@ -1,5 +1,7 @@
 //! Where the peer asks its defects, and what those do that have code of their own.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::connection::{Connection, Phase};
@@ -7,6 +9,7 @@ use super::event::{CloseReason, RefusalCause};
 use super::fault::{Quirk, React, Seen, View, What};
 use super::host::{DEFECT_EXIT, Peer, State, Timer};
 use super::process::Input;
+use crate::torrent::PieceSet;
 use crate::wire::{BlockRef, DecodeError, Frame, FrameDecoder, Handshake, Message, PeerId};
 
 impl Peer {
@@ -89,8 +92,22 @@ impl Peer {
         if self.defects.has(Quirk::OneHandshakeAtATime) && matches!(input, Input::Accepted { .. }) {
             return others().any(|c| c.phase == Phase::Handshaking);
         }
+        if self.defects.has(Quirk::StallsOnFull) && !matches!(input, Input::Drained { .. }) {
+            return others().any(|c| c.full);
+        }
         self.defects.has(Quirk::StallsOthersInFrame)
             && others().any(|c| c.is_open() && c.frames.buffered().len() > 4)
+    }
+
+    /// Defects: bytes that are kept of what is over.
+    pub(super) fn leaked(&self) -> u64 {
+        let gone = u64::from(self.ordinal()).saturating_sub(self.connections.len() as u64);
+        let leaks = self.defects.leaks().map(|quirk| match quirk {
+            Quirk::Leaks(kind, bytes) => self.stats.received.of(kind).messages * bytes,
+            Quirk::LeaksConnections(bytes) => gone * bytes,
+            _ => 0,
+        });
+        leaks.sum()
     }
 
     /// Takes in what waited, as far as nothing keeps it waiting any more.
@@ -102,6 +119,45 @@ impl Peer {
             } else {
                 self.take_in(input);
             }
+        }
+    }
+
+    /// Defects: what one peer says of its choke is taken for the word of all.
+    pub(super) fn choke_counts_for_others(&mut self, conn: u32, choking: bool) {
+        let quirk = if choking {
+            Quirk::ChokeForAll
+        } else {
+            Quirk::UnchokeForAll
+        };
+        if self.defects.has(quirk) {
+            let others = self.connections.values_mut().filter(|c| c.id != conn);
+            others.for_each(|c| c.them.choking = choking);
+        }
+    }
+
+    /// A defect: who lost interest speaks for all.
+    pub(super) fn lost_interest_counts_for_others(&mut self, conn: u32) {
+        if !self.defects.has(Quirk::LostInterestForAll) {
+            return;
+        }
+        for other in self.ids().into_iter().filter(|id| *id != conn) {
+            if let Some(c) = self.connections.get_mut(&other) {
+                c.them.interested = false;
+            }
+            self.choke_now(other);
+        }
+    }
+
+    /// A defect: what a peer has is forgotten at its first extended handshake.
+    pub(super) fn clear_at_extended_handshake(&mut self, conn: u32) {
+        let pieces = self.torrent.geometry().pieces();
+        let clears = self.defects.has(Quirk::ExtendedHandshakeClears);
+        if let Some(c) = self.connections.get_mut(&conn)
+            && clears
+            && c.their_extended.is_none()
+        {
+            c.their_pieces = PieceSet::none(pieces);
+            c.wanted = 0;
         }
     }
 
@@ -131,7 +187,7 @@ impl Peer {
         let other_string = !other_length
             && raw
                 .iter()
-                .zip(&self.our_handshake().encode())
+                .zip(&self.our_handshake(0).encode())
                 .take(20)
                 .any(|(a, b)| a != b);
         let overlooked = (other_length && self.defects.has(Quirk::SkipsProtocolLength))
@@ -139,7 +195,7 @@ impl Peer {
         overlooked.then(|| {
             let taken_for = Handshake {
                 peer_id: PeerId(*b"-XX0000-000000000000"),
-                ..self.our_handshake()
+                ..self.our_handshake(0)
             };
             (raw.len() >= Handshake::LEN - 1).then_some(taken_for)
         })
@@ -207,7 +263,13 @@ impl Peer {
         };
         c.segments = c.segments.saturating_add(1);
         let block = c.frames.buffered().get(4) == Some(&7);
-        let refused = block && c.segments > 64 && self.defects.has(Quirk::ClosesOnManySegments);
+        if c.frames.buffered().is_empty() {
+            c.frame_since = self.now;
+        }
+        let slow = self.now.saturating_sub(c.frame_since) > IMPATIENCE;
+        let refused = block
+            && ((c.segments > 64 && self.defects.has(Quirk::ClosesOnManySegments))
+                || (slow && self.defects.has(Quirk::ImpatientInBlock)));
         if refused {
             self.close(conn, CloseReason::Fault);
         }
@@ -237,6 +299,39 @@ impl Peer {
                 self.piece_verified(index);
             }
         }
+    }
+
+    /// A defect: a request that is pending already takes the pending one back.
+    pub(super) fn takes_back(&mut self, conn: u32, block: &BlockRef) -> bool {
+        if !self.defects.has(Quirk::TogglesRequests) {
+            return false;
+        }
+        let Some(c) = self.connections.get_mut(&conn).filter(|c| !c.agreed.fast) else {
+            return false;
+        };
+        let pending = c.uploads.iter().position(|upload| upload.block == *block);
+        pending.and_then(|at| c.uploads.remove(at)).is_some()
+    }
+
+    /// A defect: what was asked for before the unchoke is never served.
+    pub(super) fn forget_early(&mut self, conn: u32, block: BlockRef, cause: RefusalCause) {
+        if cause == RefusalCause::Choked
+            && self.defects.has(Quirk::ForgetsEarly)
+            && let Some(c) = self.connections.get_mut(&conn).filter(|c| !c.agreed.fast)
+        {
+            c.forgotten.push(block);
+        }
+    }
+
+    /// Where the answer to a request on `conn` goes: a defect takes the connection that was
+    /// unchoked last.
+    pub(super) fn receiver(&self, conn: u32) -> u32 {
+        if !self.defects.has(Quirk::AnswersElsewhere) {
+            return conn;
+        }
+        let unchoked = self.connections.values().filter(|c| !c.us.choking);
+        let last = unchoked.max_by_key(|c| (c.unchoked_since, c.id));
+        last.map_or(conn, |c| c.id)
     }
 
     /// Defects that serve what is not there.
@@ -278,3 +373,6 @@ impl Peer {
         true
     }
 }
+
+/// How long a defect waits for the rest of a block.
+const IMPATIENCE: Duration = Duration::from_secs(2);

@@ -166,8 +166,13 @@ pub enum Verb {
     Pause,
     Resume,
     Recheck,
+    Restart,
     Complete,
+    Discard,
     ContentDir,
+    Select,
+    SuperSeed,
+    Connections,
 }
 
 /// One axis of a matrix.
@@ -215,15 +220,17 @@ pub enum Proof {
     },
 }
 
-/// Another way of cutting what we send into segments.
+/// Another way of sending what a case sends: other segments, or harmless messages between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Variant {
     /// One byte a segment (beyond 256 bytes of a write: 64 segments).
     Drip,
-    /// Every write in two halves.
-    Halves,
-    /// The first byte alone, then the rest.
-    FirstByte,
+    /// A cut inside the length prefix of each frame.
+    SplitLength,
+    /// A keep-alive before each message.
+    KeepAlives,
+    /// A message of an id that nothing is assigned to before each write.
+    UnknownIds,
 }
 
 /// A verdict that an author may state.
@@ -366,6 +373,12 @@ pub enum Action {
     },
     /// We close.
     Close(OwnClose),
+    /// From here on the reference core answers requests for some pieces.
+    Serve(Serve),
+    /// We stop or go on reading what comes.
+    Reading(bool),
+    /// Asks how many bytes the target's process holds, and keeps the number under this name.
+    Memory(String),
 }
 
 /// `connect:`.
@@ -388,6 +401,8 @@ pub struct Connect {
     pub hello: Option<Vec<Template>>,
     /// What the reference core serves to a leech on this connection.
     pub serves: Serves,
+    /// Whether the reference core rejects at once what it does not serve.
+    pub rejects: bool,
     /// Whether the reference core unchokes the target.
     pub unchoke: bool,
     /// Who dials.
@@ -436,6 +451,30 @@ pub enum Serves {
     All,
     /// These pieces.
     Pieces(Expr),
+}
+
+/// `serve:`.
+#[derive(Debug, Clone)]
+pub struct Serve {
+    /// Which pieces, instead of those of the `connect`.
+    pub pieces: Serves,
+    /// Blocks of a piece in which one bit is wrong.
+    pub corrupt: Corrupt,
+    /// At most one block in this time.
+    pub every: Option<Delay>,
+}
+
+/// Which blocks of a piece the reference core spoils.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Corrupt {
+    /// None.
+    None,
+    /// The one at its beginning.
+    First,
+    /// The one at its end.
+    Last,
+    /// Every one.
+    All,
 }
 
 /// States that `until` waits for; all given ones must hold.

@@ -7,12 +7,24 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/_blocks.yaml"),
     ),
     (
+        "scenarios/availability.yaml",
+        include_str!("../../scenarios/availability.yaml"),
+    ),
+    (
+        "scenarios/choking.yaml",
+        include_str!("../../scenarios/choking.yaml"),
+    ),
+    (
         "scenarios/dht_port.yaml",
         include_str!("../../scenarios/dht_port.yaml"),
     ),
     (
         "scenarios/dialling.yaml",
         include_str!("../../scenarios/dialling.yaml"),
+    ),
+    (
+        "scenarios/donthave.yaml",
+        include_str!("../../scenarios/donthave.yaml"),
     ),
     (
         "scenarios/extension_protocol.yaml",
@@ -31,12 +43,36 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/handshake.yaml"),
     ),
     (
+        "scenarios/load.yaml",
+        include_str!("../../scenarios/load.yaml"),
+    ),
+    (
         "scenarios/private.yaml",
         include_str!("../../scenarios/private.yaml"),
     ),
     (
+        "scenarios/requests.yaml",
+        include_str!("../../scenarios/requests.yaml"),
+    ),
+    (
+        "scenarios/superseed.yaml",
+        include_str!("../../scenarios/superseed.yaml"),
+    ),
+    (
         "scenarios/timeouts.yaml",
         include_str!("../../scenarios/timeouts.yaml"),
+    ),
+    (
+        "scenarios/transfer.yaml",
+        include_str!("../../scenarios/transfer.yaml"),
+    ),
+    (
+        "scenarios/upload_only.yaml",
+        include_str!("../../scenarios/upload_only.yaml"),
+    ),
+    (
+        "scenarios/ut_metadata.yaml",
+        include_str!("../../scenarios/ut_metadata.yaml"),
     ),
     (
         "scenarios/ut_pex.yaml",

@@ -47,7 +47,7 @@ pub use lint::{Lint, LintFinding, lint};
 pub use load::{embedded, load, parse_text};
 pub use matching::sha1;
 pub use pattern::{Captures, MessageView, Pattern};
-pub use play::{Choice, Play, PlayId, expand};
+pub use play::{Choice, Play, PlayId, expand, shuffle};
 pub use print::print;
 pub use resolve::{DEFAULT_RESERVED, reserved};
 pub use schema::schema;

@@ -107,6 +107,10 @@ pub enum TestOp {
     In,
     /// Number of bytes, or of entries.
     Len,
+    /// More bytes, or entries, than this.
+    Longer,
+    /// Fewer bytes, or entries, than this.
+    Shorter,
     /// SHA-1 of the bytes.
     Sha1,
     /// The bytes.
@@ -119,7 +123,7 @@ pub enum TestOp {
 
 impl TestOp {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Gt,
         Self::Ge,
         Self::Lt,
@@ -127,6 +131,8 @@ impl TestOp {
         Self::Eq,
         Self::In,
         Self::Len,
+        Self::Longer,
+        Self::Shorter,
         Self::Sha1,
         Self::Hex,
         Self::Names,
@@ -143,6 +149,8 @@ impl TestOp {
             Self::Eq => "eq",
             Self::In => "in",
             Self::Len => "len",
+            Self::Longer => "longer",
+            Self::Shorter => "shorter",
             Self::Sha1 => "sha1",
             Self::Hex => "hex",
             Self::Names => "names",
@@ -160,6 +168,8 @@ impl TestOp {
             Self::Eq | Self::Hex => "",
             Self::In => "in ",
             Self::Len => "of length ",
+            Self::Longer => "longer than ",
+            Self::Shorter => "shorter than ",
             Self::Sha1 => "of SHA-1 ",
             Self::Names => "with the address ",
             Self::Present => "present: ",

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::ast::{AxisValue, Case, Delay, Direction, Role, Suite, Variant};
 use super::error::ScenarioError;
 use super::eval::{Env, Expr};
 use super::parse::{self, DIRECTIONS, ROLES, VARIANTS};
 use super::val::Val;
+use crate::wire::Handshake;
 
 /// One play of a case.
 #[derive(Debug, Clone)]
@@ -87,6 +90,17 @@ pub fn expand(suite: &Suite, choice: &Choice) -> Result<Vec<Play>, ScenarioError
         }
     }
     Ok(plays)
+}
+
+/// Puts items into another order, which follows from `seed` alone.
+pub fn shuffle<T>(items: &mut [T], seed: u64) {
+    let mut state = seed;
+    for last in (1..items.len()).rev() {
+        state = state.wrapping_mul(MULTIPLIER).wrapping_add(INCREMENT);
+        // The low bits of such a sequence repeat soon.
+        let chosen = usize::try_from(state >> 33).unwrap_or(0) % (last + 1);
+        items.swap(last, chosen);
+    }
 }
 
 /// What `when` of a case sees.
@@ -171,7 +185,12 @@ impl fmt::Display for Variant {
 
 impl Variant {
     /// Every variant.
-    pub const ALL: [Self; 3] = [Self::Drip, Self::Halves, Self::FirstByte];
+    pub const ALL: [Self; 4] = [
+        Self::Drip,
+        Self::SplitLength,
+        Self::KeepAlives,
+        Self::UnknownIds,
+    ];
 
     /// The variant of this name.
     pub fn by_name(name: &str) -> Option<Self> {
@@ -179,13 +198,9 @@ impl Variant {
         Some(row.1)
     }
 
-    /// Sizes of the segments of a write of so many bytes; they add up to it.
-    pub fn segments(self, len: usize) -> Vec<usize> {
-        let cut = |at: usize| match (at, len.saturating_sub(at)) {
-            (0, rest) => vec![rest],
-            (first, 0) => vec![first],
-            (first, rest) => vec![first, rest],
-        };
+    /// Sizes of the segments in which a write goes out; they add up to it.
+    pub fn segments(self, bytes: &[u8]) -> Vec<usize> {
+        let len = bytes.len();
         match self {
             Self::Drip if len <= DRIP_LEN => vec![1; len],
             Self::Drip => {
@@ -194,10 +209,47 @@ impl Variant {
                 sizes.extend(Some(len % size).filter(|rest| *rest > 0));
                 sizes
             }
-            Self::Halves => cut(len / 2),
-            Self::FirstByte => cut(len.min(1)),
+            Self::SplitLength => between(&inside_prefixes(bytes), len),
+            Self::KeepAlives | Self::UnknownIds => vec![len],
         }
     }
+
+    /// What goes out before a message, where the stream allows it.
+    pub fn filler(self) -> Option<Bytes> {
+        match self {
+            Self::Drip | Self::SplitLength => None,
+            Self::KeepAlives => Some(Bytes::from_static(&[0; 4])),
+            Self::UnknownIds => Some(Bytes::from_static(&[0, 0, 0, 3, UNKNOWN, 0xbe, 0xef])),
+        }
+    }
+}
+
+/// Offsets inside the length prefixes of frames: behind their first, second or third byte, in turn.
+/// A handshake is cut behind its own length.
+fn inside_prefixes(bytes: &[u8]) -> Vec<usize> {
+    let mut cuts = Vec::new();
+    let mut at = 0_usize;
+    if bytes.starts_with(b"\x13BitTorrent protocol") {
+        cuts.push(1);
+        at = Handshake::LEN;
+    }
+    while let Some(prefix) = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()) {
+        cuts.push(at + 1 + cuts.len() % 3);
+        let body = usize::try_from(u32::from_be_bytes(*prefix)).unwrap_or(usize::MAX);
+        at = at.saturating_add(4).saturating_add(body);
+        if cuts.len() >= DRIP_LEN - 1 {
+            break;
+        }
+    }
+    cuts
+}
+
+/// The sizes that come of cutting `len` bytes at these places.
+fn between(cuts: &[usize], len: usize) -> Vec<usize> {
+    let mut from = 0;
+    let cuts = cuts.iter().copied().filter(|at| *at < len).chain([len]);
+    let sizes = cuts.map(|at| at - std::mem::replace(&mut from, at));
+    sizes.collect()
 }
 
 impl Delay {
@@ -221,6 +273,11 @@ impl Delay {
     }
 }
 
+/// Knuth's numbers for a linear congruential sequence of 64 bits.
+const MULTIPLIER: u64 = 6_364_136_223_846_793_005;
+const INCREMENT: u64 = 1_442_695_040_888_963_407;
+/// An id that no BEP assigns and no client uses.
+const UNKNOWN: u8 = 111;
 /// Longest write that `drip` sends byte by byte.
 const DRIP_LEN: usize = 256;
 /// Segments of a longer one.
@@ -231,10 +288,36 @@ mod tests {
     use super::*;
 
     #[test]
+    fn shuffling_loses_nothing_and_depends_on_the_seed() {
+        let shuffled = |seed| {
+            let mut items: Vec<u32> = (0..100).collect();
+            shuffle(&mut items, seed);
+            items
+        };
+        assert_eq!(shuffled(7), shuffled(7));
+        assert_ne!(shuffled(7), shuffled(8));
+        let mut sorted = shuffled(7);
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..100).collect::<Vec<u32>>());
+    }
+
+    #[test]
+    fn cuts_inside_each_length_prefix() {
+        let frames = [0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 5, 4, 0, 0, 0, 1];
+        let sizes = Variant::SplitLength.segments(&frames);
+        assert_eq!(sizes, [1, 6, 5, 6]);
+        let mut opening = b"\x13BitTorrent protocol".to_vec();
+        opening.resize(68, 7);
+        assert_eq!(Variant::SplitLength.segments(&opening), [1, 67]);
+        opening.extend([0, 0, 0, 1, 2]);
+        assert_eq!(Variant::SplitLength.segments(&opening), [1, 69, 3]);
+    }
+
+    #[test]
     fn segments_add_up() {
         for variant in Variant::ALL {
             for len in [0, 1, 2, 3, 68, 256, 257, 16_397, 1 << 20] {
-                let segments = variant.segments(len);
+                let segments = variant.segments(&vec![0; len]);
                 assert_eq!(segments.iter().sum::<usize>(), len, "{variant} {len}");
                 assert!(segments.len() <= DRIP_LEN, "{variant} {len}");
                 assert!(len == 0 || !segments.contains(&0), "{variant} {len}");

@@ -155,7 +155,7 @@ impl RawPart {
     /// Whether it is made of whole messages and handshakes only.
     pub fn is_whole(&self) -> bool {
         match self {
-            Self::Message(_) | Self::Requests(_) => true,
+            Self::Message(_) | Self::Haves(_) | Self::Blocks(_) => true,
             Self::Handshake(handshake) => {
                 let RawHandshake {
                     pstrlen,
@@ -189,10 +189,25 @@ pub enum RawPart {
     Frame(Box<RawFrameTemplate>),
     /// A message as it should be.
     Message(Template),
-    /// So many requests for different blocks, from the first piece on.
-    Requests(Expr),
+    /// So many haves, from the first piece on.
+    Haves(Expr),
+    /// Requests or cancels of many blocks.
+    Blocks(Box<BlockRun>),
     /// One after another.
     Concat(Vec<Self>),
+}
+
+/// Messages about many whole blocks of the torrent, in order.
+#[derive(Debug, Clone)]
+pub struct BlockRun {
+    /// Whether they are cancels instead of requests.
+    pub cancels: bool,
+    /// How many.
+    pub count: Expr,
+    /// Number of the first block, counted from the torrent's first; 0 unless given.
+    pub first: Option<Expr>,
+    /// Step from one to the next; 1 unless given.
+    pub every: Option<Expr>,
 }
 
 /// A handshake with anything wrong in it. `None` is the right value.
@@ -237,7 +252,7 @@ pub enum Boundary {
 /// Our ids for extensions in the default extended handshake: none that a client gives itself, so
 /// that a target that answers with its own shows.
 pub const OUR_EXTENSIONS: [(&str, u8); 3] =
-    [("ut_metadata", 201), ("ut_pex", 77), ("lt_donthave", 202)];
+    [("ut_metadata", 101), ("ut_pex", 77), ("lt_donthave", 102)];
 /// `reqq` of the default extended handshake.
 pub const OUR_REQQ: i128 = 250;
 /// `v` of the default extended handshake.

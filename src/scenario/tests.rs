@@ -165,7 +165,7 @@ fn plays_are_named_and_ordered() {
     let choice = Choice {
         roles: vec![Role::Seed, Role::Leech],
         directions: vec![Direction::Dialled, Direction::Dials],
-        variants: vec![Variant::Drip, Variant::Halves],
+        variants: vec![Variant::Drip, Variant::SplitLength],
     };
     let ids: Vec<String> = expand(&suite, &choice)
         .unwrap()
@@ -177,10 +177,10 @@ fn plays_are_named_and_ordered() {
         [
             "examples/reject-while-choked:seed",
             "examples/reject-while-choked:seed@drip",
-            "examples/reject-while-choked:seed@halves",
+            "examples/reject-while-choked:seed@split-length",
             "examples/resent-handshake:seed",
             "examples/resent-handshake:seed@drip",
-            "examples/resent-handshake:seed@halves",
+            "examples/resent-handshake:seed@split-length",
         ]
     );
     assert!(ids.contains(&"examples/request-too-big[length=huge,fast=off]:seed@drip".into()));
@@ -188,9 +188,9 @@ fn plays_are_named_and_ordered() {
         ids[ids.len() - 4..],
         [
             "examples/every-action:seed",
-            "examples/every-action:seed@halves",
+            "examples/every-action:seed@split-length",
             "examples/every-action:seed:dials",
-            "examples/every-action:seed:dials@halves",
+            "examples/every-action:seed:dials@split-length",
         ]
     );
     let unique: std::collections::BTreeSet<&String> = ids.iter().collect();
@@ -238,6 +238,35 @@ fn messages_get_their_values() {
     };
     assert_eq!(block.len(), right.len());
     assert_eq!(block.iter().zip(&right).filter(|(a, b)| a != b).count(), 1);
+}
+
+#[test]
+fn runs_of_blocks_begin_and_step_as_they_say() {
+    let encoded = |messages: Vec<Message>| {
+        let bytes: Vec<u8> = messages.iter().flat_map(|m| m.encode().to_vec()).collect();
+        Bytes::from(bytes)
+    };
+    let block = |index, begin| BlockRef::new(index, begin, 16384);
+    assert_eq!(
+        raw("{requests: 3}"),
+        encoded(vec![
+            Message::Request(block(0, 0)),
+            Message::Request(block(0, 16384)),
+            Message::Request(block(1, 0)),
+        ])
+    );
+    assert_eq!(
+        raw("{cancels: 2, first: 3, every: 2}"),
+        encoded(vec![
+            Message::Cancel(block(1, 16384)),
+            Message::Cancel(block(2, 16384)),
+        ])
+    );
+    // The last piece is short: its blocks are left out.
+    assert_eq!(
+        raw("{requests: 10, first: 2051}"),
+        encoded(vec![Message::Request(block(1025, 16384))])
+    );
 }
 
 #[test]
@@ -383,6 +412,12 @@ fn patterns_test_fields() {
     };
     assert!(matches("{piece: {block: {len: 16}}}", &piece));
     assert!(!matches("{piece: {block: {len: 17}}}", &piece));
+    assert!(matches(
+        "{piece: {block: {longer: 15, shorter: 17}}}",
+        &piece
+    ));
+    assert!(!matches("{piece: {block: {longer: 16}}}", &piece));
+    assert!(!matches("{piece: {block: {shorter: 16}}}", &piece));
     assert!(matches(
         "{piece: {block: {of: torrent, index: 0, begin: 0, length: 16}}}",
         &piece

@@ -63,6 +63,9 @@ pub struct Session {
     pub(super) metadata_asked: VecDeque<(i128, Order)>,
     /// What the target has told of other peers.
     pub(super) pex: PexHeard,
+    /// We sent a ut_metadata message that is no request for a piece there is, or more requests than
+    /// are remembered: what comes back may be the answer to that.
+    pub(super) metadata_odd: bool,
     pub(super) proven: Order,
     pub(super) tainted: bool,
     pub(super) closed: Option<(Dir, CloseHow)>,
@@ -108,6 +111,7 @@ impl Session {
             stray_cancels: BTreeSet::new(),
             metadata_asked: VecDeque::new(),
             pex: PexHeard::default(),
+            metadata_odd: false,
             proven: 0,
             tainted: false,
             closed: None,
@@ -337,6 +341,11 @@ impl Session {
     /// The tester has a ut_metadata request open.
     pub fn metadata_owed(&self) -> bool {
         !self.metadata_asked.is_empty()
+    }
+
+    /// The tester has sent a ut_metadata message that is no request for a piece there is.
+    pub fn metadata_odd(&self) -> bool {
+        self.metadata_odd
     }
 
     /// Piece `index` can be requested from the tester as far as the target may know: announced, and

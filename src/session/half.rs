@@ -15,6 +15,12 @@ pub struct Half {
     pub(super) handshake_at: Option<Duration>,
     pub(super) choking: bool,
     pub(super) interested: bool,
+    /// When it last choked or unchoked.
+    pub(super) choking_at: Option<Duration>,
+    /// When it last said that it is not interested.
+    pub(super) lost_interest_at: Option<Duration>,
+    pub(super) hasty_chokes: u32,
+    pub(super) hasty_repeats: u32,
     pub(super) has: PieceSet,
     pub(super) announced: PieceSet,
     pub(super) availabilities: u32,
@@ -24,6 +30,7 @@ pub struct Half {
     pub(super) extended: Option<ExtendedHandshake>,
     pub(super) extended_handshakes: u32,
     pub(super) upload_only: bool,
+    pub(super) metadata_size: Option<i128>,
     pub(super) first_typed: Option<Kind>,
     pub(super) typed: u64,
     pub(super) order: u64,
@@ -39,6 +46,10 @@ impl Half {
             handshake_at: None,
             choking: true,
             interested: false,
+            choking_at: None,
+            lost_interest_at: None,
+            hasty_chokes: 0,
+            hasty_repeats: 0,
             has: PieceSet::none(pieces),
             announced: PieceSet::none(pieces),
             availabilities: 0,
@@ -48,6 +59,7 @@ impl Half {
             extended: None,
             extended_handshakes: 0,
             upload_only: false,
+            metadata_size: None,
             first_typed: None,
             typed: 0,
             order: 0,
@@ -115,6 +127,11 @@ impl Half {
     /// Its last extension handshake that has the key says `upload_only`.
     pub fn upload_only(&self) -> bool {
         self.upload_only
+    }
+
+    /// The `metadata_size` of its last extension handshake that has the key.
+    pub fn metadata_size(&self) -> Option<i128> {
+        self.metadata_size
     }
 
     /// Its first message with an id of 0–8 or 13–17.

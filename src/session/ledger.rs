@@ -338,6 +338,15 @@ impl Ledger {
             .filter(move |e| e.block.length == length)
     }
 
+    /// The oldest open entry without a mark.
+    pub fn oldest_unmarked(&self) -> Option<&Entry> {
+        // A peer that is flooded under choke would be searched at every message.
+        if self.marked_live >= self.live.len() {
+            return None;
+        }
+        self.open().find(|entry| !entry.marks.any())
+    }
+
     /// How many entries are open or cancelled.
     pub fn live_count(&self) -> usize {
         self.live.len()

@@ -121,7 +121,7 @@ impl Session {
         if !self.fast() {
             return None;
         }
-        let oldest = self.ours.requests.open().find(|e| !e.marks.any())?;
+        let oldest = self.ours.requests.oldest_unmarked()?;
         if self.timers.late.contains(&oldest.id) {
             return None;
         }

@@ -205,9 +205,11 @@ impl Live {
         let by_verb = self.client().is_some_and(|client| client.knows("add-peer"));
         match self.tracker() {
             None if by_verb => Ok(()),
-            None => Err("nobody can make the target dial us: no driver with a tracker or \
+            None => Err(
+                "nobody can make the target dial us: no driver with a tracker or \
                  `add-peer`"
-                .to_owned()),
+                    .to_owned(),
+            ),
             Some(_) => self.announces(),
         }
     }

@@ -129,6 +129,7 @@ impl<P: Process> Server<P> {
                     self.sockets.dial(conn, Some(self.addr.ip()), remote);
                 }
                 Output::StopAccepting => self.stop_accepting(),
+                Output::Restarted => self.sockets.drop_all(true),
                 Output::Exit(code) => {
                     self.exit = Some(code);
                     self.stop_accepting();

@@ -1,7 +1,7 @@
 //! The bytes of a torrent, made or read when somebody asks for them.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use sha1::{Digest, Sha1};
@@ -23,7 +23,8 @@ struct Inner {
 
 #[derive(Debug)]
 enum Source {
-    Seed(u64),
+    /// With all of them, if somebody wanted them held.
+    Seed(u64, OnceLock<Bytes>),
     Bytes(Bytes),
     Files(Files),
 }
@@ -31,7 +32,7 @@ enum Source {
 impl Content {
     /// Bytes that follow from `seed` alone: any range costs only its own length.
     pub fn from_seed(seed: u64, geometry: Geometry) -> Self {
-        Self::new(geometry, Source::Seed(seed))
+        Self::new(geometry, Source::Seed(seed, OnceLock::new()))
     }
 
     /// The given bytes, cut into pieces of `piece_len`.
@@ -50,6 +51,19 @@ impl Content {
     pub fn from_files(data: &Path, metainfo: &Metainfo) -> Result<Self, DataError> {
         let files = Files::open(data, metainfo)?;
         Ok(Self::new(metainfo.geometry(), Source::Files(files)))
+    }
+
+    /// Holds the bytes from now on, if they follow from a seed: worth it where they are read many
+    /// times over.
+    pub fn hold(&self) {
+        if let Source::Seed(seed, held) = &self.0.source {
+            let len = usize::try_from(self.0.geometry.total_len()).unwrap_or(usize::MAX);
+            held.get_or_init(|| {
+                let mut out = vec![0; len];
+                generate(*seed, 0, &mut out);
+                out.into()
+            });
+        }
     }
 
     fn new(geometry: Geometry, source: Source) -> Self {
@@ -85,11 +99,11 @@ impl Content {
         let end = offset.saturating_add(len).min(self.0.geometry.total_len());
         let len = usize::try_from(end.saturating_sub(offset)).unwrap_or(0);
         match &self.0.source {
-            Source::Bytes(bytes) => {
-                let start = usize::try_from(offset).unwrap_or(usize::MAX);
-                Ok(bytes.slice(start.min(bytes.len())..start.saturating_add(len).min(bytes.len())))
-            }
-            Source::Seed(seed) => {
+            Source::Bytes(bytes) => Ok(part(bytes, offset, len)),
+            Source::Seed(seed, held) => {
+                if let Some(bytes) = held.get() {
+                    return Ok(part(bytes, offset, len));
+                }
                 let mut out = vec![0; len];
                 generate(*seed, offset, &mut out);
                 Ok(out.into())
@@ -101,6 +115,11 @@ impl Content {
             }
         }
     }
+}
+
+fn part(bytes: &Bytes, offset: u64, len: usize) -> Bytes {
+    let start = usize::try_from(offset).unwrap_or(usize::MAX);
+    bytes.slice(start.min(bytes.len())..start.saturating_add(len).min(bytes.len()))
 }
 
 /// Fills `out` with the bytes of `seed` from `offset` on.
@@ -165,6 +184,10 @@ mod tests {
                 assert_eq!(part, whole[offset..offset + len]);
             }
         }
+        let held = seeded(1000, 300);
+        held.hold();
+        assert_eq!(held.read(0, 1000).unwrap(), whole);
+        assert_eq!(held.read(990, 100).unwrap(), whole[990..]);
         assert_eq!(content.piece(3).unwrap(), whole[900..]);
         let block = BlockRef {
             index: 1,

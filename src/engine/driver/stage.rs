@@ -148,7 +148,8 @@ impl Stage for SocketStage {
                 if playing.is_empty() {
                     return;
                 }
-                cast.ended(first(&mut playing).await);
+                let ended = first(&mut playing).await;
+                cast.ended(ended, &|| target.log(LOG_LINES));
             }
         });
         Ok(())

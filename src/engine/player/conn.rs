@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::engine::io::ConnectError;
 use crate::outcome::{ClosedBy, How};
+use crate::scenario::ast::Corrupt;
 use crate::session::{Session, SessionConfig, frame_limit};
 use crate::torrent::{PieceSet, Torrent};
 use crate::trace::{ConnId, Dir, StreamDecoder};
@@ -72,9 +73,17 @@ pub(super) struct Conn {
     /// Metadata pieces that we asked for, and where.
     pub(super) metadata_asked: Vec<(i128, u64)>,
     pub(super) serves: PieceSet,
+    pub(super) rejects: bool,
     pub(super) unchoke: bool,
-    /// Answers of the reference core that wait for a frame boundary.
+    /// Answers of the reference core that wait for a frame boundary, or for their turn.
     pub(super) queue: VecDeque<Message>,
+    /// Requests of the target, by number, that came before our latest unchoke.
+    pub(super) thrown_out: u64,
+    /// Blocks that the reference core spoils.
+    pub(super) corrupt: Corrupt,
+    /// Time between two answers of the reference core, and when the next may go out.
+    pub(super) pace: Duration,
+    pub(super) next_answer: Duration,
 }
 
 /// How far a connection has come.
@@ -147,8 +156,13 @@ impl Conn {
             order: 0,
             metadata_asked: Vec::new(),
             serves: PieceSet::none(geometry.pieces()),
+            rejects: false,
             unchoke: false,
             queue: VecDeque::new(),
+            thrown_out: 0,
+            corrupt: Corrupt::None,
+            pace: Duration::ZERO,
+            next_answer: Duration::ZERO,
         }
     }
 

@@ -11,7 +11,9 @@ use super::state::State;
 use super::watch::{Limits, closed_text, seconds};
 use crate::engine::io::{Action, CloseKind, ConnectError, Place, Source};
 use crate::outcome::{Expected, Verdict};
-use crate::scenario::ast::{Connect, ConnectMode, Direction, HandshakeMode, Role, Serves, Step};
+use crate::scenario::ast::{
+    Connect, ConnectMode, Direction, HandshakeMode, Lane, Role, Serves, Step,
+};
 use crate::scenario::template::OUR_EXTENSIONS;
 use crate::scenario::{Template, Val, limits, reserved};
 use crate::torrent::PieceSet;
@@ -25,12 +27,15 @@ use crate::wire::{
 impl Ctx {
     /// `connect`.
     pub(super) async fn connect(&self, step: &Step, connect: &Connect) -> Flow {
-        let first = self.with(|state| {
-            let too_many = state.conns.len() >= limits::CONNECTIONS;
-            (!too_many).then_some(state.conns.is_empty())
+        let (first, bound) = self.with(|state| {
+            let bound = match state.play.case.lane {
+                Lane::Alone => limits::CONNECTIONS_ALONE,
+                Lane::Serial | Lane::Shared => limits::CONNECTIONS,
+            };
+            let too_many = state.conns.len() >= bound;
+            ((!too_many).then_some(state.conns.is_empty()), bound)
         });
         let Some(first) = first else {
-            let bound = limits::CONNECTIONS;
             return Err(Stop::Error(format!(
                 "{}: more than {bound} connections",
                 step.span
@@ -130,7 +135,10 @@ impl Ctx {
             .flatten();
         let Some(at) = at else {
             let actual = self.with(|state| failure(state.conns.get(conn), span));
-            return Err(Stop::Error(format!("{}: cannot listen: {actual}", step.span)));
+            return Err(Stop::Error(format!(
+                "{}: cannot listen: {actual}",
+                step.span
+            )));
         };
         self.with(|state| {
             if let Some(conn) = state.conns.get_mut(conn) {
@@ -219,7 +227,10 @@ impl Ctx {
                 state.event(id, "encrypted", Some("no plain handshake".to_owned()));
                 state.close(conn, CloseKind::Fin);
                 let place = Place::Again(id_of(conn));
-                state.open(&connect.peer, false, |id| Action::Accept { conn: id, place })
+                state.open(&connect.peer, false, |id| Action::Accept {
+                    conn: id,
+                    place,
+                })
             });
             self.cut_off(conn, connect);
         }
@@ -345,6 +356,7 @@ impl Ctx {
         self.with(|state| {
             if let Some(conn) = state.conns.get_mut(conn) {
                 conn.serves = serves.clone();
+                conn.rejects = connect.rejects;
                 conn.unchoke = connect.unchoke;
             }
         });
@@ -393,7 +405,7 @@ impl Ctx {
         Ok(self.env(Some(conn), |env| template.resolve(env))?)
     }
 
-    fn serves(&self, conn: Index, serves: &Serves) -> Flow<PieceSet> {
+    pub(super) fn serves(&self, conn: Index, serves: &Serves) -> Flow<PieceSet> {
         let pieces = self.with(|s| s.torrent.geometry().pieces());
         Ok(match serves {
             Serves::None => PieceSet::none(pieces),

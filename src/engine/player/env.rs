@@ -78,9 +78,13 @@ impl<'a> PlayEnv<'a> {
             })),
             "fast" => Some(Val::Bool(conn.session.fast())),
             "extended" => Some(Val::Bool(conn.session.extended())),
-            "dialled" => Some(Val::Bool(!conn.session.initiator() && conn.remote.is_some())),
+            "dialled" => Some(Val::Bool(
+                !conn.session.initiator() && conn.remote.is_some(),
+            )),
             "outstanding" => int(conn.session.ledger_theirs().live_count()),
             "max_outstanding" => int(conn.session.ledger_theirs().most_live()),
+            "asked" => Some(Val::Int(conn.session.ledger_theirs().asked().into())),
+            "open" => Some(Val::Bool(conn.open())),
             "reqq" => {
                 let reqq = conn.session.their_extended().and_then(|it| it.reqq());
                 Some(Val::Int(reqq.unwrap_or(0).max(0)))

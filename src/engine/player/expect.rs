@@ -14,6 +14,7 @@ use crate::outcome::Expected;
 use crate::scenario::ast::{Action, Citation, Stated, Step};
 use crate::scenario::pattern::PatternKind;
 use crate::scenario::{Captures, Pattern, ScenarioError};
+use crate::session::EventKind;
 
 impl Ctx {
     /// Sends on `conn` end here: the next one begins a new burst.
@@ -159,18 +160,15 @@ impl Ctx {
             }
         }
         let conn = watches.first().map_or(conn, |watch| watch.conn);
-        let usual = watches
-            .iter()
-            .filter(|watch| {
-                !matches!(
-                    watch.step.verdict,
-                    Some(Stated::Inconclusive | Stated::Skip)
-                )
-            })
-            .map(|watch| watch.usual(self))
-            .max()
-            .unwrap_or(Duration::ZERO);
-        let span = self.span(step, conn, usual)?;
+        let judges = |watch: &&Watch<'_>| {
+            let stated = watch.step.verdict;
+            !matches!(stated, Some(Stated::Inconclusive | Stated::Skip))
+        };
+        // What excuses the target needs no time of its own, unless every branch does.
+        let usual = |watch: &Watch<'_>| watch.usual(self);
+        let judging = watches.iter().filter(judges).map(usual).max();
+        let usual = judging.or_else(|| watches.iter().map(usual).max());
+        let span = self.span(step, conn, usual.unwrap_or(Duration::ZERO))?;
         let grant = watches.iter().any(|watch| watch.is_grant(self));
         let waiting = self.first_of(&mut watches, conn, span);
         let found = if grant {
@@ -262,6 +260,14 @@ impl Ctx {
                     true
                 }
                 (true, _) => false,
+                // Corrupt data are a fail at any level.
+                (false, Stated::Fail) if found.index.is_some_and(|at| corrupt(state, at)) => {
+                    let actual = found.actual.clone();
+                    state
+                        .tally
+                        .grave(&place, Vec::new(), actual, Some(id), found.at);
+                    true
+                }
                 (false, stated) => {
                     let actual = found.actual.clone();
                     state
@@ -394,6 +400,15 @@ impl Ctx {
         });
         Err(Stop::miss(weight, Some(self.id(conn)), expected, actual))
     }
+}
+
+/// Whether an entry of the log is a block with other bytes than the torrent's.
+fn corrupt(state: &State, index: usize) -> bool {
+    let seen = state.log.get(index);
+    seen.is_some_and(|seen| match &seen.event.kind {
+        EventKind::Answer(answer) => answer.corrupt.is_some() && !answer.entry.marks.any(),
+        _ => false,
+    })
 }
 
 /// Whether a close can be what the step asks for.

@@ -156,7 +156,7 @@ impl Ctx {
     }
 
     /// `measure`: info at worst, unless `fail_if`.
-    pub(super) async fn measure(&self, measure: &Measure) -> Flow {
+    pub(super) async fn measure(&self, measure: &Measure, cites: &[Citation]) -> Flow {
         let mut watch = Watch::arm(self, &measure.until)?;
         let conn = watch.conn;
         self.end_burst(conn);
@@ -200,9 +200,11 @@ impl Ctx {
             };
             (watch.expected(state, max), missed)
         });
-        if let Some(fail_if) = &measure.fail_if
-            && self.env(Some(conn), |env| fail_if.eval_bool(env))?
-        {
+        if let Some(fail_if) = &measure.fail_if {
+            // What is measured to be judged is no news unless it is bad.
+            if !self.env(Some(conn), |env| fail_if.eval_bool(env))? {
+                return Ok(());
+            }
             let actual = if came {
                 format!("{} took {}", measure.name, seconds(took))
             } else {
@@ -211,7 +213,7 @@ impl Ctx {
             return Err(Stop::miss(Weight::Judged, Some(id), vec![expected], actual));
         }
         if !came {
-            let place = StepRef::new(&measure.until, &[]);
+            let place = StepRef::new(&measure.until, cites);
             self.with(|state| {
                 let now = state.now;
                 let stated = Some(Stated::Info);
@@ -265,7 +267,12 @@ impl Ctx {
         let until = Deadline::At(self.now() + VERB);
         let waiting = self.wait(until, |state| Ok(state.verbs.remove(&id)));
         let (verdict, actual) = match self.uncounted(waiting).await? {
-            Some(VerbResult::Done(_)) => return Ok(()),
+            Some(VerbResult::Done(_)) => {
+                if verb == Verb::Restart {
+                    self.with(|state| state.judge.handle_restart());
+                }
+                return Ok(());
+            }
             Some(VerbResult::Unknown) => (
                 Verdict::Skip,
                 format!("the target's driver does not know `{command}`"),
@@ -281,15 +288,24 @@ impl Ctx {
         Err(Stop::Decided { verdict, actual })
     }
 
-    /// We close.
+    /// We close every connection of the name.
     pub(super) fn close(&self, step: &Step, how: OwnClose) -> Flow {
-        let conn = self.conn_of(step)?;
-        self.end_burst(conn);
+        let latest = self.conn_of(step)?;
         let how = match how {
             OwnClose::Fin => CloseKind::Fin,
             OwnClose::Rst => CloseKind::Rst,
         };
-        self.with(|state| state.close(conn, how));
+        // A `repeat` opens many of one name.
+        for conn in 0..=latest {
+            let same = self.with(|state| {
+                let name = |index: usize| state.conns.get(index).map(|c| &c.peer);
+                name(conn) == name(latest)
+            });
+            if same {
+                self.end_burst(conn);
+                self.with(|state| state.close(conn, how));
+            }
+        }
         Ok(())
     }
 }

@@ -36,7 +36,9 @@ fn invites(steps: &[Step], state: &State) -> bool {
                 otherwise,
             } => {
                 invites(branches, state)
-                    || otherwise.as_ref().is_some_and(|steps| invites(steps, state))
+                    || otherwise
+                        .as_ref()
+                        .is_some_and(|steps| invites(steps, state))
             }
             _ => false,
         };
@@ -129,7 +131,12 @@ pub(super) fn verb_name(verb: Verb) -> &'static str {
         Verb::Pause => "pause",
         Verb::Resume => "resume",
         Verb::Recheck => "recheck",
+        Verb::Restart => "restart",
         Verb::Complete => "complete",
+        Verb::Discard => "discard",
         Verb::ContentDir => "content-dir",
+        Verb::Select => "select",
+        Verb::SuperSeed => "super-seed",
+        Verb::Connections => "connections",
     }
 }

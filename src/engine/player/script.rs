@@ -290,7 +290,11 @@ impl Ctx {
                     &step.cites
                 };
                 let result = match self.exists(step) {
-                    Ok(false) => continue,
+                    Ok(false) => {
+                        // It was passed all the same: nothing waits for its label in vain.
+                        self.met(step);
+                        continue;
+                    }
                     Ok(true) => self.step(step, cites).await,
                     Err(stop) => Err(stop),
                 };
@@ -343,7 +347,7 @@ impl Ctx {
             Action::Survives { stay, close } => self.survives(step, *stay, *close, cites).await,
             Action::Alive => self.alive(step).await,
             Action::Check(comparisons) => self.check(step, comparisons),
-            Action::Measure(measure) => self.measure(measure).await,
+            Action::Measure(measure) => self.measure(measure, cites).await,
             Action::Background { send, every, until } => {
                 self.background(step, send, every, until.as_deref())
             }
@@ -355,6 +359,9 @@ impl Ctx {
                 span, until_closed, ..
             } => self.idle(step, span, *until_closed).await,
             Action::Close(how) => self.close(step, *how),
+            Action::Serve(serve) => self.serve(step, serve),
+            Action::Reading(on) => self.reading(step, *on),
+            Action::Memory(slot) => self.memory(slot).await,
         }
     }
 

@@ -9,7 +9,7 @@ use super::env::delay;
 use super::script::{Ctx, Flow, Stop, Weight};
 use super::state::State;
 use super::watch::closed_text;
-use crate::scenario::ast::{Fragment, Sizes, Step};
+use crate::scenario::ast::{Fragment, Sizes, Step, Variant};
 use crate::scenario::template::{Boundary, RawTemplate};
 use crate::scenario::{Template, limits};
 use crate::trace::{Dir, StreamDecoder};
@@ -19,8 +19,15 @@ impl Ctx {
     pub(super) async fn send(&self, step: &Step, templates: &[Template]) -> Flow {
         let conn = self.conn_of(step)?;
         self.begin_send(step, conn)?;
+        let between = self.with(|state| match state.play.variant {
+            Some(Variant::KeepAlives) => Variant::KeepAlives.filler(),
+            _ => None,
+        });
         let mut bytes = BytesMut::new();
         for template in templates {
+            if !bytes.is_empty() {
+                bytes.extend_from_slice(between.as_deref().unwrap_or_default());
+            }
             self.message(conn, template)?.encode_to(&mut bytes);
         }
         self.put(step, conn, bytes.freeze(), None).await
@@ -53,7 +60,9 @@ impl Ctx {
                 step.span
             )));
         }
-        if closed {
+        if !closed {
+            self.with(|state| fill(state, conn));
+        } else {
             let actual = self.with(|state| closed_text(state, conn));
             return Err(Stop::miss(
                 Weight::Inconclusive,
@@ -181,6 +190,16 @@ pub(super) fn segments(state: &State, bytes: &Bytes) -> Vec<Bytes> {
     }
     match state.play.variant {
         None => vec![bytes.clone()],
-        Some(variant) => cut(bytes, &variant.segments(bytes.len()), false),
+        Some(variant) => cut(bytes, &variant.segments(bytes), false),
+    }
+}
+
+/// What the play's variant says before a write, where nothing else is under way.
+pub(super) fn fill(state: &mut State, conn: Index) {
+    let filler = state.play.variant.and_then(Variant::filler);
+    if let Some(filler) = filler
+        && state.conns.get(conn).is_some_and(Conn::between_frames)
+    {
+        state.write(conn, &filler, vec![filler.clone()], true);
     }
 }

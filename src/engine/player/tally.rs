@@ -160,6 +160,14 @@ impl Tally {
         }
     }
 
+    /// Room for what a step found, however often rules were broken before.
+    fn make_room(&mut self) {
+        if self.findings.len() >= MAX_FINDINGS {
+            let last = self.findings.iter().rposition(|f| f.rule.is_some());
+            last.map(|at| self.findings.remove(at));
+        }
+    }
+
     #[expect(
         clippy::too_many_arguments,
         reason = "one place builds findings of steps"
@@ -194,6 +202,7 @@ impl Tally {
                 one.verdict = verdict.capped(level);
             }
             worst = worst.worst(one.verdict);
+            self.make_room();
             if self.findings.len() < MAX_FINDINGS {
                 self.findings.push(one);
             }

@@ -276,6 +276,8 @@ impl World {
             NetEvent::Bytes(bytes) => ProcessInput::Bytes { conn, bytes },
             NetEvent::Eof => ProcessInput::Eof { conn },
             NetEvent::Reset => ProcessInput::Reset { conn },
+            NetEvent::Full => ProcessInput::Full { conn },
+            NetEvent::Drained => ProcessInput::Drained { conn },
         };
         self.give(host, input);
     }
@@ -360,6 +362,10 @@ impl World {
                 self.net.dial(host, conn, from, remote, now);
             }
             Output::StopAccepting => self.net.listen(host, Listening::Refused),
+            Output::Restarted => {
+                self.net.kill(host, now);
+                self.net.listen(host, Listening::Open);
+            }
             Output::Exit(code) => {
                 if let Some(slot) = self.slots.get_mut(host.0) {
                     slot.exit = Some(code);
@@ -448,6 +454,8 @@ impl World {
             },
             (NetEvent::Eof, Some(known)) => Input::Eof { conn: known.conn },
             (NetEvent::Reset, Some(known)) => Input::Reset { conn: known.conn },
+            // The tester writes whatever it has to say.
+            (NetEvent::Full | NetEvent::Drained, Some(_)) => return,
         };
         self.tell(tester, input);
     }
@@ -489,8 +497,12 @@ impl World {
                 }
                 None
             }
-            // The simulated receive buffer has no limit: what is not read just waits with us.
-            Action::Reading { .. } => None,
+            Action::Reading { conn, on } => {
+                if let Some((id, net)) = self.find(conn) {
+                    self.net.reading(id, net, on, now);
+                }
+                None
+            }
             Action::Verb { id, command } => Some(Input::VerbDone {
                 id,
                 result: self.verb(&command),

@@ -88,7 +88,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         on(
             |s| {
                 let expected = s.peer.conn.expected;
-                s.handshake().is_some_and(|h| expected.is_some_and(|id| id != h.peer_id))
+                s.handshake()
+                    .is_some_and(|h| expected.is_some_and(|id| id != h.peer_id))
             },
             React::Exit,
         ),

@@ -147,7 +147,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B10-RX-04"],
         "Asks for metadata under the id that was switched off.",
         on(
-            |s| off(s, "ut_metadata"),
+            |s| off(s, "ut_metadata") && s.peer.conn.their_extended.is_none(),
             React::Say(|_| {
                 let request = ExtensionMessage::MetadataRequest { piece: 0 };
                 vec![Wire::Message(request.into_message(1))]
@@ -169,6 +169,21 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B10-RX-06"],
         "Forgets the extensions that a later handshake does not name.",
         Effect::Quirk(Quirk::ReplacesExtensions),
+    ),
+    FaultSpec::new(
+        "keeps-first-id",
+        &["B10-RX-07"],
+        "Goes on with the id that an extension had first.",
+        Effect::Quirk(Quirk::KeepsFirstId),
+    ),
+    FaultSpec::new(
+        "short-names-in-extended-handshake",
+        &["B10-HS-09"],
+        "Uses a name of one byte that is not defined.",
+        send(
+            hello,
+            Alter::Other(|s| changed(s, |hello| hello.with("e", Value::Int(0)))),
+        ),
     ),
     FaultSpec::new(
         "pex-under-id-zero",
@@ -395,6 +410,56 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .leech(),
     FaultSpec::new(
+        "hides-that-it-is-a-partial-seed",
+        &["B21-UO-01"],
+        "Does not say upload_only when it wants nothing more.",
+        Effect::Quirk(Quirk::HidesPartialSeed),
+    )
+    .leech(),
+    FaultSpec::new(
+        "partial-seed-says-zero",
+        &["B21-UO-01"],
+        "Says upload_only with the value 0 when it wants nothing more.",
+        send(
+            |s| hello(s) && s.peer.role == Role::Leech,
+            Alter::Other(|s| {
+                changed(s, |hello| match hello.get("upload_only") {
+                    Some(_) => hello.with("upload_only", Value::Int(0)),
+                    None => hello,
+                })
+            }),
+        ),
+    )
+    .leech(),
+    FaultSpec::new(
+        "seed-dies-of-upload-only",
+        &["B21-UO-03"],
+        "Ends when a peer says upload_only to a seed.",
+        on(
+            |s| {
+                let hello = s.extended_handshake().unwrap_or_default();
+                s.peer.role == Role::Seed && hello.upload_only() == Some(1)
+            },
+            React::Exit,
+        ),
+    )
+    .seed()
+    .also(&["B21-UO-05"]),
+    FaultSpec::new(
+        "deaf-after-upload-only-is-taken-back",
+        &["B21-UO-05"],
+        "Reads nothing any more when upload_only goes back to 0.",
+        on(
+            |s| {
+                let before = s.peer.conn.their_extended.as_ref();
+                let was = before.and_then(ExtendedHandshake::upload_only) == Some(1);
+                let hello = s.extended_handshake().unwrap_or_default();
+                was && hello.upload_only() == Some(0)
+            },
+            React::Deafen,
+        ),
+    ),
+    FaultSpec::new(
         "dies-of-odd-upload-only",
         &["B21-UO-05"],
         "Ends when upload_only is neither 0 nor 1.",
@@ -428,7 +493,10 @@ fn payload(sent: &Sent<'_>, change: impl Fn(&mut Vec<u8>)) -> Vec<Wire> {
 }
 
 /// Our extended handshake with other keys.
-pub(super) fn changed(sent: &Sent<'_>, change: impl Fn(ExtendedHandshake) -> ExtendedHandshake) -> Vec<Wire> {
+pub(super) fn changed(
+    sent: &Sent<'_>,
+    change: impl Fn(ExtendedHandshake) -> ExtendedHandshake,
+) -> Vec<Wire> {
     payload(sent, |bytes| *bytes = change(ours(bytes)).encode().to_vec())
 }
 

@@ -27,8 +27,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 flip(bytes, 47);
             }
         }),
-    )
-    .also(&["B3-HS-01"]),
+    ),
     FaultSpec::new(
         "serves-unknown-info-hash",
         &["B3-HS-04"],
@@ -94,8 +93,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             },
             React::Ignore,
         ),
-    )
-    .also(&["B3-HS-10"]),
+    ),
     FaultSpec::new(
         "dies-of-full-reserved",
         &["B3-HS-16"],
@@ -216,6 +214,18 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 *byte |= 0x20;
             }
         }),
+    ),
+    FaultSpec::new(
+        "unconventional-peer-id",
+        &["B20-PI-01"],
+        "Has a peer id of random bytes, without a prefix.",
+        Effect::Quirk(Quirk::UnconventionalPeerId),
+    ),
+    FaultSpec::new(
+        "waits-for-the-whole-handshake",
+        &["B3-HS-12"],
+        "Answers a handshake only when all of it is there.",
+        Effect::Set(|s| s.reply_after = 68),
     ),
     FaultSpec::new(
         "same-peer-id-after-restart",

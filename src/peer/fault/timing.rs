@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Alter, Effect, FaultSpec, Quirk, React, Wire, on, send};
-use crate::wire::Kind;
+use super::{Alter, Effect, FaultSpec, Nth, Quirk, React, Wire, on, send};
+use crate::wire::{Kind, Message};
 
 pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
@@ -39,8 +39,30 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             },
             React::Close,
         ),
+    ),
+    FaultSpec::new(
+        "never-drops-dead-peers",
+        &["B3-TO-05"],
+        "Keeps connections on which nothing comes any more.",
+        Effect::Set(|s| s.idle_timeout = Duration::MAX),
+    ),
+    FaultSpec::new(
+        "chokes-idle-peers",
+        &["B3-TO-07"],
+        "Chokes who was unchoked and asks for nothing for 90 s.",
+        Effect::On {
+            when: |s| {
+                let conn = s.peer.conn;
+                let idle = s.peer.now.saturating_sub(conn.unchoked_since);
+                let asked = conn.stats.received.of(Kind::Request).messages > 0;
+                let open = conn.stats.sent.of(Kind::Unchoke).messages > 0;
+                s.is(Kind::KeepAlive) && open && !asked && idle >= Duration::from_secs(90)
+            },
+            nth: Nth::First,
+            react: React::Say(|_| vec![Wire::Message(Message::Choke)]),
+        },
     )
-    .also(&["B3-TO-01"]),
+    .seed(),
     FaultSpec::new(
         "impatient-for-first-message",
         &["B3-TO-06"],

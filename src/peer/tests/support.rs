@@ -119,7 +119,10 @@ impl Net {
                     }
                 }
                 Output::Event(event) => self.events.push((from, event)),
-                Output::StopAccepting | Output::Exit(_) | Output::VerbDone { .. } => {}
+                Output::StopAccepting
+                | Output::Exit(_)
+                | Output::Restarted
+                | Output::VerbDone { .. } => {}
             }
         }
     }
@@ -244,7 +247,7 @@ impl Talk {
                 Output::Event(event) => self.events.push(event),
                 Output::Exit(code) => self.exit = Some(code),
                 Output::VerbDone { code } => self.verbs.push(code),
-                Output::StopAccepting => {}
+                Output::StopAccepting | Output::Restarted => {}
             }
         }
     }
@@ -330,7 +333,10 @@ impl Talk {
     /// The peer dials us; the number of the connection.
     pub(super) fn dial(&mut self) -> u32 {
         let remote = ([127, 9, 7, 200], 6881).into();
-        self.give(Input::Dial { remote, expected: None });
+        self.give(Input::Dial {
+            remote,
+            expected: None,
+        });
         let (conn, _) = *self.dialled.last().unwrap();
         self.give(Input::Connected { conn });
         conn

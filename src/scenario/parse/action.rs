@@ -1,8 +1,8 @@
 //! The actions of steps.
 
 use super::super::ast::{
-    Action, CheckOp, CloseKind, Comparison, Condition, Connect, ConnectMode, HandshakeMode,
-    Listening, Measure, OwnClose, Repeat, Serves, State, Verb,
+    Action, CheckOp, CloseKind, Comparison, Condition, Connect, ConnectMode, Corrupt,
+    HandshakeMode, Listening, Measure, OwnClose, Repeat, Serve, Serves, State, Verb,
 };
 use super::super::error::ScenarioError;
 use super::super::eval::Expr;
@@ -109,6 +109,13 @@ pub(super) fn action(
             &[("fin", OwnClose::Fin), ("rst", OwnClose::Rst)],
         )
         .map(Action::Close),
+        "serve" => serve(node, scope).map(Action::Serve),
+        "reading" => boolean(node).map(Action::Reading),
+        "memory" => {
+            let variable = name(text(node)?, &node.span)?;
+            let slot = scope.add_slot(&variable, &node.span, Type::Int)?;
+            Ok(Action::Memory(slot))
+        }
         other => Err(ScenarioError::invalid(
             span,
             format!("unknown action `{other}`"),
@@ -117,7 +124,7 @@ pub(super) fn action(
 }
 
 /// Keys of `connect`.
-pub(in super::super) const CONNECT: [&str; 13] = [
+pub(in super::super) const CONNECT: [&str; 14] = [
     "peer",
     "from",
     "reserved",
@@ -126,6 +133,7 @@ pub(in super::super) const CONNECT: [&str; 13] = [
     "handshake",
     "hello",
     "serves",
+    "rejects",
     "unchoke",
     "mode",
     "told",
@@ -191,6 +199,7 @@ fn connect(
             .map(|node| message_list(node, scope, folder))
             .transpose()?,
         serves: serves(map.get("serves"), scope)?,
+        rejects: map.get("rejects").map_or(Ok(false), boolean)?,
         unchoke: map.get("unchoke").map_or(Ok(false), boolean)?,
         mode: match map.get("mode") {
             Some(node) => word(node, "mode", &MODES)?,
@@ -202,7 +211,7 @@ fn connect(
         peer,
     };
     if connect.handshake != HandshakeMode::Full
-        && let Some(key) = ["hello", "serves", "unchoke"]
+        && let Some(key) = ["hello", "serves", "rejects", "unchoke"]
             .into_iter()
             .find(|key| map.get(key).is_some())
     {
@@ -258,6 +267,32 @@ fn serves(node: Option<&Node>, scope: &Scope) -> Result<Serves> {
         }
         _ => scope.value(node).map(Serves::Pieces),
     }
+}
+
+/// Keys of `serve`.
+pub(in super::super) const SERVE: [&str; 3] = ["pieces", "corrupt", "every"];
+
+/// Words of `corrupt`.
+pub(in super::super) const CORRUPT: [(&str, Corrupt); 4] = [
+    ("none", Corrupt::None),
+    ("first", Corrupt::First),
+    ("last", Corrupt::Last),
+    ("all", Corrupt::All),
+];
+
+fn serve(node: &Node, scope: &Scope) -> Result<Serve> {
+    let map = Fields::of(node, "`serve`", &SERVE)?;
+    Ok(Serve {
+        pieces: serves(Some(map.require("pieces")?), scope)?,
+        corrupt: match map.get("corrupt") {
+            Some(node) => word(node, "blocks", &CORRUPT)?,
+            None => Corrupt::None,
+        },
+        every: map
+            .get("every")
+            .map(|node| delay_of(node, scope))
+            .transpose()?,
+    })
 }
 
 /// Keys of `until`.
@@ -492,14 +527,19 @@ fn repeat(
 }
 
 /// Verbs of drivers by name.
-pub(in super::super) const VERBS: [(&str, Verb); 7] = [
+pub(in super::super) const VERBS: [(&str, Verb); 12] = [
     ("add-peer", Verb::AddPeer),
     ("slots", Verb::Slots),
     ("pause", Verb::Pause),
     ("resume", Verb::Resume),
     ("recheck", Verb::Recheck),
+    ("restart", Verb::Restart),
     ("complete", Verb::Complete),
+    ("discard", Verb::Discard),
     ("content-dir", Verb::ContentDir),
+    ("select", Verb::Select),
+    ("super-seed", Verb::SuperSeed),
+    ("connections", Verb::Connections),
 ];
 
 /// The verb of this name.

@@ -73,10 +73,11 @@ pub(in super::super) const LANES: [(&str, Lane); 3] = [
 ];
 
 /// Names of variants.
-pub(in super::super) const VARIANTS: [(&str, Variant); 3] = [
+pub(in super::super) const VARIANTS: [(&str, Variant); 4] = [
     ("drip", Variant::Drip),
-    ("halves", Variant::Halves),
-    ("first-byte", Variant::FirstByte),
+    ("split-length", Variant::SplitLength),
+    ("keepalives", Variant::KeepAlives),
+    ("unknown-ids", Variant::UnknownIds),
 ];
 
 /// Words of `needs` without argument.
@@ -437,7 +438,7 @@ fn need(text: &str, span: &Span) -> Result<NeedKind> {
                     .parse()
                     .ok()
                     .filter(|n: &u32| {
-                        *n >= 1 && usize::try_from(*n).is_ok_and(|n| n <= limits::CONNECTIONS)
+                        *n >= 1 && usize::try_from(*n).is_ok_and(|n| n <= limits::CONNECTIONS_ALONE)
                     })
                     .map(NeedKind::Addresses)
                     .ok_or_else(|| {

@@ -318,7 +318,7 @@ fn first_word(path: &str) -> &str {
 const FRESH: u32 = 16;
 
 /// Names of the format (SCENARIOS 2).
-pub(in super::super) const GLOBALS: [(&str, Type); 35] = [
+pub(in super::super) const GLOBALS: [(&str, Type); 37] = [
     ("torrent.pieces", Type::Int),
     ("torrent.piece_len", Type::Int),
     ("torrent.total_len", Type::Int),
@@ -346,6 +346,8 @@ pub(in super::super) const GLOBALS: [(&str, Type); 35] = [
     ("peer.outstanding", Type::Int),
     ("peer.max_outstanding", Type::Int),
     ("peer.reqq", Type::Int),
+    ("peer.asked", Type::Int),
+    ("peer.open", Type::Bool),
     ("peer.fast_set", Type::List),
     ("peer.fast", Type::Bool),
     ("peer.extended", Type::Bool),

@@ -88,6 +88,9 @@ fn kept_by(steps: &[Step], slots: &mut BTreeSet<String>) {
             Action::Measure(measure) => {
                 slots.insert(measure.name.clone());
             }
+            Action::Memory(slot) => {
+                slots.insert(slot.clone());
+            }
             Action::Connect(connect) => {
                 slots.extend(connect.contact.clone());
                 slots.extend(connect.source.clone());

@@ -1,10 +1,10 @@
 //! Steps and blocks as text.
 
 use super::super::ast::{
-    Action, CheckOp, CloseKind, Condition, Connect, ConnectMode, Delay, HandshakeMode, Listening,
-    OwnClose, Repeat, Serves, Sizes, Stated, Step, Use,
+    Action, CheckOp, CloseKind, Condition, Connect, ConnectMode, Corrupt, Delay, HandshakeMode,
+    Listening, OwnClose, Repeat, Serves, Sizes, Stated, Step, Use,
 };
-use super::super::parse::{CHECKS, HANDSHAKES, MODES, STATED, VERBS};
+use super::super::parse::{CHECKS, CORRUPT, HANDSHAKES, MODES, STATED, VERBS};
 use super::super::play::name_in;
 use super::bytes::{bytes, message, messages, pattern, patterns, raw};
 use super::emit::Yaml;
@@ -218,6 +218,21 @@ impl<'a> Printer<'a> {
                     OwnClose::Rst => "rst",
                 }),
             ),
+            Action::Serve(serve) => {
+                let mut inner = Entries::default();
+                inner.add("pieces", serves(&serve.pieces, names));
+                if serve.corrupt != Corrupt::None {
+                    inner.add("corrupt", Yaml::raw(name_in(&CORRUPT, &serve.corrupt)));
+                }
+                if let Some(every) = &serve.every {
+                    inner.add("every", self.delay(every));
+                }
+                map.add("serve", Yaml::Map(inner.0));
+            }
+            Action::Reading(on) => {
+                map.add("reading", Yaml::raw(if *on { "true" } else { "false" }))
+            }
+            Action::Memory(slot) => map.add("memory", Yaml::text(names.local(slot))),
         }
     }
 
@@ -256,11 +271,11 @@ impl<'a> Printer<'a> {
             let hello = hello.iter().map(|it| message(it, names)).collect();
             map.add("hello", Yaml::List(hello));
         }
-        match &connect.serves {
-            Serves::None => {}
-            Serves::Fresh => map.add("serves", Yaml::raw("fresh")),
-            Serves::All => map.add("serves", Yaml::raw("all")),
-            Serves::Pieces(expr) => map.add("serves", scalar(expr, names)),
+        if !matches!(connect.serves, Serves::None) {
+            map.add("serves", serves(&connect.serves, names));
+        }
+        if connect.rejects {
+            map.add("rejects", Yaml::raw("true"));
         }
         if connect.unchoke {
             map.add("unchoke", Yaml::raw("true"));
@@ -366,6 +381,15 @@ fn condition(condition: &Condition, names: &Names) -> (String, Yaml) {
         Condition::Extended(expr) => ("extended", scalar(expr, names)),
     };
     (key.to_owned(), value)
+}
+
+fn serves(serves: &Serves, names: &Names) -> Yaml {
+    match serves {
+        Serves::None => Yaml::raw("none"),
+        Serves::Fresh => Yaml::raw("fresh"),
+        Serves::All => Yaml::raw("all"),
+        Serves::Pieces(expr) => scalar(expr, names),
+    }
 }
 
 fn listening(of: &Listening, names: &Names) -> Yaml {

@@ -21,6 +21,7 @@ pub struct ClientFile {
     pub(super) version: Option<Command>,
     pub(super) roles: Vec<Role>,
     pub(super) jobs: usize,
+    pub(super) instances: usize,
     pub(super) start: Command,
     pub(super) after_start: Option<Command>,
     pub(super) ready_within: Duration,
@@ -204,6 +205,11 @@ impl ClientFile {
         self.jobs
     }
 
+    /// How many of it a run may start side by side.
+    pub fn instances(&self) -> usize {
+        self.instances
+    }
+
     /// Verbs that it knows by name.
     pub fn verbs(&self) -> impl Iterator<Item = &str> {
         self.verbs.keys().map(String::as_str)
@@ -242,6 +248,11 @@ struct Embedded {
 /// The drivers in `clients/`.
 static EMBEDDED: &[Embedded] = &[
     Embedded {
+        name: "aria2",
+        yaml: include_str!("../../../clients/aria2.yaml"),
+        script: Some(("aria2.py", include_str!("../../../clients/aria2.py"))),
+    },
+    Embedded {
         name: "libtorrent",
         yaml: include_str!("../../../clients/libtorrent.yaml"),
         script: Some((
@@ -250,11 +261,32 @@ static EMBEDDED: &[Embedded] = &[
         )),
     },
     Embedded {
+        name: "libtorrent-2-0",
+        yaml: include_str!("../../../clients/libtorrent-2-0.yaml"),
+        script: Some((
+            "libtorrent.py",
+            include_str!("../../../clients/libtorrent.py"),
+        )),
+    },
+    Embedded {
+        name: "rqbit",
+        yaml: include_str!("../../../clients/rqbit.yaml"),
+        script: Some(("rqbit.py", include_str!("../../../clients/rqbit.py"))),
+    },
+    Embedded {
         name: "transmission",
         yaml: include_str!("../../../clients/transmission.yaml"),
         script: Some((
             "transmission.py",
             include_str!("../../../clients/transmission.py"),
+        )),
+    },
+    Embedded {
+        name: "webtorrent",
+        yaml: include_str!("../../../clients/webtorrent.yaml"),
+        script: Some((
+            "webtorrent.mjs",
+            include_str!("../../../clients/webtorrent.mjs"),
         )),
     },
 ];

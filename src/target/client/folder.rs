@@ -74,8 +74,7 @@ impl Folder {
             Some(url) => torrent.metainfo().announced_at(url),
             None => torrent.metainfo().encode(),
         };
-        std::fs::write(&torrent_file, metainfo)
-            .map_err(|error| failed(&torrent_file, error))?;
+        std::fs::write(&torrent_file, metainfo).map_err(|error| failed(&torrent_file, error))?;
         if role == Role::Seed {
             torrent.write_data(&data)?;
         }

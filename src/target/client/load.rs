@@ -25,6 +25,8 @@ struct RawFile {
     roles: Vec<RawRole>,
     #[serde(default = "one")]
     jobs: usize,
+    #[serde(default = "one")]
+    instances: usize,
     start: Vec<String>,
     after_start: Option<Vec<String>>,
     ready: Option<RawReady>,
@@ -128,6 +130,7 @@ pub(super) fn from_command(command: &str) -> Result<ClientFile, FileError> {
         version: None,
         roles: vec![Role::Seed, Role::Leech],
         jobs: 1,
+        instances: 1,
         start,
         after_start: None,
         ready_within: READY_WITHIN,
@@ -185,6 +188,9 @@ fn client(raw: RawFile, script: Option<Script>) -> Result<ClientFile, (String, F
     if !(1..=64).contains(&raw.jobs) {
         return Err(("jobs".to_owned(), Flaw::Jobs(raw.jobs)));
     }
+    if !(1..=64).contains(&raw.instances) {
+        return Err(("instances".to_owned(), Flaw::Jobs(raw.instances)));
+    }
     let vars = variables(raw.vars)?;
     let own = vars.keys().map(String::as_str);
     let early = own.chain(EARLY.iter().copied()).collect::<Vec<_>>();
@@ -215,6 +221,7 @@ fn client(raw: RawFile, script: Option<Script>) -> Result<ClientFile, (String, F
         version: optional("version", raw.version, &early)?,
         roles: roles(&raw.roles)?,
         jobs: raw.jobs,
+        instances: raw.instances,
         start: command("start", raw.start, &running)?,
         after_start: optional("after_start", raw.after_start, &running)?,
         ready_within: match raw.ready {
@@ -422,7 +429,7 @@ mod tests {
     #[test]
     fn a_driver_needs_no_more_than_a_name_and_a_command() {
         let file = load("name: tiny\nstart: [tinybt, -p, \"{port}\", -d, \"{data}\"]\n").unwrap();
-        assert_eq!(file.jobs(), 1);
+        assert_eq!((file.jobs(), file.instances()), (1, 1));
         assert_eq!(file.roles(), [Role::Seed, Role::Leech]);
         assert_eq!(file.verbs().count(), 0);
     }
@@ -446,6 +453,10 @@ mod tests {
             (
                 "name: x\nstart: [x]\njobs: 0",
                 "x.yaml: `jobs`: `0` is not from 1 to 64",
+            ),
+            (
+                "name: x\nstart: [x]\ninstances: 65",
+                "x.yaml: `instances`: `65` is not from 1 to 64",
             ),
             (
                 "name: x\nstart: [x]\nready: {within: soon}",
@@ -499,7 +510,7 @@ mod tests {
         assert_eq!(
             error,
             "there is no client `transmision` (did you mean `transmission`?); embedded are \
-             libtorrent, transmission, or give the path of a driver file"
+             aria2, libtorrent, libtorrent-2-0, rqbit, transmission, webtorrent, or give the path of a driver file"
         );
         let error = ClientFile::find("./no/such.yaml").unwrap_err().to_string();
         assert!(error.starts_with("cannot read ./no/such.yaml: "), "{error}");
