@@ -64,10 +64,10 @@ fn config(args: &RunArgs, selected: &Selected) -> RunConfig {
         preflight: !args.no_preflight,
         jobs: args.jobs.map_or_else(|| default_jobs(args), usize::from),
         max_fail: args.max_fail.map(usize::from),
-        // Who names a torrent means that one, and what we do not start has what it has.
-        others: match args.client.is_some() || args.exec.is_some() || args.shared_target {
-            true if args.torrent.is_none() => fixture::all().map(|it| it.torrent).to_vec(),
-            _ => Vec::new(),
+        // Who names a torrent means that one.
+        others: match args.torrent {
+            None => fixture::all().map(|it| it.torrent).to_vec(),
+            Some(_) => Vec::new(),
         },
         ..RunConfig::new(args.target_name())
     }

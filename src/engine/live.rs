@@ -22,8 +22,9 @@ pub(super) type Tell<'a> = dyn FnMut(RunEvent) + Send + 'a;
 
 /// What the workers of one run share: what is left to play, and what it came to.
 pub(super) struct Board<'a> {
-    /// The run's own torrent, then the others that it may play with.
-    torrents: Vec<Torrent>,
+    torrent: &'a Torrent,
+    /// For plays that the run's own does not suit.
+    others: Vec<&'a Torrent>,
     plays: &'a [Play],
     config: &'a RunConfig,
     roles: BTreeSet<Role>,
@@ -33,22 +34,21 @@ pub(super) struct Board<'a> {
     tell: Mutex<&'a mut Tell<'a>>,
 }
 
-/// When a play has its turn: those that the run's own torrent suits come first. What leaves the
-/// target without anything to do comes last, and within that shared plays, serial ones, and those
-/// that need to be alone.
+/// When a play has its turn: with the run's own torrent first; what leaves the target without
+/// anything to do last; and within that shared plays, serial ones, and those that need to be alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
-    /// Number of the torrent on the board.
     torrent: usize,
     last: bool,
     lane: u8,
 }
 
 impl Turn {
-    fn of(play: &Play, torrents: &[Torrent]) -> Self {
-        let suits = torrents.iter().position(|torrent| meets(play, torrent));
+    fn of(play: &Play, own: &Torrent, others: &[&Torrent]) -> Self {
+        let other = others.iter().position(|torrent| meets(play, torrent));
+        let other = other.filter(|_| !meets(play, own));
         Self {
-            torrent: suits.unwrap_or(0),
+            torrent: other.map_or(0, |at| at + 1),
             last: play.case.tags.iter().any(|tag| tag == LAST),
             lane: match play.case.lane {
                 Lane::Shared => SHARED,
@@ -60,21 +60,24 @@ impl Turn {
 }
 
 impl<'a> Board<'a> {
+    /// `can_change`: whether targets can be started with another torrent.
     pub(super) fn new(
-        torrent: &Torrent,
+        torrent: &'a Torrent,
         plays: &'a [Play],
         config: &'a RunConfig,
+        can_change: bool,
         tell: &'a mut Tell<'a>,
     ) -> Self {
-        let own = std::iter::once(torrent.clone());
-        let torrents: Vec<Torrent> = own.chain(config.others.iter().cloned()).collect();
+        let others: Vec<&Torrent> = config.others.iter().filter(|_| can_change).collect();
         let mut left: BTreeMap<Turn, VecDeque<usize>> = BTreeMap::new();
         for (index, play) in plays.iter().enumerate() {
-            let turn = Turn::of(play, &torrents);
-            left.entry(turn).or_default().push_back(index);
+            left.entry(Turn::of(play, torrent, &others))
+                .or_default()
+                .push_back(index);
         }
         Self {
-            torrents,
+            torrent,
+            others,
             plays,
             config,
             roles: plays.iter().map(|play| play.role).collect(),
@@ -142,23 +145,15 @@ pub(super) struct Worked {
 /// Plays what is on the board against the target of `stage` until nothing is left or the target is
 /// lost for good.
 pub(super) fn work(stage: &mut dyn Stage, board: &Board<'_>) -> Worked {
-    let Some(torrent) = board.torrents.first() else {
-        return Worked {
-            profiles: BTreeMap::new(),
-            lost: None,
-        };
-    };
     let mut worker = Worker {
         stage,
         board,
-        torrent: torrent.clone(),
-        number: 0,
-        profiles: BTreeMap::new(),
         state: State {
             calibration: board.config.settings.calibration,
             fresh: board.config.settings.fresh.clone(),
             ..State::default()
         },
+        torrent: 0,
         lost: None,
     };
     worker.begin();
@@ -166,19 +161,13 @@ pub(super) fn work(stage: &mut dyn Stage, board: &Board<'_>) -> Worked {
         if !worker.state.again.is_empty() {
             worker.batch(Supply::Again);
         } else if let Some(turn) = board.turn() {
-            worker.load(turn.torrent);
-            if worker.lost.is_none() {
-                worker.batch(Supply::Board(turn));
-            }
+            worker.batch(Supply::Board(turn));
         } else {
             break;
         }
     }
     Worked {
-        profiles: match worker.number {
-            0 => worker.state.profiles,
-            _ => worker.profiles,
-        },
+        profiles: worker.state.profiles,
         lost: worker.lost,
     }
 }
@@ -186,12 +175,9 @@ pub(super) fn work(stage: &mut dyn Stage, board: &Board<'_>) -> Worked {
 struct Worker<'a, 'b> {
     stage: &'a mut dyn Stage,
     board: &'a Board<'b>,
-    /// What the target was started with, and its number on the board.
-    torrent: Torrent,
-    number: usize,
-    /// Profiles of the target with the run's own torrent, once it has another.
-    profiles: BTreeMap<Role, Arc<Profile>>,
     state: State,
+    /// Which torrent the target has: 0 is the run's own, 1 the first of the others.
+    torrent: usize,
     lost: Option<String>,
 }
 
@@ -240,31 +226,6 @@ impl Worker<'_, '_> {
         }
     }
 
-    /// Sees to it that the target has this torrent of the board.
-    fn load(&mut self, number: usize) {
-        let Some(torrent) = self.board.torrents.get(number) else {
-            return;
-        };
-        if number == self.number {
-            return;
-        }
-        if let Err(why) = self.stage.load(torrent) {
-            self.lose(format!("not started with another torrent: {why}"));
-            return;
-        }
-        self.torrent = torrent.clone();
-        let before = std::mem::replace(&mut self.number, number);
-        let state = std::mem::take(&mut self.state);
-        self.state.calibration = state.calibration;
-        if before == 0 {
-            self.profiles = state.profiles;
-        }
-        self.board.tell(RunEvent::Restarted {
-            reason: format!("for the torrent {}", torrent.metainfo().name()),
-        });
-        self.begin();
-    }
-
     /// Connects until the target has served, for as long as a slow one may take.
     fn preflight(&mut self, role: Role) -> Result<Profile, String> {
         let play = preflight_play(role).ok_or("the preflight does not parse; please report it")?;
@@ -295,6 +256,12 @@ impl Worker<'_, '_> {
 
     /// Plays what has its turn now until something is to be done about the target, and does it.
     fn batch(&mut self, supply: Supply) {
+        if let Supply::Board(turn) = supply
+            && turn.torrent != self.torrent
+        {
+            self.change(turn.torrent);
+            return;
+        }
         let shared = matches!(supply, Supply::Board(Turn { lane: SHARED, .. }));
         let lanes = match shared {
             true => self.board.config.jobs.clamp(1, self.stage.bears().max(1)),
@@ -315,6 +282,29 @@ impl Worker<'_, '_> {
         self.look_after();
     }
 
+    /// Starts the target with another torrent.
+    fn change(&mut self, to: usize) {
+        self.torrent = to;
+        let torrent = self.torrent();
+        if let Err(why) = self.stage.load(&torrent) {
+            self.lose(format!("not started with another torrent: {why}"));
+            return;
+        }
+        self.state.profiles.clear();
+        self.state.fresh = FreshPool::new();
+        self.state.filled.clear();
+        self.board.tell(RunEvent::Restarted {
+            reason: format!("for the torrent {}", torrent.metainfo().name()),
+        });
+        self.begin();
+    }
+
+    fn torrent(&self) -> Torrent {
+        let others = self.torrent.checked_sub(1);
+        let other = others.and_then(|at| self.board.others.get(at).copied());
+        other.unwrap_or(self.board.torrent).clone()
+    }
+
     /// Starts a target again that is gone or used up, looks closer at one that is unwell.
     fn look_after(&mut self) {
         let Some((name, role)) = self.state.latest.clone() else {
@@ -323,7 +313,7 @@ impl Worker<'_, '_> {
         if self.state.gone {
             self.state.gone = false;
             self.revive(role, &format!("target lost after {name}"));
-        } else if self.stage.can_restart() && self.state.is_full(role, &self.torrent) {
+        } else if self.stage.can_restart() && self.state.is_full(role, &self.torrent()) {
             self.revive(role, &format!("the leech is nearly complete after {name}"));
         } else if self.state.trouble.times >= TROUBLE {
             self.state.trouble = Trouble::default();
@@ -369,11 +359,10 @@ impl Worker<'_, '_> {
     fn means(&self) -> Means {
         let config = self.board.config;
         Means {
-            torrent: self.torrent.clone(),
+            torrent: self.torrent(),
             settings: Settings {
                 addresses: self.stage.addresses(),
                 verbs: self.stage.verbs(),
-                without: self.stage.without(),
                 no_dials: self.stage.dials().err(),
                 no_tracker: self.stage.announces().err(),
                 ..config.settings.clone()

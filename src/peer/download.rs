@@ -283,8 +283,7 @@ impl Peer {
         let upload_only = c.their_extended.as_ref().and_then(|h| h.upload_only());
         let avoided = avoids && upload_only == Some(1);
         let seed = seed && !c.their_pieces.is_empty();
-        let wants =
-            (c.wanted > 0 && !avoided && self.selected) || in_nothing || in_others || seed;
+        let wants = (c.wanted > 0 && !avoided && self.selected) || in_nothing || in_others || seed;
         if wants == c.us.interested {
             return;
         }

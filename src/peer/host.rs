@@ -185,8 +185,8 @@ impl Peer {
     fn add_own_extensions(&mut self) {
         let fetches = self.settings.fetch_metadata;
         let timeout = self.settings.request_timeout;
-        let careless = self.defects.has(Quirk::DialsPrivateContacts);
         let (delay, limit) = (self.settings.metadata_delay, self.settings.metadata_limit);
+        let careless = self.defects.has(Quirk::DialsPrivateContacts);
         let own: [(&'static str, ExtensionFactory); 3] = [
             (
                 "ut_metadata",

@@ -156,8 +156,6 @@ pub enum Area {
     Dht,
     /// BEP 27.
     Private,
-    /// BEP 11.
-    Pex,
     /// Much of everything.
     Load,
     /// BEP 16.
@@ -168,6 +166,8 @@ pub enum Area {
     Metadata,
     /// BEP 54.
     Donthave,
+    /// BEP 11.
+    Pex,
 }
 
 /// What judges an entry.
@@ -244,8 +244,9 @@ words! {
     Area {
         Handshake = "handshake", Framing = "framing", Fast = "fast", Extended = "extended",
         Timing = "timing", State = "state", Request = "request", Piece = "piece", Dht = "dht",
-        Private = "private", Pex = "pex", Load = "load", Superseed = "superseed",
-        Priority = "priority", Metadata = "metadata", Donthave = "donthave",
+        Private = "private", Load = "load", Superseed = "superseed", Priority = "priority",
+            Metadata = "metadata", Donthave = "donthave",
+            Pex = "pex",
     }
     Missing { RoleMagnet = "role magnet" }
     Untestable {

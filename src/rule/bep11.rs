@@ -20,8 +20,10 @@ const LISTS: [(&str, usize); 4] = [
 ];
 
 /// Flags, and the list that each byte of them is about.
-const FLAGS: [(&str, &str, usize); 2] =
-    [(ADDED_F.name, ADDED.name, 6), (ADDED6_F.name, ADDED6.name, 18)];
+const FLAGS: [(&str, &str, usize); 2] = [
+    (ADDED_F.name, ADDED.name, 6),
+    (ADDED6_F.name, ADDED6.name, 18),
+];
 
 fn pex(event: &Event) -> Option<&PexMessage> {
     match (&event.kind, &event.payload) {
@@ -92,7 +94,9 @@ pub fn pex_has_a_list(event: &Event, _: &Session, _: &Context) -> Ruling {
     let Some(pex) = pex(event) else {
         return Ruling::NotApplicable;
     };
-    let there = LISTS.iter().any(|(key, _)| lookup(&pex.dict, key).is_some());
+    let there = LISTS
+        .iter()
+        .any(|(key, _)| lookup(&pex.dict, key).is_some());
     Ruling::check(there, || {
         "neither added nor dropped, of either family".to_owned()
     })

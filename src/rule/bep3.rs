@@ -175,7 +175,8 @@ pub fn choke_repeats(event: &Event, session: &Session, _: &Context) -> Ruling {
             redundant: true,
             haste,
         } => {
-            let asked = session.ours().count(Kind::Interested) + session.ours().count(Kind::Request);
+            let asked =
+                session.ours().count(Kind::Interested) + session.ours().count(Kind::Request);
             Ruling::check(u64::from(haste) <= REPEATS_BORNE + asked, || {
                 let name = if choking { "choke" } else { "unchoke" };
                 format!("{name} again, repeat {haste} within a second of the message before")

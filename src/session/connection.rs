@@ -61,11 +61,11 @@ pub struct Session {
     pub(super) stray_cancels: BTreeSet<BlockRef>,
     /// Our ut_metadata requests that are not answered.
     pub(super) metadata_asked: VecDeque<(i128, Order)>,
-    /// What the target has told of other peers.
-    pub(super) pex: PexHeard,
     /// We sent a ut_metadata message that is no request for a piece there is, or more requests than
     /// are remembered: what comes back may be the answer to that.
     pub(super) metadata_odd: bool,
+    /// What the target has told of other peers.
+    pub(super) pex: PexHeard,
     pub(super) proven: Order,
     pub(super) tainted: bool,
     pub(super) closed: Option<(Dir, CloseHow)>,
@@ -110,8 +110,8 @@ impl Session {
             withdrawn: BTreeMap::new(),
             stray_cancels: BTreeSet::new(),
             metadata_asked: VecDeque::new(),
-            pex: PexHeard::default(),
             metadata_odd: false,
+            pex: PexHeard::default(),
             proven: 0,
             tainted: false,
             closed: None,

@@ -42,7 +42,9 @@ impl<'a> PlayEnv<'a> {
             "dials" => {
                 let conns = self.state.conns.iter();
                 let dialled = conns.filter(|c| !c.session.initiator() && c.remote.is_some());
-                u64::try_from(dialled.count()).ok().map(|n| Val::Int(n.into()))
+                u64::try_from(dialled.count())
+                    .ok()
+                    .map(|n| Val::Int(n.into()))
             }
             "port" => {
                 let mut dialled = self.state.conns.iter().filter(|c| c.session.initiator());

@@ -57,7 +57,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| partial(s) && s.peer.store.have().count() < 100,
             Alter::Other(|s| {
                 let pieces = s.peer.torrent.geometry().pieces();
-                let more = s.peer.store.have().iter().flat_map(|i| [i, (i + 1) % pieces]);
+                let more = s
+                    .peer
+                    .store
+                    .have()
+                    .iter()
+                    .flat_map(|i| [i, (i + 1) % pieces]);
                 shown(PieceSet::of(pieces, more))
             }),
         ),

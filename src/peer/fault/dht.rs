@@ -55,10 +55,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "tells-port-once",
         &["B5-PT-01"],
         "Sends its port message to its first peer only.",
-        send(
-            |s| s.is(Kind::Port) && s.peer.conn.ordinal > 1,
-            Alter::Drop,
-        ),
+        send(|s| s.is(Kind::Port) && s.peer.conn.ordinal > 1, Alter::Drop),
     ),
     FaultSpec::new(
         "closes-on-second-port",
@@ -74,10 +71,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "dies-of-port-without-bit",
         &["B5-PT-03"],
         "Ends when a peer without the DHT bit sends a port message.",
-        on(
-            |s| s.is(Kind::Port) && !s.peer.conn.agreed.dht,
-            React::Exit,
-        ),
+        on(|s| s.is(Kind::Port) && !s.peer.conn.agreed.dht, React::Exit),
     ),
     FaultSpec::new(
         "hangs-on-largest-port",

@@ -14,7 +14,10 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "pex-with-ragged-list",
         &["B11-FMT-01"],
         "Leaves out the last byte of added.",
-        send(pex, Alter::Other(|s| list(s, "added", |bytes| bytes.truncate(bytes.len() - 1)))),
+        send(
+            pex,
+            Alter::Other(|s| list(s, "added", |bytes| bytes.truncate(bytes.len() - 1))),
+        ),
     )
     .also(&["B11-FMT-02"]),
     FaultSpec::new(
@@ -41,22 +44,26 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Puts its ut_pex dictionary into a list.",
         send(
             pex,
-            Alter::Other(|s| {
-                raw(s, |bytes| [b"l", &bytes[..], b"e"].concat())
-            }),
+            Alter::Other(|s| raw(s, |bytes| [b"l", &bytes[..], b"e"].concat())),
         ),
     ),
     FaultSpec::new(
         "pex-with-bytes-behind",
         &["B11-FMT-01"],
         "Puts bytes behind the dictionary of ut_pex.",
-        send(pex, Alter::Other(|s| raw(s, |bytes| [&bytes[..], b"e"].concat()))),
+        send(
+            pex,
+            Alter::Other(|s| raw(s, |bytes| [&bytes[..], b"e"].concat())),
+        ),
     ),
     FaultSpec::new(
         "pex-with-one-flag-byte",
         &["B11-FMT-02"],
         "Sends one byte of flags too many.",
-        send(pex, Alter::Other(|s| list(s, "added.f", |bytes| bytes.push(0)))),
+        send(
+            pex,
+            Alter::Other(|s| list(s, "added.f", |bytes| bytes.push(0))),
+        ),
     ),
     FaultSpec::new(
         "pex-with-flags-short",
@@ -189,7 +196,11 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Takes nobody back.",
         send(
             pex,
-            Alter::Other(|s| changed(s, |dict| dict.retain(|(key, _)| !key.starts_with(b"dropped")))),
+            Alter::Other(|s| {
+                changed(s, |dict| {
+                    dict.retain(|(key, _)| !key.starts_with(b"dropped"))
+                })
+            }),
         ),
     )
     .also(&["B11-FMT-03"]),

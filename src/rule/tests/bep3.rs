@@ -242,7 +242,10 @@ fn quick_chokes_are_borne_three_times() {
     }
     case.holds("no-fibrillation");
     case.gets(Unchoke).wait(2.0).gets(Choke);
-    case.breaks("no-fibrillation", "choke number 4 within 5 s of the unchoke before it");
+    case.breaks(
+        "no-fibrillation",
+        "choke number 4 within 5 s of the unchoke before it",
+    );
 }
 
 #[test]
