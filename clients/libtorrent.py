@@ -24,6 +24,8 @@ def settings(bind, port):
         "in_enc_policy": 1,
         "out_enc_policy": 1,
         "allowed_enc_level": 3,
+        # Announces whenever it is told to.
+        "min_announce_interval": 1,
     }
 
 
@@ -50,14 +52,26 @@ def run(bind, port, ctl, torrent, data):
         if not handle.status().is_seeding:
             raise RuntimeError(f"not complete: {handle.status().progress:.3f}")
 
+    def select(arg):
+        files = params.ti.files().num_files()
+        handle.prioritize_files([{"all": 4, "none": 0}[arg]] * files)
+
+    def super_seed(arg):
+        change = handle.unset_flags if arg == "off" else handle.set_flags
+        change(lt.torrent_flags.super_seeding)
+
     verbs = {
         "add-peer": add_peer,
         "slots": slots,
         "pause": lambda _: handle.pause(),
         "resume": lambda _: handle.resume(),
         "recheck": lambda _: handle.force_recheck(),
+        "announce": lambda _: handle.force_reannounce(),
         "complete": complete,
         "content-dir": lambda _: data,
+        "select": select,
+        "super-seed": super_seed,
+        "connections": lambda arg: handle.set_max_connections(int(arg)),
     }
 
     server = socket.create_server(("127.0.0.1", int(ctl)))

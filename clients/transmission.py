@@ -86,13 +86,21 @@ def verb(ctl, word, arg=""):
     def slots():
         daemon.call("session-set", **{"upload-slots-per-torrent": int(arg)})
 
+    def select():
+        key = {"all": "files-wanted", "none": "files-unwanted"}[arg]
+        # An empty list stands for every file.
+        daemon.call("torrent-set", ids=[1], **{key: []})
+
     verbs = {
         "slots": slots,
         "pause": lambda: daemon.call("torrent-stop", ids=[1]) and None,
         "resume": lambda: daemon.call("torrent-start-now", ids=[1]) and None,
         "recheck": lambda: daemon.call("torrent-verify", ids=[1]) and None,
+        "announce": lambda: daemon.call("torrent-reannounce", ids=[1]) and None,
         "complete": complete,
+        "connections": lambda: daemon.call("torrent-set", ids=[1], **{"peer-limit": int(arg)}) and None,
         "content-dir": lambda: daemon.torrent("downloadDir")["downloadDir"],
+        "select": select,
     }
     if word not in verbs:
         return UNKNOWN

@@ -94,13 +94,33 @@ async fn lives(name: &str) {
 }
 
 #[tokio::test]
+async fn aria2_runs_behind_its_driver() {
+    lives("aria2").await;
+}
+
+#[tokio::test]
 async fn libtorrent_runs_behind_its_driver() {
     lives("libtorrent").await;
 }
 
 #[tokio::test]
+async fn libtorrent_2_0_runs_behind_its_driver() {
+    lives("libtorrent-2-0").await;
+}
+
+#[tokio::test]
+async fn rqbit_runs_behind_its_driver() {
+    lives("rqbit").await;
+}
+
+#[tokio::test]
 async fn transmission_runs_behind_its_driver() {
     lives("transmission").await;
+}
+
+#[tokio::test]
+async fn webtorrent_runs_behind_its_driver() {
+    lives("webtorrent").await;
 }
 
 #[tokio::test]

@@ -311,6 +311,35 @@ fn first_arrival_decides_between_branches() {
 }
 
 #[test]
+fn branches_that_all_excuse_are_waited_for_like_any_other() {
+    let text = file(
+        "    cites: [B3-HS-03]
+    given:
+      - connect: {}
+      - alive: {}
+    steps:
+      - send: {request: {index: 0, begin: 0, length: 16384}}
+      - any_of:
+          - expect: piece
+            verdict: skip
+            note: served after all
+          - expect: reject_request
+            verdict: skip
+",
+    );
+    let late = faked(&text, seed_opening(), |_, m, t| match m {
+        Message::Request(_) => vec![later(9.0, serve(m, t).remove(0))],
+        _ => serve(m, t),
+    });
+    assert_verdict(&late, Verdict::Skip);
+    let never = faked(&text, seed_opening(), |_, m, t| match m {
+        Message::Request(_) => vec![],
+        _ => serve(m, t),
+    });
+    assert_verdict(&never, Verdict::Fail);
+}
+
+#[test]
 fn upper_branch_wins_a_tie() {
     let text = file(
         "    cites: [B3-HS-03]

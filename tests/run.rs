@@ -2,6 +2,7 @@
 
 mod command;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
@@ -192,7 +193,10 @@ fn shuffle_changes_the_order_and_nothing_else() {
     let cases = |args: &[&str]| {
         let args = [&["--filter", "suite(fast_ext)", "--role", "seed"], args].concat();
         let report = json(&args).1;
-        ids(&report).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        ids(&report)
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     let (plain, one) = (cases(&[]), cases(&["--shuffle", "--seed", "1"]));
     assert_ne!(plain, one);
@@ -370,9 +374,26 @@ fn expectations_cover_what_they_list_and_complain_about_the_rest() {
     assert!(
         stale
             .out
-            .contains("stale.yaml:2: `no/such` matches no result"),
+            .contains("stale.yaml:2: `no/such` matches no case or rule that there is"),
         "{stale:#?}"
     );
+    // What another role, direction, variant or suite has is not stale in a run that is about less.
+    let others = [
+        "fast_ext/leech-has-none:leech",
+        "fast_ext/seed-has-all@drip",
+        "rule/*",
+        "handshake/*",
+    ];
+    let listed = |id: &&str| format!("- {{case: '{id}', verdict: fail, reason: r}}\n");
+    let others = others.iter().map(listed).collect::<String>();
+    let less = with("less.yaml", &format!("{entry}{others}"));
+    assert_eq!(less.code, 0, "{less:#?}");
+    // A seed can have all pieces, a leech cannot: there is no such play.
+    let wrong = with(
+        "wrong.yaml",
+        &format!("{entry}- {{case: fast_ext/seed-has-all:leech, verdict: fail, reason: r}}\n"),
+    );
+    assert_eq!(wrong.code, 1, "{wrong:#?}");
     let sound = run([
         "run",
         "--filter",
@@ -620,6 +641,34 @@ fn exec_starts_the_target_and_ends_it() {
     assert_eq!(gone.code, 3, "{gone:#?}");
 }
 
+/// The report tells where the target listened, connection by connection.
+#[cfg(unix)]
+#[test]
+fn instances_share_the_cases_out() {
+    let binary = env!("CARGO_BIN_EXE_btspec");
+    let command = format!(
+        "exec '{binary}' serve --listen 127.0.0.1:{{port}} --role {{role}} --torrent {{torrent}}"
+    );
+    let play = |more: &[&str]| {
+        let filter = "id(handshake/unassigned-reserved-bits*) | id(handshake/split*)";
+        let common = ["--exec", &command, "--filter", filter];
+        let (code, report) = json(&[&common, more].concat());
+        assert!(code <= 1, "{}", report["summary"]);
+        let cases = report["cases"].as_array().unwrap().iter();
+        let targets = cases.flat_map(|case| case["connections"].as_array().unwrap().iter());
+        let targets: BTreeSet<String> = targets
+            .filter_map(|connection| connection["target"].as_str().map(str::to_owned))
+            .collect();
+        (targets.len(), report["summary"].clone())
+    };
+    let (alone, once) = play(&[]);
+    let (shared, twice) = play(&["--instances", "2"]);
+    assert_eq!((alone, shared), (1, 2));
+    assert_eq!(once, twice);
+    run(["run", "--instances", "2"]).stops(2, &["--instances", "--client"]);
+    run(["run", "--instances", "0"]).stops(2, &["--instances"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn client_takes_a_driver_file() {
@@ -644,6 +693,33 @@ fn client_takes_a_driver_file() {
     assert!(report["summary"]["pass"].as_u64().unwrap() > 0, "{report}");
     run(["run", "--client", "netscape"]).stops(2, &["netscape", "libtorrent", "transmission"]);
     run(["run", "--client", "a", "--exec", "b"]).stops(2, &["--exec"]);
+}
+
+/// Of cases that ran beside each other when the target died, only the one that kills it fails.
+#[cfg(unix)]
+#[test]
+fn the_case_that_kills_is_told_from_those_beside_it() {
+    let binary = env!("CARGO_BIN_EXE_btspec");
+    let driver = file(
+        "mortal.yaml",
+        &format!(
+            "name: mortal\njobs: 8\nstart: [\"{binary}\", serve, --listen, \"{{bind}}:{{port}}\", --role, \"{{role}}\", --torrent, \"{{torrent}}\", --fault, dies-of-full-reserved]\n"
+        ),
+    );
+    let filter = "id(handshake/*-reserved-bits*) | id(handshake/split*)";
+    let (code, report) = json(&["--client", &driver, "--filter", filter]);
+    assert_eq!(code, 1, "{}", report["summary"]);
+    let cases = report["cases"].as_array().unwrap().iter();
+    let failed: BTreeSet<&str> = cases
+        .filter(|case| {
+            matches!(
+                case["verdict"].as_str(),
+                Some("fail" | "inconclusive" | "error")
+            )
+        })
+        .filter_map(|case| case["id"].as_str())
+        .collect();
+    assert_eq!(failed, BTreeSet::from(["handshake/all-reserved-bits:seed"]));
 }
 
 #[test]

@@ -38,7 +38,10 @@ async fn reference_seed_fills_reference_leech_with_64_mib() {
     config.seed = 1;
     let mut leech = Server::bind(local(), Peer::new(config)).unwrap();
     let remote = at.await.unwrap();
-    leech.command(Input::Dial { remote });
+    leech.command(Input::Dial {
+        remote,
+        expected: None,
+    });
     let full = leech.run(|_| {}, |peer| peer.pieces().is_full());
     timeout(Duration::from_secs(60), full).await.unwrap();
 

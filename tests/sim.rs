@@ -23,7 +23,13 @@ fn download(config: WorldConfig, torrent: &Torrent) -> Option<Duration> {
     world.keep_events();
     world.add(peer(torrent, Role::Seed, 1), addr(1));
     let leech = world.add(peer(torrent, Role::Leech, 2), addr(2));
-    world.command(leech, Input::Dial { remote: addr(1) });
+    world.command(
+        leech,
+        Input::Dial {
+            remote: addr(1),
+            expected: None,
+        },
+    );
     let mut complete = None;
     world.run(Duration::from_secs(24 * 3600), |world| {
         let events = world.take_events();

@@ -8,8 +8,8 @@ use crate::engine::self_mode::{Make, SelfMode};
 use crate::engine::settings::Settings;
 use crate::outcome::RunOutcome;
 use crate::scenario::ast::{Direction, Role, Suite};
-use crate::torrent::fixture;
 use crate::scenario::{Choice, Play, ScenarioError, embedded, expand};
+use crate::torrent::fixture;
 
 /// The plays of an audit and how they are played.
 #[derive(Debug, Clone)]

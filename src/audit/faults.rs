@@ -151,7 +151,9 @@ impl Audit {
         let proved = table.proved();
         let all = faults.len() == fault::all().count();
         let concerned = |id: &&String| {
-            all || faults.iter().any(|fault| fault.breaks.contains(&id.as_str()))
+            all || faults
+                .iter()
+                .any(|fault| fault.breaks.contains(&id.as_str()))
         };
         let unproved = cited.difference(&proved).filter(concerned);
         table.unproved = unproved.cloned().collect();

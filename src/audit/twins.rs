@@ -9,9 +9,7 @@ use super::bench::Audit;
 use crate::engine::self_mode::reference;
 use crate::outcome::case::RULE_SUITE;
 use crate::outcome::{CaseOutcome, RunOutcome, Verdict};
-use crate::peer::config::{
-    Announce, ExtendedWhen, PeerConfig, RequestPolicy, Settings, Tolerance,
-};
+use crate::peer::config::{Announce, ExtendedWhen, PeerConfig, RequestPolicy, Settings, Tolerance};
 use crate::requirement::Level;
 use crate::rule::RULES;
 use crate::wire::{Capability, Reserved};

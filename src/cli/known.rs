@@ -3,10 +3,11 @@
 use btspec::outcome::RunOutcome;
 use btspec::outcome::date::Date;
 use btspec::outcome::expectation::{Complaint, Expectations, Surroundings};
+use btspec::scenario::ast::Suite;
 
 use super::run::now;
 use super::run_args::RunArgs;
-use super::select::Selected;
+use super::select;
 use super::stop::Stop;
 
 /// The expectations file of a run, if there is one.
@@ -50,9 +51,15 @@ impl Known {
         })
     }
 
-    pub(super) fn apply(&self, run: &mut RunOutcome, selected: &Selected) -> Vec<Complaint> {
+    /// Marks what is known of `run`, which played some of `suites`; returns what is wrong with the
+    /// file.
+    pub(super) fn apply(
+        &self,
+        run: &mut RunOutcome,
+        suites: &[Suite],
+    ) -> Result<Vec<Complaint>, Stop> {
         let Some(expectations) = &self.expectations else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         // `Transmission 3.00`: the first word that begins like a number.
         let client = run.target.client.clone();
@@ -64,9 +71,9 @@ impl Known {
         let around = Surroundings {
             today: self.today,
             version,
-            unselected: &selected.unselected,
+            exist: &select::ids(suites)?,
         };
-        expectations.apply(run, &around)
+        Ok(expectations.apply(run, &around))
     }
 
     pub(super) fn update(

@@ -4,15 +4,15 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::available_parallelism;
 
 use btspec::engine::driver::{OpenError, SocketStage};
-use btspec::engine::run::{RunConfig, run_live, run_self};
+use btspec::engine::run::{RunConfig, run_fleet, run_live, run_self};
 use btspec::engine::self_mode::{self, SelfMode};
 use btspec::engine::settings::Settings;
 use btspec::engine::shared::SharedTarget;
 use btspec::engine::sim::WorldConfig;
 use btspec::engine::stage::Stage;
 use btspec::outcome::{CaseOutcome, RunOutcome, Summary, TargetInfo, Verdict};
-use btspec::scenario::{Play, shuffle};
 use btspec::scenario::ast::{Lane, Role};
+use btspec::scenario::{Play, shuffle};
 use btspec::target::client::{ClientFile, Launcher};
 use btspec::target::{RoleError, Spec, spec};
 use btspec::torrent::Torrent;
@@ -34,6 +34,9 @@ pub(super) fn play(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, S
         ("--fault", !args.fault.is_empty()),
         ("--shared-target", args.shared_target),
     ];
+    if args.instances.is_some() && args.is_self() {
+        return Err(Stop::usage("--instances is for --client and --exec"));
+    }
     for (flag, given) in only_self {
         if given && !args.is_self() {
             return Err(Stop::usage(format!("{flag} is for the target `self`")));
@@ -59,12 +62,17 @@ fn config(args: &RunArgs, selected: &Selected) -> RunConfig {
         },
         rules: selected.rules.clone(),
         preflight: !args.no_preflight,
-        jobs: args.jobs.map_or_else(
-            || available_parallelism().map_or(1, usize::from),
-            usize::from,
-        ),
+        jobs: args.jobs.map_or_else(|| default_jobs(args), usize::from),
         max_fail: args.max_fail.map(usize::from),
         ..RunConfig::new(args.target_name())
+    }
+}
+
+/// Simulation is bound by processors, everything else by what the target bears.
+fn default_jobs(args: &RunArgs) -> usize {
+    match args.is_self() {
+        true => available_parallelism().map_or(1, usize::from),
+        false => usize::MAX,
     }
 }
 
@@ -121,7 +129,7 @@ fn play_self(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selecte
 /// Against a target on real sockets.
 fn play_live(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selected), Stop> {
     let torrent = torrent(args)?;
-    let (mut stage, role) = match open(args, &torrent) {
+    let (mut stages, role) = match open(args, &torrent) {
         Ok(opened) => opened,
         Err(Closed::Stop(stop)) => return Err(stop),
         Err(Closed::Unreachable(reason)) => {
@@ -141,10 +149,13 @@ fn play_live(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selecte
     if args.shuffle {
         shuffle(&mut selected.plays, config.settings.seed);
     }
-    let left_out = leave_out(args, &stage, &mut selected.plays);
+    let left_out = match stages.first() {
+        Some(stage) => leave_out(args, stage, &mut selected.plays),
+        None => Vec::new(),
+    };
     let mut progress = Progress::new();
-    let mut run = run_live(
-        &mut stage,
+    let mut run = run_fleet(
+        &mut stages,
         &torrent,
         &selected.plays,
         &config,
@@ -153,7 +164,9 @@ fn play_live(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selecte
         },
     );
     drop(progress);
-    stage.close();
+    for stage in stages {
+        stage.close();
+    }
     if !left_out.is_empty() {
         run.cases.splice(0..0, left_out);
         run.summary = Summary::of(&run.cases);
@@ -181,8 +194,8 @@ impl From<OpenError> for Closed {
     }
 }
 
-/// Reaches or starts the target, and finds out its role.
-fn open(args: &RunArgs, torrent: &Torrent) -> Result<(SocketStage, Role), Closed> {
+/// Reaches the target or starts it, maybe several times, and finds out its role.
+fn open(args: &RunArgs, torrent: &Torrent) -> Result<(Vec<SocketStage>, Role), Closed> {
     let usage = |error: &dyn std::fmt::Display| Closed::Stop(Stop::usage(error));
     let driver = match (&args.client, &args.exec) {
         (Some(name), _) => Some(ClientFile::find(name).map_err(|error| usage(&error))?),
@@ -202,8 +215,35 @@ fn open(args: &RunArgs, torrent: &Torrent) -> Result<(SocketStage, Role), Closed
         let launcher = Launcher::this_program().map_err(|error| {
             Closed::Stop(Stop::internal(format!("no path to this program: {error}")))
         })?;
-        let stage = SocketStage::client(driver, peer_role(role), torrent.clone(), launcher)?;
-        return Ok((stage, role));
+        let instances = args.instances.map_or(driver.instances(), usize::from);
+        let start = || {
+            let driver = driver.clone();
+            SocketStage::client(driver, peer_role(role), torrent.clone(), launcher.clone())
+        };
+        // Whether it starts at all is found out with one.
+        let mut stages = vec![start()?];
+        let others = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..instances).map(|_| scope.spawn(start)).collect();
+            let joined = others.into_iter().map(|other| {
+                let panicked = std::panic::resume_unwind;
+                other.join().unwrap_or_else(|panic| panicked(panic))
+            });
+            joined.collect::<Vec<_>>()
+        });
+        for other in others {
+            stages.push(other.map_err(|error| {
+                let why = format!("{error}\none was started before: --instances 1 needs no more");
+                if error.is_usage() {
+                    Closed::Stop(Stop::usage(why))
+                } else {
+                    Closed::Unreachable(why)
+                }
+            })?);
+        }
+        return Ok((stages, role));
+    }
+    if args.instances.is_some() {
+        return Err(usage(&"--instances is for --client and --exec"));
     }
     let Spec::Address(address) = &args.target.spec else {
         return Err(Closed::Stop(Stop::internal("no address to play at")));
@@ -225,7 +265,7 @@ fn open(args: &RunArgs, torrent: &Torrent) -> Result<(SocketStage, Role), Closed
             }
         },
     };
-    Ok((stage, role))
+    Ok((vec![stage], role))
 }
 
 fn peer_role(role: Role) -> btspec::peer::Role {

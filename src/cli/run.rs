@@ -17,7 +17,7 @@ use super::{out, select};
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
     let known = Known::load(args)?;
     let suites = select::load(&args.selection.paths)?;
-    let (mut run, selected) = {
+    let (mut run, _) = {
         let select = |roles: &[_]| {
             let choice = btspec::scenario::Choice {
                 roles: roles.to_vec(),
@@ -28,7 +28,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
         writable(args)?;
         play::play(args, &select)?
     };
-    let complaints = known.apply(&mut run, &selected);
+    let complaints = known.apply(&mut run, &suites)?;
     let exit = Exit::of_run(&run, complaints.len(), args.strict);
     run.exit = exit.code();
     report(args, &run, &complaints)?;

@@ -61,9 +61,14 @@ pub(crate) struct RunArgs {
     /// Also replay each case with its bytes cut up otherwise; may be repeated
     #[arg(long, value_name = "NAME", value_parser = variant, env = "BTSPEC_VARIANT", help_heading = PLAY)]
     pub(crate) variant: Vec<Variant>,
-    /// Cases at once, of those that may run beside others; as many as there are processors without
+    /// Cases at once, of those that may run beside others; as many as there are processors without,
+    /// or as the target bears connections
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "BTSPEC_JOBS", help_heading = PLAY)]
     pub(crate) jobs: Option<u16>,
+    /// With --client or --exec: start so many side by side and share the cases out; as its driver says
+    /// without
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), env = "BTSPEC_INSTANCES", help_heading = PLAY)]
+    pub(crate) instances: Option<u16>,
     /// Play in an order that follows from the seed
     #[arg(long, env = "BTSPEC_SHUFFLE", help_heading = PLAY)]
     pub(crate) shuffle: bool,

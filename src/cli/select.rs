@@ -28,8 +28,6 @@ pub(super) struct Selected {
     pub(super) plays: Vec<Play>,
     /// Rules in the order of their table.
     pub(super) rules: Vec<&'static Rule>,
-    /// Ids of what is there and was not selected.
-    pub(super) unselected: Vec<String>,
 }
 
 /// Both roles and directions, with `variants` beside the plain plays.
@@ -51,28 +49,37 @@ pub(super) fn select(
     let mut selected = Selected {
         plays: Vec::new(),
         rules: Vec::new(),
-        unselected: Vec::new(),
     };
     for suite in suites {
         let plays = scenario::expand(suite, choice).map_err(|error| Stop::scenarios(&[error]))?;
-        for play in plays {
-            let subject = Subject::play(&play);
-            if meant.includes(&subject) {
-                selected.plays.push(play);
-            } else {
-                selected.unselected.push(subject.id);
-            }
-        }
+        let plays = plays.into_iter();
+        let plays = plays.filter(|play| meant.includes(&Subject::play(play)));
+        selected.plays.extend(plays);
     }
-    for rule in RULES {
-        let subject = Subject::rule(rule.id, rule.requirement);
-        if meant.includes(&subject) {
-            selected.rules.push(rule);
-        } else {
-            selected.unselected.push(subject.id);
-        }
-    }
+    let rules = RULES.iter();
+    let rules = rules.filter(|rule| meant.includes(&Subject::rule(rule.id, rule.requirement)));
+    selected.rules.extend(rules);
     Ok(selected)
+}
+
+/// Ids of everything that a run could have results of: each role, direction and variant of the
+/// loaded suites and of the embedded ones, and the rules.
+pub(super) fn ids(suites: &[Suite]) -> Result<Vec<String>, Stop> {
+    let mut embedded = load(&[])?;
+    // A loaded suite stands in the place of the embedded one of its name.
+    embedded.retain(|suite| suites.iter().all(|loaded| loaded.id != suite.id));
+    let choice = everything(Variant::ALL.to_vec());
+    let mut ids = Vec::new();
+    for suite in suites.iter().chain(&embedded) {
+        let plays = scenario::expand(suite, &choice).map_err(|error| Stop::scenarios(&[error]))?;
+        ids.extend(plays.iter().map(|play| Subject::play(play).id));
+    }
+    ids.extend(
+        RULES
+            .iter()
+            .map(|rule| Subject::rule(rule.id, rule.requirement).id),
+    );
+    Ok(ids)
 }
 
 /// `--filter` and `--level` together.

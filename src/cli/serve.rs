@@ -43,7 +43,10 @@ pub(super) fn run(args: &ServeArgs) -> Result<Exit, Stop> {
     )?;
     stdout.flush()?;
     for remote in &args.peer {
-        server.command(Input::Dial { remote: *remote });
+        server.command(Input::Dial {
+            remote: *remote,
+            expected: None,
+        });
     }
     let mut told = Told::new(stdout, args.verbose);
     let ended = runtime.block_on(async {

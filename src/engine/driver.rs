@@ -17,11 +17,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::io::{
-    Action, CloseKind, ConnId, ConnectError, Health, Input, Source, Tester, VerbResult,
+    Action, CloseKind, ConnId, ConnectError, Health, Input, Place, Source, Tester, VerbResult,
 };
 use crate::target::client::VerbOutcome;
-use crate::target::{Live, Sources};
-use crate::transport::{DialError, Event, ListenerId, Sockets};
+use crate::target::{Listing, Live, Sources, Tracker};
+use crate::transport::{DialError, Event, Incoming, ListenerId, Sockets};
 
 pub use stage::{OpenError, SocketStage};
 
@@ -68,19 +68,34 @@ struct Wires<'a> {
     leaving: Vec<ConnId>,
     /// Dials that wait for that, and until when.
     waiting: VecDeque<(Instant, ConnId, Option<IpAddr>)>,
-    listener: Option<(ListenerId, SocketAddr)>,
-    accepting: VecDeque<ConnId>,
+    /// Where we listen or wait for the target.
+    places: Vec<Stand>,
+    /// Announces that the tester has been told of.
+    announces: u64,
     verbs: Vec<(Asker, Verb)>,
     death: Option<Death<'a>>,
     /// Events delivered although a deadline has passed.
     late: u32,
 }
 
+/// A place where the target may dial us.
+struct Stand {
+    listener: ListenerId,
+    at: SocketAddr,
+    /// The connection that waits here; when none does, the last one that did.
+    conn: ConnId,
+    waits: bool,
+    /// As long as the tracker names it.
+    listing: Option<Listing>,
+}
+
 /// On whose behalf a verb runs.
 enum Asker {
     Tester(u32),
-    /// `add-peer`, for connections to come.
-    Accept,
+    /// `add-peer`, for a connection to come.
+    Accept(ConnId),
+    /// `announce`: the tracker is asked sooner or later anyway.
+    Nobody,
 }
 
 impl<'a> Wires<'a> {
@@ -96,8 +111,8 @@ impl<'a> Wires<'a> {
             named: BTreeMap::new(),
             leaving: Vec::new(),
             waiting: VecDeque::new(),
-            listener: None,
-            accepting: VecDeque::new(),
+            places: Vec::new(),
+            announces: 0,
             verbs: Vec::new(),
             death: target
                 .can_restart()
@@ -108,11 +123,13 @@ impl<'a> Wires<'a> {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Dial { conn, from } => self.dial(conn, from),
-            Action::Accept { conn } => self.accept(conn),
+            Action::Dial { conn, from } => self.dial(conn, &from),
+            Action::Accept { conn, place } => self.accept(conn, &place),
             Action::StopAccept { conn } => {
-                self.accepting.retain(|waiting| *waiting != conn);
-                self.stop_listening();
+                for stand in self.places.iter_mut().filter(|it| it.conn == conn) {
+                    stand.waits = false;
+                    stand.listing = None;
+                }
             }
             Action::Write { conn, segments } => {
                 for segment in segments {
@@ -135,15 +152,18 @@ impl<'a> Wires<'a> {
         }
     }
 
-    fn dial(&mut self, conn: ConnId, from: Source) {
-        let source = match from {
-            Source::Fresh => self.sources.borrow_mut().fresh(),
-            Source::SameAs(other) => self.from.get(&other).copied().flatten(),
-            Source::Named(name) => {
-                let fresh = || self.sources.borrow_mut().fresh();
-                *self.named.entry(name).or_insert_with(fresh)
-            }
-        };
+    /// The address that a connection comes from, or at which we listen.
+    fn source(&mut self, from: &Source, fresh: impl Fn() -> Option<IpAddr>) -> Option<IpAddr> {
+        match from {
+            Source::Fresh => fresh(),
+            Source::SameAs(other) => self.from.get(other).copied().flatten(),
+            Source::Named(name) => *self.named.entry(name.clone()).or_insert_with(fresh),
+        }
+    }
+
+    fn dial(&mut self, conn: ConnId, from: &Source) {
+        let sources = self.sources;
+        let source = self.source(from, || sources.borrow_mut().fresh());
         self.from.insert(conn, source);
         if self.sources.borrow().is_single() && !self.leaving.is_empty() {
             let until = Instant::now() + LET_GO;
@@ -164,41 +184,61 @@ impl<'a> Wires<'a> {
         }
     }
 
-    fn accept(&mut self, conn: ConnId) {
-        let at = match self.listener {
-            Some((_, at)) => at,
-            None => match self.listen() {
-                Ok((id, at)) => {
-                    self.listener = Some((id, at));
-                    at
+    fn accept(&mut self, conn: ConnId, place: &Place) {
+        let from = match place {
+            Place::Again(before) => {
+                let mut places = self.places.iter_mut();
+                if let Some(stand) = places.find(|stand| stand.conn == *before) {
+                    stand.conn = conn;
+                    stand.waits = true;
                 }
-                Err(error) => {
-                    let why = ConnectError::Local(format!("cannot listen: {error}"));
-                    self.ready.push_back(Input::ConnectFailed { conn, why });
-                    return;
-                }
-            },
+                return;
+            }
+            Place::Quiet(from) => from.clone(),
+            Place::Invited { .. } => Source::Fresh,
         };
-        self.accepting.push_back(conn);
-        let verb = Box::pin(self.target.verb(&format!("add-peer {at}")));
-        self.verbs.push((Asker::Accept, verb));
+        let target = self.target;
+        let sources = self.sources;
+        let ip = self.source(&from, || target.listens_at(sources));
+        let (listener, at) = match self.listen(ip) {
+            Ok(stands) => stands,
+            Err(error) => {
+                let why = ConnectError::Local(format!("cannot listen: {error}"));
+                self.ready.push_back(Input::ConnectFailed { conn, why });
+                return;
+            }
+        };
+        let mut stand = Stand {
+            listener,
+            at,
+            conn,
+            waits: true,
+            listing: None,
+        };
+        self.ready.push_back(Input::Listening { conn, at });
+        if let Place::Invited { told } = place {
+            match self.target.tracker() {
+                Some(tracker) => {
+                    stand.listing = Some(tracker.list(at, *told));
+                    let verb = Box::pin(self.target.verb("announce"));
+                    self.verbs.push((Asker::Nobody, verb));
+                }
+                None => {
+                    let verb = Box::pin(self.target.verb(&format!("add-peer {at}")));
+                    self.verbs.push((Asker::Accept(conn), verb));
+                }
+            }
+        }
+        self.places.push(stand);
     }
 
-    fn listen(&mut self) -> std::io::Result<(ListenerId, SocketAddr)> {
+    fn listen(&mut self, ip: Option<IpAddr>) -> std::io::Result<(ListenerId, SocketAddr)> {
         let unspecified = match self.target.addr() {
             SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             SocketAddr::V6(_) => IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
         };
-        let ip = self.sources.borrow_mut().fresh().unwrap_or(unspecified);
+        let ip = ip.unwrap_or(unspecified);
         self.sockets.listen(SocketAddr::new(ip, 0))
-    }
-
-    fn stop_listening(&mut self) {
-        if self.accepting.is_empty()
-            && let Some((listener, _)) = self.listener.take()
-        {
-            self.sockets.stop_listening(listener);
-        }
     }
 
     /// The next input and its time: something that happened, or the deadline.
@@ -298,14 +338,16 @@ impl<'a> Wires<'a> {
                     VerbOutcome::Failed(why) => VerbResult::Failed(why),
                 },
             },
-            Seen::Verb(Asker::Accept, outcome) => {
+            Seen::Verb(Asker::Nobody, _) => return None,
+            Seen::Verb(Asker::Accept(conn), outcome) => {
                 let why = match outcome {
                     VerbOutcome::Done(_) => return None,
                     VerbOutcome::Unknown => "nobody can make the target dial us".to_owned(),
                     VerbOutcome::Failed(why) => format!("add-peer: {why}"),
                 };
-                let conn = self.accepting.pop_front()?;
-                self.stop_listening();
+                let mut places = self.places.iter_mut();
+                let stand = places.find(|stand| stand.conn == conn && stand.waits)?;
+                stand.waits = false;
                 let why = ConnectError::Local(why);
                 Input::ConnectFailed { conn, why }
             }
@@ -332,18 +374,7 @@ impl<'a> Wires<'a> {
                     why => ConnectError::Local(why.to_string()),
                 },
             },
-            Event::Incoming(incoming) => {
-                // Dropping it closes it: nobody waits for this one.
-                let conn = self.accepting.pop_front()?;
-                let (local, remote) = (incoming.local, incoming.remote);
-                self.sockets.adopt(conn.0, incoming);
-                self.stop_listening();
-                Input::Accepted {
-                    conn,
-                    local,
-                    remote,
-                }
-            }
+            Event::Incoming(incoming) => return self.tell_incoming(incoming),
             Event::Bytes { conn, bytes } => Input::Bytes {
                 conn: ConnId(conn),
                 bytes,
@@ -364,6 +395,35 @@ impl<'a> Wires<'a> {
         })
     }
 
+    /// Somebody has connected to one of our places.
+    fn tell_incoming(&mut self, incoming: Incoming) -> Option<Input> {
+        let mut places = self.places.iter_mut();
+        // Dropping it closes it: nobody waits for this one, or it comes from elsewhere.
+        let stand = places.find(|stand| stand.listener == incoming.listener && stand.waits)?;
+        let (local, remote) = (incoming.local, incoming.remote);
+        if !is_ours(remote.ip(), stand.at.ip(), self.target.addr().ip()) {
+            return None;
+        }
+        stand.waits = false;
+        stand.listing = None;
+        let conn = stand.conn;
+        self.sockets.adopt(conn.0, incoming);
+        let accepted = Input::Accepted {
+            conn,
+            local,
+            remote,
+        };
+        let heard = self.target.tracker().and_then(Tracker::announced);
+        match heard {
+            Some((number, peer_id)) if number > self.announces => {
+                self.announces = number;
+                self.ready.push_front(accepted);
+                Some(Input::Announced { peer_id })
+            }
+            _ => Some(accepted),
+        }
+    }
+
     /// Ends every connection in order and waits for the target to end them too.
     async fn let_go(&mut self) {
         let conns = self.from.keys().map(|conn| conn.0).collect::<Vec<_>>();
@@ -380,6 +440,12 @@ impl<'a> Wires<'a> {
         });
         let _ = timeout(LET_GO, ended).await;
     }
+}
+
+/// Whether a connection can be the target's: from this machine, or from where the target is.
+fn is_ours(remote: IpAddr, place: IpAddr, target: IpAddr) -> bool {
+    let remote = remote.to_canonical();
+    remote.is_loopback() || remote == place.to_canonical() || remote == target.to_canonical()
 }
 
 fn health(target: &Live) -> Health {

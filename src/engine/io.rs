@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use crate::trace::ConnId;
+use crate::wire::PeerId;
 
 /// Our end of a test: what a loop drives. The player is one.
 pub trait Tester {
@@ -35,12 +36,14 @@ pub enum Action {
         /// Which source address to use.
         from: Source,
     },
-    /// Hand us the next connection that the target opens. Answered by `Accepted`. While at least
-    /// one such action is unanswered the loop listens and lets the target know where (tracker,
-    /// `add-peer` verb); connections that nobody waits for are closed.
+    /// Hand us the next connection that the target opens to a certain place of ours. Answered by
+    /// `Accepted`, at a new place by `Listening` before. Places stand until the end of the test;
+    /// connections that nobody waits for are closed.
     Accept {
         /// Number of the connection to come.
         conn: ConnId,
+        /// Where we wait for it.
+        place: Place,
     },
     /// Give up waiting for an inbound connection.
     StopAccept {
@@ -101,6 +104,20 @@ pub enum Source {
     Named(String),
 }
 
+/// Where we wait for the target to dial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A new one, and the loop lets the target know of it (tracker, `add-peer` verb).
+    Invited {
+        /// The peer id that the tracker is to name for us.
+        told: Option<PeerId>,
+    },
+    /// A new one at an address of this kind, and nobody is told.
+    Quiet(Source),
+    /// The one where this connection came in: the target is expected to come back.
+    Again(ConnId),
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
@@ -119,6 +136,19 @@ pub enum Input {
         conn: ConnId,
         /// Why.
         why: ConnectError,
+    },
+    /// We listen at a new place.
+    Listening {
+        /// The number given to `Accept`.
+        conn: ConnId,
+        /// Where.
+        at: SocketAddr,
+    },
+    /// The target has announced itself to our tracker. Told before the `Accepted` that follows
+    /// from it.
+    Announced {
+        /// The peer id that it gave.
+        peer_id: PeerId,
     },
     /// The target opened a connection to us.
     Accepted {

@@ -13,6 +13,7 @@
 
 pub mod driver;
 pub mod io;
+mod live;
 pub mod player;
 pub mod rows;
 pub mod run;

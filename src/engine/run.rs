@@ -1,23 +1,24 @@
 //! A run: preflight, order, repeats after trouble, rule rows, the outcome (DESIGN 4, 6 and 7).
 //!
 //! Nothing here knows how a play is driven. [`run_self`] plays in simulation with a fresh target
-//! for each play; [`run_live`] plays on a [`Stage`], whose one target can be used up and lost.
+//! for each play; [`run_live`] plays on a [`Stage`], whose one target can be used up and lost, and
+//! [`run_fleet`] on several.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::io::{Action, Input, Tester};
-use super::player::{Played, Player};
+use super::live::{Board, Worked, work};
+use super::player::Played;
 use super::rows::rule_rows;
 use super::self_mode::SelfMode;
-use super::settings::{Calibration, FreshPool, Profile, Settings};
-use super::stage::{Cast, Stage};
+use super::settings::{Profile, Settings};
+use super::stage::Stage;
 use super::tables;
-use crate::outcome::{CaseOutcome, Exit, RunEvent, RunOutcome, TargetInfo, Verdict};
+use crate::outcome::{CaseOutcome, Exit, RunEvent, RunOutcome, TargetInfo};
 use crate::rule::Rule;
-use crate::scenario::ast::{Direction, Lane, Role};
-use crate::scenario::{Choice, Play, PlayId, expand, parse_text};
+use crate::scenario::ast::{Direction, Role};
+use crate::scenario::{Choice, Play, expand, parse_text};
 use crate::torrent::Torrent;
 
 /// What a run is told beside its plays.
@@ -84,32 +85,69 @@ pub fn run_live(
     torrent: &Torrent,
     plays: &[Play],
     config: &RunConfig,
-    tell: &mut dyn FnMut(RunEvent),
+    tell: &mut (dyn FnMut(RunEvent) + Send),
 ) -> RunOutcome {
-    let mut run = Live {
-        torrent,
-        config,
-        profiles: BTreeMap::new(),
-        calibration: config.settings.calibration,
-        fresh: config.settings.fresh.clone(),
-        results: vec![None; plays.len()],
-        lost: None,
-        trouble: Trouble::default(),
-        fails: 0,
-        filled: BTreeSet::new(),
-        stage,
-        tell,
-    };
-    (run.tell)(RunEvent::Started {
+    live(torrent, plays, config, tell, |board| {
+        vec![work(stage, board)]
+    })
+}
+
+/// As [`run_live`], against several targets of one kind side by side: each plays what it comes
+/// to next. The run goes on as long as one of them is left.
+pub fn run_fleet<S: Stage + Send>(
+    stages: &mut [S],
+    torrent: &Torrent,
+    plays: &[Play],
+    config: &RunConfig,
+    tell: &mut (dyn FnMut(RunEvent) + Send),
+) -> RunOutcome {
+    live(torrent, plays, config, tell, |board| {
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = stages
+                .iter_mut()
+                .map(|stage| scope.spawn(move || work(stage, board)))
+                .collect();
+            let ended = workers.into_iter().map(|worker| {
+                // A worker that panicked is our defect: it must not look like a short run.
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            ended.collect()
+        })
+    })
+}
+
+fn live<'a>(
+    torrent: &'a Torrent,
+    plays: &'a [Play],
+    config: &'a RunConfig,
+    tell: &'a mut (dyn FnMut(RunEvent) + Send),
+    work: impl FnOnce(&Board<'_>) -> Vec<Worked>,
+) -> RunOutcome {
+    let board = Board::new(torrent, plays, config, tell);
+    board.tell(RunEvent::Started {
         plays: plays.len(),
         target: config.target.clone(),
     });
-    let roles: BTreeSet<Role> = plays.iter().map(|play| play.role).collect();
-    run.begin(&roles);
-    if run.lost.is_none() {
-        run.in_lanes(plays);
-    }
-    run.finish(plays, &roles)
+    let workers = work(&board);
+    board.tell(RunEvent::Finished);
+    let enough = board.enough();
+    let roles = board.roles().clone();
+    let results = board.into_results();
+    let all_lost = workers.iter().all(|worker| worker.lost.is_some());
+    let lost = workers.iter().find_map(|worker| worker.lost.clone());
+    let lost = lost.filter(|_| all_lost);
+    let rows = plays.iter().zip(&results).map(|(play, result)| {
+        let played = result.as_ref().map(|played| played.outcome.clone());
+        played.unwrap_or_else(|| tables::not_played(play, lost.as_deref(), enough))
+    });
+    let cases = rows.collect();
+    let played: Vec<Played> = results.iter().flatten().cloned().collect();
+    let mut profiles = workers.iter().flat_map(|worker| worker.profiles.values());
+    let profile = profiles.next().map(Arc::as_ref);
+    let info = tables::target_info(&config.target, roles, profile);
+    sum_up(info, config, cases, &played, lost)
 }
 
 fn sum_up(
@@ -131,323 +169,6 @@ fn sum_up(
     outcome
 }
 
-/// A run against one target.
-struct Live<'a> {
-    stage: &'a mut dyn Stage,
-    torrent: &'a Torrent,
-    config: &'a RunConfig,
-    tell: &'a mut dyn FnMut(RunEvent),
-    profiles: BTreeMap<Role, Arc<Profile>>,
-    calibration: Calibration,
-    fresh: FreshPool,
-    results: Vec<Option<Played>>,
-    /// Why no more plays can be played.
-    lost: Option<String>,
-    trouble: Trouble,
-    fails: usize,
-    /// Pieces that a leech may have got since it was started.
-    filled: BTreeSet<u32>,
-}
-
-/// Inconclusive plays in a row with one reason.
-#[derive(Default)]
-struct Trouble {
-    reason: Option<String>,
-    times: u32,
-}
-
-impl Live<'_> {
-    fn begin(&mut self, roles: &BTreeSet<Role>) {
-        for role in roles {
-            if !self.config.preflight {
-                continue;
-            }
-            match self.preflight(*role) {
-                Ok(profile) => {
-                    let info = tables::target_info(&self.config.target, [*role], Some(&profile));
-                    (self.tell)(RunEvent::Profile(info));
-                    self.profiles.insert(*role, Arc::new(profile));
-                }
-                Err(reason) => {
-                    self.lose(format!("target never served: {reason}"));
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Connects until the target has served, for as long as a slow one may take.
-    fn preflight(&mut self, role: Role) -> Result<Profile, String> {
-        let play = preflight_play(role).ok_or("the preflight does not parse; please report it")?;
-        let mut spent = Duration::ZERO;
-        let mut refused = 0;
-        loop {
-            let mut player = self.player(&play);
-            self.stage.play(&mut player)?;
-            let played = player.outcome();
-            self.calibration = self.calibration.merge(played.slowest);
-            let outcome = played.outcome;
-            if outcome.verdict == Verdict::Pass
-                && let Some(profile) = played.profile
-            {
-                return Ok(profile);
-            }
-            let reason = outcome.reason.unwrap_or_else(|| "no handshake".to_owned());
-            spent += Duration::from(outcome.duration_ms) + RETRY;
-            refused += u32::from(played.unreachable);
-            let over = spent >= PREFLIGHT || refused >= REFUSALS;
-            if over {
-                return Err(reason);
-            }
-            // A tester that only waits lets time pass on the stage's own clock.
-            self.stage.play(&mut Pause::new(RETRY))?;
-        }
-    }
-
-    /// Shared plays side by side, then the serial ones, then those that need to be alone.
-    fn in_lanes(&mut self, plays: &[Play]) {
-        let of = |lane: Lane, last: bool| -> Vec<usize> {
-            let chosen = plays.iter().enumerate().filter(|(_, play)| {
-                let is_last = play.case.tags.iter().any(|tag| tag == LAST);
-                play.case.lane == lane && is_last == last
-            });
-            chosen.map(|(index, _)| index).collect()
-        };
-        let shared = of(Lane::Shared, false);
-        self.one_by_one(plays, &shared);
-        let rest = [
-            of(Lane::Serial, false),
-            of(Lane::Alone, false),
-            of(Lane::Shared, true),
-            of(Lane::Serial, true),
-            of(Lane::Alone, true),
-        ];
-        for index in rest.iter().flatten() {
-            self.one_by_one(plays, &[*index]);
-        }
-    }
-
-    /// Plays a small batch against the one target, and looks after the target.
-    fn one_by_one(&mut self, plays: &[Play], batch: &[usize]) {
-        if self.lost.is_some() || self.enough() {
-            return;
-        }
-        let gone = self.batch(plays, batch);
-        let name = batch
-            .last()
-            .and_then(|index| plays.get(*index))
-            .map(|play| play.id.to_string())
-            .unwrap_or_default();
-        let role = batch
-            .first()
-            .and_then(|index| plays.get(*index))
-            .map(|play| play.role);
-        let Some(role) = role else { return };
-        if gone {
-            self.revive(role, &format!("target lost after {name}"));
-        } else if role == Role::Leech && self.is_full() && self.stage.can_restart() {
-            self.revive(role, &format!("the leech is nearly complete after {name}"));
-        } else if self.trouble.times >= TROUBLE {
-            self.trouble = Trouble::default();
-            if self.config.preflight
-                && let Err(reason) = self.preflight(role)
-            {
-                self.revive(role, &format!("target unwell since {name}: {reason}"));
-            }
-        }
-    }
-
-    /// Starts the target again, or sees whether somebody else has.
-    fn revive(&mut self, role: Role, reason: &str) {
-        if !self.stage.can_restart() {
-            if let Err(why) = self.preflight(role) {
-                self.lose(format!("{reason}: {why}"));
-            }
-            return;
-        }
-        if let Err(why) = self.stage.restart() {
-            self.lose(format!("{reason}; not started again: {why}"));
-            return;
-        }
-        self.fresh = FreshPool::new();
-        self.filled.clear();
-        (self.tell)(RunEvent::Restarted {
-            reason: reason.to_owned(),
-        });
-        if self.config.preflight
-            && let Err(why) = self.preflight(role)
-        {
-            self.lose(format!("{reason}; started again, it does not serve: {why}"));
-        }
-    }
-
-    /// Plays a batch, side by side as far as jobs and target bear it, and keeps its results. True
-    /// if the target was gone at its end.
-    fn batch(&mut self, plays: &[Play], batch: &[usize]) -> bool {
-        let players = batch
-            .iter()
-            .filter_map(|index| Some((*index, self.player(plays.get(*index)?))))
-            .collect();
-        let mut cast = Batch {
-            plays,
-            waiting: players,
-            begun: BTreeMap::new(),
-            ended: Vec::new(),
-            tell: &mut *self.tell,
-        };
-        let lanes = self.config.jobs.clamp(1, self.stage.bears().max(1));
-        let result = self.stage.play_cast(lanes, &mut cast);
-        let ended = cast.ended;
-        if let Err(reason) = result {
-            self.lose(reason);
-        }
-        let mut gone = false;
-        for (index, played) in ended {
-            gone |= played.lost || played.unreachable;
-            self.keep(index, played);
-        }
-        gone
-    }
-
-    fn keep(&mut self, index: usize, mut played: Played) {
-        self.calibration = self.calibration.merge(played.slowest);
-        let outcome = &mut played.outcome;
-        if outcome.verdict == Verdict::Fail {
-            self.fails += 1;
-        }
-        if outcome.verdict != Verdict::Pass {
-            outcome.log = self.stage.log();
-        }
-        self.trouble.note(outcome);
-        self.filled.extend(&played.may_have);
-        if let Some(slot) = self.results.get_mut(index) {
-            *slot = Some(played);
-        }
-    }
-
-    fn player(&self, play: &Play) -> Player {
-        let settings = Settings {
-            profile: self.profiles.get(&play.role).cloned(),
-            calibration: self.calibration,
-            fresh: self.fresh.clone(),
-            addresses: self.stage.addresses(),
-            verbs: self.stage.verbs(),
-            ..self.config.settings.clone()
-        };
-        Player::new(play.clone(), self.torrent.clone(), settings)
-    }
-
-    /// Whether little is left that a leech could want. Cases need some pieces each.
-    fn is_full(&self) -> bool {
-        let pieces = self.torrent.geometry().pieces() as usize;
-        self.filled.len() + (pieces / 4).min(SPARE_PIECES) >= pieces
-    }
-
-    fn enough(&self) -> bool {
-        self.config.max_fail.is_some_and(|most| self.fails >= most)
-    }
-
-    fn lose(&mut self, reason: String) {
-        (self.tell)(RunEvent::Lost {
-            reason: reason.clone(),
-        });
-        self.lost = Some(reason);
-    }
-
-    fn finish(self, plays: &[Play], roles: &BTreeSet<Role>) -> RunOutcome {
-        let enough = self.enough();
-        let rows = plays.iter().zip(&self.results).map(|(play, result)| {
-            let played = result.as_ref().map(|played| played.outcome.clone());
-            played.unwrap_or_else(|| tables::not_played(play, self.lost.as_deref(), enough))
-        });
-        let cases = rows.collect();
-        let played: Vec<Played> = self.results.iter().flatten().cloned().collect();
-        let profile = self.profiles.values().next().map(Arc::as_ref);
-        let info = tables::target_info(&self.config.target, roles.iter().copied(), profile);
-        (self.tell)(RunEvent::Finished);
-        sum_up(info, self.config, cases, &played, self.lost)
-    }
-}
-
-/// Plays side by side, known by their place in the run.
-struct Batch<'a> {
-    plays: &'a [Play],
-    waiting: VecDeque<(usize, Player)>,
-    begun: BTreeMap<PlayId, usize>,
-    ended: Vec<(usize, Played)>,
-    tell: &'a mut dyn FnMut(RunEvent),
-}
-
-impl Cast for Batch<'_> {
-    fn next(&mut self) -> Option<Player> {
-        let (index, player) = self.waiting.pop_front()?;
-        if let Some(play) = self.plays.get(index) {
-            (self.tell)(RunEvent::CaseStarted {
-                id: play.id.to_string(),
-                title: play.case.title.clone(),
-            });
-        }
-        self.begun.insert(player.id(), index);
-        Some(player)
-    }
-
-    fn ended(&mut self, player: Player) {
-        if let Some(index) = self.begun.remove(&player.id()) {
-            let played = player.outcome();
-            (self.tell)(RunEvent::CaseFinished(Box::new(played.outcome.clone())));
-            self.ended.push((index, played));
-        }
-    }
-}
-
-/// Waits, and does nothing.
-struct Pause {
-    until: Duration,
-    over: bool,
-}
-
-impl Pause {
-    fn new(span: Duration) -> Self {
-        Self {
-            until: span,
-            over: false,
-        }
-    }
-}
-
-impl Tester for Pause {
-    fn handle(&mut self, _: Input, at: Duration) {
-        self.over = at >= self.until;
-    }
-
-    fn poll_action(&mut self) -> Option<Action> {
-        None
-    }
-
-    fn poll_deadline(&self) -> Option<Duration> {
-        (!self.over).then_some(self.until)
-    }
-
-    fn done(&self) -> bool {
-        self.over
-    }
-}
-
-impl Trouble {
-    fn note(&mut self, outcome: &CaseOutcome) {
-        if outcome.verdict != Verdict::Inconclusive {
-            *self = Self::default();
-            return;
-        }
-        if self.reason == outcome.reason {
-            self.times += 1;
-        } else {
-            self.reason.clone_from(&outcome.reason);
-            self.times = 1;
-        }
-    }
-}
-
 /// The play that a run begins with.
 pub fn preflight_play(role: Role) -> Option<Play> {
     let suite = parse_text("preflight.yaml", include_str!("preflight.yaml")).ok()?;
@@ -463,16 +184,3 @@ pub fn preflight_play(role: Role) -> Option<Play> {
 pub fn target_info(spec: &str, role: Role, profile: Option<&Profile>) -> TargetInfo {
     tables::target_info(spec, [role], profile)
 }
-
-/// How long a target may take to serve for the first time.
-const PREFLIGHT: Duration = Duration::from_secs(75);
-/// Pause between two attempts.
-const RETRY: Duration = Duration::from_secs(1);
-/// Attempts on a target that refuses every connection.
-const REFUSALS: u32 = 3;
-/// Inconclusive plays in a row with the same reason before the preflight is repeated.
-const TROUBLE: u32 = 3;
-/// Missing pieces that a leech should still have when a case begins.
-const SPARE_PIECES: usize = 200;
-/// Tag of cases that leave the target without anything to do.
-const LAST: &str = "last";

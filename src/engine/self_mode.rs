@@ -13,7 +13,7 @@ use super::player::{Played, Player, meets};
 use super::settings::{FreshPool, Profile, Settings};
 use super::sim::{World, WorldConfig};
 use crate::outcome::Verdict;
-use crate::peer::{Peer, PeerConfig, Process, Role as PeerRole};
+use crate::peer::{Peer, PeerConfig, Process, Role as PeerRole, VERBS};
 use crate::scenario::Play;
 use crate::scenario::ast::Role;
 use crate::torrent::{Torrent, fixture};
@@ -102,6 +102,7 @@ impl<'a> SelfMode<'a> {
         let settings = Settings {
             fresh: FreshPool::new(),
             profile: self.profiles.get(&play.role).cloned(),
+            verbs: VERBS.map(str::to_owned).into(),
             ..self.settings.clone()
         };
         let mut player = Player::new(play.clone(), torrent.clone(), settings);

@@ -50,7 +50,8 @@ impl Calibration {
     }
 }
 
-/// Pieces that cases have taken as `$fresh`: none is given out twice in a run.
+/// Pieces that cannot be `$fresh` any more: cases have taken them, none is given out twice in a
+/// run, or the target may have got them.
 #[derive(Debug, Clone, Default)]
 pub struct FreshPool(Arc<Mutex<BTreeSet<u32>>>);
 
@@ -66,6 +67,12 @@ impl FreshPool {
         let piece = candidates.find(|index| !taken.contains(index))?;
         taken.insert(piece);
         Some(piece)
+    }
+
+    /// Keeps back what a target may have by now, by whatever way: it would not ask for it.
+    pub fn spend(&self, pieces: impl IntoIterator<Item = u32>) {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.extend(pieces);
     }
 }
 
@@ -85,6 +92,10 @@ pub struct Settings {
     pub addresses: Option<u32>,
     /// Verbs that the driver knows.
     pub verbs: BTreeSet<String>,
+    /// Why nobody can make the target dial us; `None` where somebody can.
+    pub no_dials: Option<String>,
+    /// Why no tracker of ours hears of the target; `None` where one does.
+    pub no_tracker: Option<String>,
     /// Pieces that are taken.
     pub fresh: FreshPool,
     /// Whether the outcome has a transcript.
@@ -102,6 +113,8 @@ impl Default for Settings {
             time_scale: 1.0,
             addresses: None,
             verbs: BTreeSet::new(),
+            no_dials: None,
+            no_tracker: None,
             fresh: FreshPool::new(),
             transcript: true,
             attempt: 1,

@@ -7,6 +7,7 @@ use super::io::{Health, Tester};
 use super::self_mode::{LISTEN, Make};
 use super::sim::{HostId, World, WorldConfig};
 use super::stage::{Cast, Stage};
+use crate::peer::VERBS;
 use crate::scenario::ast::Role;
 use crate::torrent::Torrent;
 
@@ -51,7 +52,7 @@ impl Stage for SharedTarget<'_> {
             if let Err(reason) = self.play(&mut player) {
                 player.abort(&format!("{reason}; please report it"));
             }
-            cast.ended(player);
+            cast.ended(player, &Vec::new);
         }
         Ok(())
     }
@@ -61,7 +62,15 @@ impl Stage for SharedTarget<'_> {
     }
 
     fn verbs(&self) -> BTreeSet<String> {
-        BTreeSet::new()
+        VERBS.map(str::to_owned).into()
+    }
+
+    fn dials(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn announces(&self) -> Result<(), String> {
+        Ok(())
     }
 
     fn bears(&self) -> usize {

@@ -30,6 +30,18 @@ pub trait Stage {
     /// Verbs that the target's driver knows.
     fn verbs(&self) -> BTreeSet<String>;
 
+    /// Whether the target can be made to dial us.
+    ///
+    /// # Errors
+    /// Why not.
+    fn dials(&self) -> Result<(), String>;
+
+    /// Whether a tracker of ours hears of the target.
+    ///
+    /// # Errors
+    /// Why not.
+    fn announces(&self) -> Result<(), String>;
+
     /// Connections that the target bears at once, as far as anybody knows: a bound for lanes.
     fn bears(&self) -> usize;
 
@@ -56,6 +68,6 @@ pub trait Stage {
 pub trait Cast {
     /// The next one to begin; `None` when there are no more for now.
     fn next(&mut self) -> Option<Player>;
-    /// One has ended.
-    fn ended(&mut self, player: Player);
+    /// One has ended; `log` gives the target's last lines of now.
+    fn ended(&mut self, player: Player, log: &dyn Fn() -> Vec<String>);
 }

@@ -15,6 +15,20 @@ use crate::torrent::{PieceSet, Torrent};
 use crate::wire::extension::ExtendedHandshake;
 use crate::wire::{BlockRef, Handshake, Message, PeerId};
 
+/// Verbs of an operator that the peer knows, as drivers have them.
+pub const VERBS: [&str; 10] = [
+    "add-peer",
+    "complete",
+    "connections",
+    "discard",
+    "pause",
+    "recheck",
+    "resume",
+    "select",
+    "slots",
+    "super-seed",
+];
+
 /// # Commands
 ///
 /// They keep the state: a second `choke` sends nothing. [`send_message`](Self::send_message) and
@@ -93,6 +107,12 @@ impl Peer {
                 peer.send(conn, Message::Have { index });
             }
         });
+    }
+
+    /// Drops a piece and tells everybody who was told of it and offers lt_donthave. With the fast
+    /// extension what others asked of it is rejected, without it is dropped.
+    pub fn discard(&mut self, index: u32, at: Duration) {
+        self.turn(at, |peer| peer.discard_now(index));
     }
 
     /// Sends a message as it is, past all state.
@@ -228,11 +248,37 @@ impl Peer {
                 self.paused = false;
                 VERB_DONE
             }
+            (Some("super-seed"), _) if self.store.complete() => {
+                self.settings.super_seed = argument != Some("off");
+                VERB_DONE
+            }
+            (Some("super-seed"), _) => VERB_FAILED,
+            (Some("connections"), Some(n)) => match n.parse() {
+                Ok(most) => {
+                    self.settings.max_connections = most;
+                    VERB_DONE
+                }
+                Err(_) => VERB_FAILED,
+            },
             (Some("recheck"), _) => VERB_DONE,
+            (Some("select"), Some("all" | "none")) => {
+                self.selected = argument == Some("all");
+                self.ids()
+                    .into_iter()
+                    .for_each(|conn| self.set_interest(conn));
+                VERB_DONE
+            }
             (Some("restart"), _) => {
                 self.start_anew();
                 VERB_DONE
             }
+            (Some("discard"), Some(index)) => match index.parse() {
+                Ok(index) => {
+                    self.discard_now(index);
+                    VERB_DONE
+                }
+                Err(_) => VERB_FAILED,
+            },
             (Some("complete"), _) => {
                 self.complete_now();
                 VERB_DONE

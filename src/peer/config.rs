@@ -174,6 +174,10 @@ pub struct Settings {
     pub opens_with_keep_alive: bool,
     /// How pieces are announced.
     pub announce: Announce,
+    /// Connections at once; more are refused.
+    pub max_connections: usize,
+    /// Whether a seed hides what it has and offers one piece at a time to each peer (BEP 16).
+    pub super_seed: bool,
     /// Peers unchoked at once.
     pub slots: usize,
     /// Time between `interested` and `unchoke`.
@@ -236,6 +240,11 @@ pub struct Settings {
     pub dht_port: Option<u16>,
     /// Whether a leech fetches the info dictionary, although it has it, from peers that offer it.
     pub fetch_metadata: bool,
+    /// Time between a request for metadata and its answer.
+    pub metadata_delay: Duration,
+    /// How often the info dictionary is served on a connection before requests are rejected;
+    /// `None` for ever.
+    pub metadata_limit: Option<usize>,
     /// Longest frame that is read.
     pub frame_limit: u32,
     /// Whether each connection has a peer id of its own.
@@ -282,6 +291,8 @@ impl Default for Settings {
             first_messages_after: Duration::ZERO,
             opens_with_keep_alive: false,
             announce: Announce::Compact,
+            max_connections: usize::MAX,
+            super_seed: false,
             slots: 8,
             unchoke_delay: Duration::ZERO,
             rotate_every: Duration::from_secs(30),
@@ -313,6 +324,8 @@ impl Default for Settings {
             tell_upload_only: false,
             dht_port: None,
             fetch_metadata: false,
+            metadata_delay: Duration::ZERO,
+            metadata_limit: None,
             frame_limit: 1024 * 1024,
             peer_id_per_connection: false,
             duplicate_address: Tolerance::Ignore,

@@ -11,7 +11,7 @@ use super::extension::Extension;
 use super::stats::Stats;
 use crate::torrent::PieceSet;
 use crate::wire::extension::ExtendedHandshake;
-use crate::wire::{BlockRef, FrameDecoder, Handshake, HandshakeDecoder};
+use crate::wire::{BlockRef, FrameDecoder, Handshake, HandshakeDecoder, PeerId};
 
 /// How far a connection is.
 ///
@@ -99,6 +99,8 @@ pub(super) struct Connection {
     pub(super) greeted: bool,
     /// Whether ours was sent.
     pub(super) said: bool,
+    /// The peer id that they should have, if anybody told.
+    pub(super) expected: Option<PeerId>,
     pub(super) theirs: Option<Handshake>,
     pub(super) frames: FrameDecoder,
     /// Bytes of the stream still to be thrown away (a defect).
@@ -127,6 +129,8 @@ pub(super) struct Connection {
     pub(super) their_extended: Option<ExtendedHandshake>,
     pub(super) their_reqq: Option<usize>,
     // Uploading.
+    /// What we send is not read: nothing more is served for now.
+    pub(super) full: bool,
     pub(super) uploads: VecDeque<Upload>,
     pub(super) interested_since: Duration,
     pub(super) unchoked_since: Duration,
@@ -134,6 +138,8 @@ pub(super) struct Connection {
     pub(super) barred_until: Duration,
     pub(super) allowed_to_them: Vec<u32>,
     pub(super) sent_allowed: bool,
+    /// Pieces that a super-seed has offered, oldest first.
+    pub(super) offered: Vec<u32>,
     // Downloading.
     pub(super) pending: Vec<Pending>,
     /// Requests that a late piece may still answer.
@@ -159,6 +165,10 @@ pub(super) struct Connection {
     pub(super) burst: Burst,
     /// Segments since the last frame was complete.
     pub(super) segments: u32,
+    /// When the frame under way began.
+    pub(super) frame_since: Duration,
+    /// Pieces that were taken back.
+    pub(super) gone: BTreeSet<u32>,
     /// Blocks not served any more.
     pub(super) forgotten: Vec<BlockRef>,
     /// Requests that a defect made up: whatever answers them is welcome.
@@ -173,6 +183,7 @@ pub(super) struct Burst {
     pub(super) keep_alives_at_once: u32,
     pub(super) keep_alives: u32,
     pub(super) haves: u32,
+    pub(super) metadata: u32,
 }
 
 /// An extension at work on one connection.

@@ -29,6 +29,9 @@ impl Peer {
         if self.defects.has(Quirk::IgnoresLaterHave) && self.said_bitfield(conn) {
             return;
         }
+        if self.gone_for_good(conn, index) {
+            return;
+        }
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
@@ -36,7 +39,14 @@ impl Peer {
             c.wanted += 1;
             self.interest_changed(conn);
         }
+        self.spread(conn, index);
         self.check_redundant(conn);
+    }
+
+    /// A defect: what was taken back once is never here again.
+    fn gone_for_good(&self, conn: u32, index: u32) -> bool {
+        let connection = self.connections.get(&conn);
+        connection.is_some_and(|c| c.gone.contains(&index))
     }
 
     fn said_bitfield(&self, conn: u32) -> bool {
@@ -104,11 +114,86 @@ impl Peer {
 
     /// They no longer have a piece (lt_donthave).
     pub(super) fn lost_piece(&mut self, conn: u32, index: u32) {
-        if let Some(c) = self.connections.get_mut(&conn) {
-            c.their_pieces.clear(index);
+        let index = if self.defects.has(Quirk::DontHaveOfNext) {
+            index.saturating_add(1)
+        } else if self.defects.has(Quirk::DontHaveMirrored) {
+            index.swap_bytes()
+        } else {
+            index
+        };
+        let others = self.defects.has(Quirk::DontHaveOfEverybody);
+        let all = self.defects.has(Quirk::DontHaveOfEverything);
+        let repeats = self.defects.has(Quirk::DontHaveRepeatsRequests);
+        let forgets = self.defects.has(Quirk::DontHaveForEver);
+        let counts = self.defects.has(Quirk::DontHaveCountsDown);
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let known = c.their_pieces.get(index);
+        c.their_pieces.clear(index);
+        if all {
+            c.their_pieces = PieceSet::none(self.torrent.geometry().pieces());
+        }
+        if forgets {
+            c.gone.insert(index);
+        }
+        let fast = c.agreed.fast;
+        if others {
+            for c in self.connections.values_mut() {
+                c.their_pieces.clear(index);
+            }
+        }
+        let keeps = self.defects.has(Quirk::DontHaveKeepsRequests);
+        if !fast && !keeps || self.defects.has(Quirk::DontHaveCancelsFast) {
+            self.cancelled_silently(conn, index);
+        }
+        if repeats {
+            self.repeat_requests(conn, index);
+        }
+        if self.defects.has(Quirk::DontHaveKeepsInterest) {
+            return;
         }
         self.recount(conn);
+        if counts
+            && !known
+            && let Some(c) = self.connections.get_mut(&conn)
+        {
+            c.wanted = c.wanted.saturating_sub(1);
+        }
         self.interest_changed(conn);
+    }
+
+    /// BEP 54, "Receiver operation": what was asked of the piece is cancelled as by a choke.
+    fn cancelled_silently(&mut self, conn: u32, index: u32) {
+        let now = self.now;
+        let made_up = self.defects.has(Quirk::DontHaveCancelsFast);
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let (dropped, kept): (Vec<Pending>, Vec<Pending>) = c
+            .pending
+            .drain(..)
+            .partition(|pending| pending.block.index == index);
+        c.pending = kept;
+        for pending in dropped {
+            if let Some(c) = self.connections.get_mut(&conn).filter(|_| !made_up) {
+                lapse(c, pending.block, now);
+            }
+            self.store.released(conn, &pending.block);
+            self.outcome(conn, pending.id, RequestOutcome::Choked);
+        }
+    }
+
+    /// A defect.
+    fn repeat_requests(&mut self, conn: u32, index: u32) {
+        let Some(c) = self.connections.get(&conn) else {
+            return;
+        };
+        let of_piece = c.pending.iter().filter(|p| p.block.index == index);
+        let blocks: Vec<BlockRef> = of_piece.map(|p| p.block).collect();
+        for block in blocks {
+            self.send(conn, Message::Request(block));
+        }
     }
 
     fn recount(&mut self, conn: u32) {
@@ -195,7 +280,7 @@ impl Peer {
         let upload_only = c.their_extended.as_ref().and_then(|h| h.upload_only());
         let avoided = avoids && upload_only == Some(1);
         let seed = seed && !c.their_pieces.is_empty();
-        let wants = (c.wanted > 0 && !avoided) || in_nothing || seed;
+        let wants = (c.wanted > 0 && !avoided && self.selected) || in_nothing || seed;
         if wants == c.us.interested {
             return;
         }
@@ -257,7 +342,11 @@ impl Peer {
 
     /// Keeps requests outstanding as far as the other end lets us.
     pub(super) fn pump(&mut self, conn: u32) {
-        if !self.settings.auto_download || self.store.complete() || self.paused {
+        if !self.settings.auto_download || self.store.complete() || self.paused || !self.selected {
+            return;
+        }
+        let busy = |c: &Connection| c.id != conn && !c.pending.is_empty();
+        if self.defects.has(Quirk::OneSourceAtATime) && self.connections.values().any(busy) {
             return;
         }
         loop {
@@ -281,7 +370,13 @@ impl Peer {
         } else {
             c.their_reqq.unwrap_or(usize::MAX)
         };
-        let ours = if c.snubbed { 1 } else { self.settings.pipeline };
+        let chokes = c.stats.received.of(Kind::Choke).messages;
+        let shy = chokes > 0 && self.defects.has(Quirk::OneRequestAfterChoke);
+        let ours = if c.snubbed || shy {
+            1
+        } else {
+            self.settings.pipeline
+        };
         ours.min(theirs)
     }
 
@@ -341,9 +436,15 @@ impl Peer {
             return Some(block);
         }
         let suggested = c.suggested.iter().copied().filter(|i| usable(*i));
-        let from = c.cursor;
-        let fresh = (from..pieces)
-            .chain(0..from)
+        let from = u64::from(c.cursor);
+        let stride = if self.defects.has(Quirk::Ascending) {
+            1
+        } else {
+            stride(pieces)
+        };
+        let place = |n: u32| (from + u64::from(n) * stride) % u64::from(pieces.max(1));
+        let fresh = (0..pieces)
+            .filter_map(|n| u32::try_from(place(n)).ok())
             .filter(|index| usable(*index) && !self.store.has_begun(*index));
         if c.wanted > 0
             && let Some(block) = suggested
@@ -389,8 +490,10 @@ impl Peer {
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
+        let in_order = self.defects.has(Quirk::AnswersInOrder);
         let fits = |block: &BlockRef| {
-            block.index == index && block.begin == begin && (block.length == length || wrong_length)
+            (in_order || (block.index == index && block.begin == begin))
+                && (block.length == length || wrong_length)
         };
         if let Some(at) = c.pending.iter().position(|p| fits(&p.block)) {
             let pending = c.pending.remove(at);
@@ -416,9 +519,26 @@ impl Peer {
             }
             return;
         }
-        if !c.answers_made_up(fits) {
+        if !c.answers_made_up(fits) && !self.counts_wrongly(conn, index, begin, &bytes) {
             self.unrequested(conn, index, begin, bytes);
         }
+    }
+
+    /// Defects: a block that is empty, or that has come before, completes its piece.
+    fn counts_wrongly(&mut self, conn: u32, index: u32, begin: u32, bytes: &Bytes) -> bool {
+        let Some(c) = self.connections.get(&conn) else {
+            return false;
+        };
+        let mut pending = c.pending.iter();
+        let asked = pending.any(|p| (p.block.index, p.block.begin) == (index, begin));
+        let empty = bytes.is_empty() && asked && self.defects.has(Quirk::EmptyBlockCounts);
+        let known = !self.store.have().get(index) && self.store.has_block(index, begin);
+        let again = known && self.defects.has(Quirk::DuplicateCounts);
+        if empty || again {
+            self.store.force(index);
+            self.piece_verified(index);
+        }
+        empty || again
     }
 
     /// BEP 6, "Request Rejects": a piece that was never requested closes the connection.
@@ -459,6 +579,10 @@ impl Peer {
             || self.defects.has(Quirk::KeepsUnrequested)
         {
             Check::Nothing
+        } else if self.defects.has(Quirk::ChecksOnce) && self.store.has_failed(block.index) {
+            Check::Nothing
+        } else if self.defects.has(Quirk::ChecksAllButLastBlock) {
+            Check::AllButLastBlock
         } else {
             Check::Hash
         };
@@ -635,6 +759,19 @@ fn lapse(c: &mut Connection, block: BlockRef, now: Duration) {
         c.lapsed.pop_front();
     }
     c.lapsed.push_back((block, now + LAPSE));
+}
+
+/// A step that visits every one of so many pieces, with neighbours far apart.
+fn stride(pieces: u32) -> u64 {
+    let pieces = u64::from(pieces);
+    let coprime = |step: &u64| {
+        let (mut a, mut b) = (pieces, *step);
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        a == 1
+    };
+    (pieces * 5 / 8..pieces).find(coprime).unwrap_or(1).max(1)
 }
 
 /// How long a block may come late, as DESIGN 6 has it.

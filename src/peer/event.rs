@@ -209,6 +209,8 @@ pub enum CloseReason {
     UnknownInfoHash,
     /// The other end is ourselves.
     OwnPeerId,
+    /// A tracker had told us another peer id.
+    UnexpectedPeerId,
     /// Another connection has that peer id, and the settings refuse it.
     DuplicatePeerId,
     /// Another connection comes from the same address.

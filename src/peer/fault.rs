@@ -5,13 +5,20 @@
 //! (`Effect::On`), a setting is unsound (`Effect::Set`). The few that need code of their own
 //! are a `Quirk` that the peer asks for where it matters.
 
+mod dialling;
+mod donthave;
 mod extended;
 mod fast;
 mod framing;
 mod handshake;
 mod hook;
+mod load;
+mod metadata;
+mod request;
 mod state;
+mod superseed;
 mod timing;
+mod transfer;
 
 use super::config::Settings;
 
@@ -135,11 +142,18 @@ const fn on(when: fn(&Seen<'_>) -> bool, react: React) -> Effect {
 
 const AREAS: &[&[FaultSpec]] = &[
     handshake::FAULTS,
+    dialling::FAULTS,
     framing::FAULTS,
     fast::FAULTS,
     extended::FAULTS,
+    metadata::FAULTS,
+    donthave::FAULTS,
     timing::FAULTS,
     state::FAULTS,
+    transfer::FAULTS,
+    load::FAULTS,
+    superseed::FAULTS,
+    request::FAULTS,
 ];
 
 /// All defects, by area.

@@ -43,6 +43,8 @@ pub struct Peer {
     pub(super) factories: Vec<Factory>,
     pub(super) stats: Stats,
     pub(super) paused: bool,
+    /// Whether the operator wants the content; a partial seed otherwise.
+    pub(super) selected: bool,
     pub(super) rotating: bool,
     pub(super) next_request: u64,
     pub(super) state: State,
@@ -57,6 +59,8 @@ pub struct Peer {
     failures: u32,
     /// Extension ids of whoever spoke last (a defect).
     pub(super) shared_ids: BTreeMap<String, u8>,
+    /// Metadata that somebody sent unasked (a defect).
+    pub(super) planted: Option<Bytes>,
     /// Connections whose other end has closed and may still read (a defect).
     half_closed: BTreeSet<u32>,
     /// Whether anybody was ever unchoked (a defect).
@@ -99,6 +103,8 @@ pub(super) enum Timer {
     SpeakEarly(u32),
     /// The other end has closed and may still read (a defect).
     HalfClosed(u32),
+    /// Our handshake on a dial is due (a defect).
+    Hesitate(u32),
     /// Nothing but a turn.
     Turn,
 }
@@ -141,6 +147,7 @@ impl Peer {
             store,
             factories: Vec::new(),
             paused: false,
+            selected: true,
             rotating: false,
             next_request: 0,
             state: State::Running,
@@ -152,6 +159,7 @@ impl Peer {
             stalled: VecDeque::new(),
             failures: 0,
             shared_ids: BTreeMap::new(),
+            planted: None,
             half_closed: BTreeSet::new(),
             ever_unchoked: false,
         };
@@ -172,10 +180,13 @@ impl Peer {
     fn add_own_extensions(&mut self) {
         let fetches = self.settings.fetch_metadata;
         let timeout = self.settings.request_timeout;
+        let (delay, limit) = (self.settings.metadata_delay, self.settings.metadata_limit);
         let own: [(&'static str, ExtensionFactory); 3] = [
             (
                 "ut_metadata",
-                Box::new(move || Box::new(Metadata::new(true, fetches, timeout))),
+                Box::new(move || {
+                    Box::new(Metadata::new(true, fetches, timeout).paced(delay, limit))
+                }),
             ),
             ("ut_pex", Box::new(|| Box::new(Pex))),
             ("lt_donthave", Box::new(|| Box::new(DontHave))),
@@ -205,9 +216,14 @@ impl Peer {
                     self.drop_connection(conn, CloseReason::RemoteRst);
                 }
             }
+            Input::Full { conn } => self.set_full(conn, true),
+            Input::Drained { conn } => self.set_full(conn, false),
             Input::Timeout => {}
-            Input::Dial { remote } => {
-                self.connect(remote);
+            Input::Dial { remote, expected } => {
+                let conn = self.connect(remote);
+                if let Some(c) = self.connections.get_mut(&conn) {
+                    c.expected = expected;
+                }
             }
             Input::Verb { argv } => {
                 let code = self.verb(&argv);
@@ -217,7 +233,22 @@ impl Peer {
     }
 
     fn accepted(&mut self, conn: u32, remote: SocketAddr) {
+        if self.is_full_up() {
+            if !self.defects.has(Quirk::OldestGivesWay) {
+                self.output(Output::Rst { conn });
+                return;
+            }
+            let oldest = self.connections.keys().next().copied();
+            oldest
+                .into_iter()
+                .for_each(|oldest| self.close(oldest, CloseReason::Fault));
+        }
+        let ignored = self.defects.most_connections();
+        let ignored = ignored.is_some_and(|most| self.connections.len() >= most);
         self.add_connection(conn, remote, false);
+        if let Some(c) = self.connections.get_mut(&conn).filter(|_| ignored) {
+            c.deaf = true;
+        }
         if self.react(conn, What::Accepted) {
             return;
         }
@@ -235,9 +266,16 @@ impl Peer {
         c.opened = now;
         c.last_received = now;
         c.last_sent = now;
-        if !self.defects.has(Quirk::DialsWaiting) {
+        if self.defects.has(Quirk::DialsHesitating) {
+            self.timer(now + HESITATION, Timer::Hesitate(conn));
+        } else if !self.defects.has(Quirk::DialsWaiting) {
             self.greet(conn);
         }
+    }
+
+    /// Whether there is no room for another connection.
+    fn is_full_up(&self) -> bool {
+        self.connections.len() >= self.settings.max_connections
     }
 
     /// Dials. The number of the connection is odd.
@@ -272,6 +310,7 @@ impl Peer {
             opening: HandshakeDecoder::new(),
             greeted: false,
             said: false,
+            expected: None,
             theirs: None,
             frames: FrameDecoder::new(self.settings.frame_limit),
             skip: 0,
@@ -298,6 +337,7 @@ impl Peer {
             barred_until: Duration::ZERO,
             allowed_to_them: Vec::new(),
             sent_allowed: false,
+            offered: Vec::new(),
             pending: Vec::new(),
             lapsed: VecDeque::new(),
             allowed_to_us: Default::default(),
@@ -313,8 +353,11 @@ impl Peer {
             burst: Burst::default(),
             last_message: self.now,
             segments: 0,
+            frame_since: self.now,
+            gone: BTreeSet::new(),
             forgotten: Vec::new(),
             made_up: Vec::new(),
+            full: false,
             cursor,
             extensions: extensions.collect(),
             sent_extended: false,
@@ -420,6 +463,11 @@ impl Peer {
         self.outputs.push_back(Output::Exit(code));
     }
 
+    /// Connections so far.
+    pub(super) fn ordinal(&self) -> u32 {
+        self.ordinal
+    }
+
     // Time.
 
     pub(super) fn timer(&mut self, at: Duration, timer: Timer) {
@@ -478,6 +526,7 @@ impl Peer {
                     self.say(conn, vec![Wire::Message(request.into_message(1))]);
                 }
             }
+            Timer::Hesitate(conn) => self.greet(conn),
             Timer::Turn => {}
         }
     }
@@ -490,7 +539,8 @@ impl Peer {
             Phase::Handshaking => later(c.opened, s.handshake_timeout),
             Phase::Open => {
                 let request = c.request_deadline(s.request_timeout);
-                let served = c.uploads.front().map(|upload| upload.ready);
+                let next = c.uploads.front().filter(|_| !c.full);
+                let served = next.map(|upload| upload.ready);
                 let ticks = c
                     .extensions
                     .iter()
@@ -692,10 +742,20 @@ impl Process for Peer {
         Health {
             exited,
             resident: BASE_RESIDENT
+                + self.leaked()
                 + self.store.resident()
                 + connections.map(Connection::resident).sum::<u64>(),
             connections: self.connections.len(),
         }
+    }
+
+    fn announced(&self) -> Option<PeerId> {
+        if self.defects.has(Quirk::AnnouncesAnotherId) {
+            let mut id = self.peer_id;
+            id.0.reverse();
+            return Some(id);
+        }
+        Some(self.peer_id)
     }
 }
 
@@ -711,7 +771,9 @@ fn conn_of(input: &Input) -> Option<u32> {
         | Input::ConnectFailed { conn }
         | Input::Bytes { conn, .. }
         | Input::Eof { conn }
-        | Input::Reset { conn } => Some(*conn),
+        | Input::Reset { conn }
+        | Input::Full { conn }
+        | Input::Drained { conn } => Some(*conn),
         Input::Timeout | Input::Dial { .. } | Input::Verb { .. } => None,
     }
 }
@@ -722,6 +784,9 @@ pub(super) const NOWHERE: SocketAddr =
 
 /// Exit code of a process that a defect ends.
 pub(super) const DEFECT_EXIT: i32 = 101;
+
+/// How long a defect waits before it speaks on a dial.
+const HESITATION: Duration = Duration::from_secs(25);
 
 /// How long a defect waits for the reset that an end which is gone sends.
 const HALF_CLOSE_CHECK: Duration = Duration::from_secs(3);

@@ -30,6 +30,7 @@ impl Peer {
             Burst {
                 keep_alives: 0,
                 haves: 0,
+                metadata: 0,
                 ..c.burst
             }
         } else {
@@ -74,7 +75,8 @@ impl Peer {
             self.greet(conn);
         }
         let theirs = theirs?;
-        if self.defects.has(Quirk::DialsWaiting) {
+        if initiator {
+            // Only a defect has not spoken yet.
             self.greet(conn);
         }
         let lost = (self.defects.has(Quirk::LosesCoalesced) && !initiator)
@@ -107,8 +109,11 @@ impl Peer {
             let zero = info_hash.0 == [0; 20];
             let served = info_hash == self.torrent.info_hash()
                 || (zero && self.defects.has(Quirk::ServesZeroHash))
-                || (!zero && self.defects.has(Quirk::ServesUnknownHash))
-                || (c.initiator && self.defects.has(Quirk::DialsAnyHash));
+                || (!zero && !c.initiator && self.defects.has(Quirk::ServesUnknownHash))
+                || (c.initiator && self.defects.has(Quirk::DialsAnyHash))
+                || (c.initiator
+                    && self.defects.has(Quirk::DialsSimilarHash)
+                    && info_hash.0.first_chunk::<16>() == self.torrent.info_hash().0.first_chunk());
             if !served {
                 return Err(CloseReason::UnknownInfoHash);
             }
@@ -123,6 +128,12 @@ impl Peer {
         }
         if theirs.peer_id == self.peer_id_for(conn) {
             self.close(conn, CloseReason::OwnPeerId);
+            return false;
+        }
+        let expected = self.connections.get(&conn).and_then(|c| c.expected);
+        if expected.is_some_and(|expected| expected != theirs.peer_id) {
+            // BEP 3, "peer protocol": the initiating side severs the connection.
+            self.close(conn, CloseReason::UnexpectedPeerId);
             return false;
         }
         if self.settings.duplicate_peer_id == Tolerance::Close && self.knows(theirs.peer_id) {
@@ -448,9 +459,35 @@ impl Peer {
             self.unknown(conn);
             return;
         }
+        if self.mishandles_metadata(conn, ext_id, payload) {
+            return;
+        }
         self.with_extension(conn, ext_id, |extension, link| {
             extension.on_message(link, payload);
         });
+    }
+
+    /// Defects of ut_metadata that remember something; true if the message is lost.
+    fn mishandles_metadata(&mut self, conn: u32, ext_id: u8, payload: &Bytes) -> bool {
+        let keeps = self.defects.has(Quirk::KeepsUnsolicitedMetadata);
+        let one = self.defects.has(Quirk::OneMetadataAtATime);
+        let Some(c) = self.connections.get_mut(&conn).filter(|_| keeps || one) else {
+            return false;
+        };
+        if c.slot(ext_id).is_none_or(|slot| slot.name != "ut_metadata") {
+            return false;
+        }
+        match ExtensionMessage::decode("ut_metadata", payload) {
+            Ok(ExtensionMessage::MetadataData { piece: 0, data, .. }) if keeps => {
+                self.planted = Some(data);
+                false
+            }
+            Ok(ExtensionMessage::MetadataRequest { .. }) if one => {
+                c.burst.metadata += 1;
+                c.burst.metadata > 1
+            }
+            _ => false,
+        }
     }
 
     /// BEP 10: a later handshake adds to the first, and id 0 switches an extension off.

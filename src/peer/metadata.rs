@@ -1,6 +1,6 @@
 //! ut_metadata (BEP 9): serves the info dictionary, and fetches it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -24,6 +24,13 @@ pub struct Metadata {
     serves: bool,
     fetch: Option<Fetch>,
     timeout: Duration,
+    /// Time between a request and its answer.
+    delay: Duration,
+    /// Answers that wait for their time.
+    answers: VecDeque<(Duration, Bytes)>,
+    /// How often the whole dictionary is served; later requests are rejected.
+    limit: Option<usize>,
+    served: usize,
 }
 
 /// A download of the info dictionary under way.
@@ -45,26 +52,50 @@ impl Metadata {
             serves,
             fetch: fetches.then(Fetch::default),
             timeout,
+            delay: Duration::ZERO,
+            answers: VecDeque::new(),
+            limit: None,
+            served: 0,
         }
     }
 
-    fn serve(&self, link: &mut Link<'_>, piece: i128) {
+    /// Answers each request only after `delay`, and serves the whole dictionary at most `limit`
+    /// times (BEP 9, "reject": the flood protection).
+    #[must_use]
+    pub fn paced(mut self, delay: Duration, limit: Option<usize>) -> Self {
+        self.delay = delay;
+        self.limit = limit;
+        self
+    }
+
+    fn serve(&mut self, link: &mut Link<'_>, piece: i128) {
         let info = link.torrent.metainfo().info_bytes().clone();
-        let chunk = self
-            .serves
+        let most = self
+            .limit
+            .map(|times| times.saturating_mul(info.len().div_ceil(METADATA_PIECE_LEN)));
+        let open = self.serves && most.is_none_or(|most| self.served < most);
+        let chunk = open
             .then(|| usize::try_from(piece).ok()?.checked_mul(METADATA_PIECE_LEN))
             .flatten()
             .filter(|begin| *begin < info.len())
             .map(|begin| info.slice(begin..info.len().min(begin + METADATA_PIECE_LEN)));
         let answer = match chunk {
-            Some(data) => ExtensionMessage::MetadataData {
-                piece,
-                total_size: Some(info.len() as i128),
-                data,
-            },
+            Some(data) => {
+                self.served += 1;
+                ExtensionMessage::MetadataData {
+                    piece,
+                    total_size: Some(info.len() as i128),
+                    data,
+                }
+            }
             None => ExtensionMessage::MetadataReject { piece },
         };
-        link.send(answer.encode_payload());
+        if self.delay.is_zero() {
+            link.send(answer.encode_payload());
+        } else if self.answers.len() < MOST_ANSWERS {
+            let at = link.now + self.delay;
+            self.answers.push_back((at, answer.encode_payload()));
+        }
     }
 }
 
@@ -113,6 +144,11 @@ impl Extension for Metadata {
     }
 
     fn on_tick(&mut self, link: &mut Link<'_>) {
+        while self.answers.front().is_some_and(|(at, _)| *at <= link.now) {
+            if let Some((_, answer)) = self.answers.pop_front() {
+                link.send(answer);
+            }
+        }
         let timeout = self.timeout;
         if let Some(fetch) = &mut self.fetch {
             let now = link.now;
@@ -122,12 +158,11 @@ impl Extension for Metadata {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        let fetch = self.fetch.as_ref().filter(|fetch| !fetch.over)?;
-        fetch
-            .asked
-            .values()
-            .min()
-            .map(|asked| *asked + self.timeout)
+        let answer = self.answers.front().map(|(at, _)| *at);
+        let fetch = self.fetch.as_ref().filter(|fetch| !fetch.over);
+        let oldest = fetch.and_then(|fetch| fetch.asked.values().min());
+        let retry = oldest.map(|asked| *asked + self.timeout);
+        answer.into_iter().chain(retry).min()
     }
 }
 
@@ -209,3 +244,5 @@ impl Fetch {
 }
 
 const PIPELINE: usize = 4;
+/// Answers that wait for their time; what is asked beyond it is lost.
+const MOST_ANSWERS: usize = 4096;

@@ -34,12 +34,13 @@ mod quirk;
 mod rng;
 pub mod stats;
 mod store;
+mod superseed;
 mod upload;
 
 #[cfg(test)]
 mod tests;
 
-pub use command::ConnectionView;
+pub use command::{ConnectionView, VERBS};
 pub use config::{PeerConfig, Role, Settings};
 pub use connection::{Agreed, HalfState, Pending, Upload};
 pub use event::{CloseReason, PeerEvent};

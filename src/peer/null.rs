@@ -315,7 +315,7 @@ impl Process for NullPeer {
             Input::Reset { conn } | Input::ConnectFailed { conn } => {
                 self.connections.remove(&conn);
             }
-            Input::Dial { remote } => self.dial(remote),
+            Input::Dial { remote, .. } => self.dial(remote),
             Input::Verb { argv } => {
                 let known = match argv.as_slice() {
                     [verb, remote] if verb == "add-peer" => remote.parse().ok(),
@@ -325,7 +325,7 @@ impl Process for NullPeer {
                 known.into_iter().for_each(|remote| self.dial(remote));
                 self.outputs.push_back(Output::VerbDone { code });
             }
-            Input::Timeout => {}
+            Input::Timeout | Input::Full { .. } | Input::Drained { .. } => {}
         }
     }
 

@@ -283,7 +283,12 @@ impl Peer {
     /// Says which pieces we have. BEP 6: exactly one of three messages, first.
     fn announce(&mut self, conn: u32) {
         let fast = self.connections.get(&conn).is_some_and(|c| c.agreed.fast);
-        let have = self.store.have().clone();
+        let masked = self.settings.super_seed && !self.defects.has(Quirk::SuperSeedShowsAll);
+        let have = if masked {
+            PieceSet::none(self.torrent.geometry().pieces())
+        } else {
+            self.store.have().clone()
+        };
         let bitfield = |set: &PieceSet| Message::Bitfield {
             bits: set.to_bitfield(),
         };
@@ -310,6 +315,7 @@ impl Peer {
                 }
             }
         }
+        self.offer_piece(conn);
     }
 
     /// The canonical allowed-fast set, once, to a peer that has next to nothing.
@@ -388,7 +394,11 @@ impl Peer {
             let port = Value::Int(self.listen.port().into());
             handshake = handshake.with("p", port);
         }
-        if self.settings.tell_upload_only && self.store.complete() && self.role == Role::Seed {
+        let tells = self.settings.tell_upload_only && !self.settings.super_seed;
+        let complete = tells && self.store.complete() && self.role == Role::Seed;
+        // BEP 21: a peer that wants nothing more, though it is not complete.
+        let partial = !self.selected && !self.store.complete();
+        if complete || (partial && !self.defects.has(Quirk::HidesPartialSeed)) {
             handshake = handshake.with("upload_only", Value::Int(1));
         }
         let link = |slot: &Slot| Link {
@@ -418,14 +428,47 @@ impl Peer {
         let Some(theirs) = c.their_id(name) else {
             return;
         };
-        let ext_id = if self.defects.has(Quirk::CutsIds) {
+        let own = c.extensions.iter().find(|slot| slot.name == name);
+        let own = own.filter(|_| c.initiator && self.defects.has(Quirk::OwnIdsDialling));
+        let ext_id = if let Some(own) = own {
+            own.id
+        } else if self.defects.has(Quirk::CutsIds) {
             theirs & 0x7f
         } else if self.defects.has(Quirk::SharesExtensionIds) {
             self.shared_ids.get(name).copied().unwrap_or(theirs)
         } else {
             theirs
         };
+        let payload = self.planted_or(name, payload);
+        let mut conn = conn;
+        if name == "ut_metadata" && self.defects.has(Quirk::MetadataToOther) {
+            let mut others = self.connections.values().filter(|c| c.is_open());
+            conn = others.find(|c| c.id != conn).map_or(conn, |c| c.id);
+        }
         self.send(conn, Message::Extended { ext_id, payload });
+    }
+
+    /// A defect: metadata that somebody sent unasked, in place of the true one.
+    fn planted_or(&self, name: &str, payload: Bytes) -> Bytes {
+        let Some(planted) = self.planted.as_ref().filter(|_| name == "ut_metadata") else {
+            return payload;
+        };
+        match ExtensionMessage::decode(name, &payload) {
+            Ok(ExtensionMessage::MetadataData {
+                piece: piece @ 0,
+                total_size,
+                ..
+            }) => {
+                let data = planted.clone();
+                let message = ExtensionMessage::MetadataData {
+                    piece,
+                    total_size,
+                    data,
+                };
+                message.encode_payload()
+            }
+            _ => payload,
+        }
     }
 
     pub(super) fn negotiated(&self, theirs: &Handshake) -> Agreed {

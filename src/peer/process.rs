@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::event::PeerEvent;
+use crate::wire::PeerId;
 
 /// A process that speaks over connections: the reference peer and the null peers.
 ///
@@ -21,6 +22,10 @@ pub trait Process {
     fn poll_deadline(&self) -> Option<Duration>;
     /// How the process is, as its operating system would tell.
     fn health(&self) -> Health;
+    /// The peer id that it tells trackers; `None` if it tells them nothing.
+    fn announced(&self) -> Option<PeerId> {
+        None
+    }
 }
 
 /// What happens to a process. Connection numbers of accepted connections are chosen by the host
@@ -61,14 +66,27 @@ pub enum Input {
         /// Number of the connection.
         conn: u32,
     },
+    /// The other end does not read what we send: buffers are full.
+    Full {
+        /// Number of the connection.
+        conn: u32,
+    },
+    /// It reads again.
+    Drained {
+        /// Number of the connection.
+        conn: u32,
+    },
     /// A deadline passed.
     Timeout,
     /// The operator asks to connect to somebody (`add-peer`).
     Dial {
         /// Whom.
         remote: SocketAddr,
+        /// The peer id that a tracker says they have.
+        expected: Option<PeerId>,
     },
-    /// Any other verb of the operator: `slots N`, `pause`, `resume`, `recheck`, `restart`.
+    /// Any other verb of the operator: `slots N`, `pause`, `resume`, `recheck`, `restart`,
+    /// `super-seed`.
     Verb {
         /// Name and arguments.
         argv: Vec<String>,

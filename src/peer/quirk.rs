@@ -1,5 +1,7 @@
 //! Where the peer asks its defects, and what those do that have code of their own.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::connection::{Connection, Phase};
@@ -89,8 +91,22 @@ impl Peer {
         if self.defects.has(Quirk::OneHandshakeAtATime) && matches!(input, Input::Accepted { .. }) {
             return others().any(|c| c.phase == Phase::Handshaking);
         }
+        if self.defects.has(Quirk::StallsOnFull) && !matches!(input, Input::Drained { .. }) {
+            return others().any(|c| c.full);
+        }
         self.defects.has(Quirk::StallsOthersInFrame)
             && others().any(|c| c.is_open() && c.frames.buffered().len() > 4)
+    }
+
+    /// Defects: bytes that are kept of what is over.
+    pub(super) fn leaked(&self) -> u64 {
+        let gone = u64::from(self.ordinal()).saturating_sub(self.connections.len() as u64);
+        let leaks = self.defects.leaks().map(|quirk| match quirk {
+            Quirk::Leaks(kind, bytes) => self.stats.received.of(kind).messages * bytes,
+            Quirk::LeaksConnections(bytes) => gone * bytes,
+            _ => 0,
+        });
+        leaks.sum()
     }
 
     /// Takes in what waited, as far as nothing keeps it waiting any more.
@@ -207,7 +223,13 @@ impl Peer {
         };
         c.segments = c.segments.saturating_add(1);
         let block = c.frames.buffered().get(4) == Some(&7);
-        let refused = block && c.segments > 64 && self.defects.has(Quirk::ClosesOnManySegments);
+        if c.frames.buffered().is_empty() {
+            c.frame_since = self.now;
+        }
+        let slow = self.now.saturating_sub(c.frame_since) > IMPATIENCE;
+        let refused = block
+            && ((c.segments > 64 && self.defects.has(Quirk::ClosesOnManySegments))
+                || (slow && self.defects.has(Quirk::ImpatientInBlock)));
         if refused {
             self.close(conn, CloseReason::Fault);
         }
@@ -237,6 +259,39 @@ impl Peer {
                 self.piece_verified(index);
             }
         }
+    }
+
+    /// A defect: a request that is pending already takes the pending one back.
+    pub(super) fn takes_back(&mut self, conn: u32, block: &BlockRef) -> bool {
+        if !self.defects.has(Quirk::TogglesRequests) {
+            return false;
+        }
+        let Some(c) = self.connections.get_mut(&conn).filter(|c| !c.agreed.fast) else {
+            return false;
+        };
+        let pending = c.uploads.iter().position(|upload| upload.block == *block);
+        pending.and_then(|at| c.uploads.remove(at)).is_some()
+    }
+
+    /// A defect: what was asked for before the unchoke is never served.
+    pub(super) fn forget_early(&mut self, conn: u32, block: BlockRef, cause: RefusalCause) {
+        if cause == RefusalCause::Choked
+            && self.defects.has(Quirk::ForgetsEarly)
+            && let Some(c) = self.connections.get_mut(&conn).filter(|c| !c.agreed.fast)
+        {
+            c.forgotten.push(block);
+        }
+    }
+
+    /// Where the answer to a request on `conn` goes: a defect takes the connection that was
+    /// unchoked last.
+    pub(super) fn receiver(&self, conn: u32) -> u32 {
+        if !self.defects.has(Quirk::AnswersElsewhere) {
+            return conn;
+        }
+        let unchoked = self.connections.values().filter(|c| !c.us.choking);
+        let last = unchoked.max_by_key(|c| (c.unchoked_since, c.id));
+        last.map_or(conn, |c| c.id)
     }
 
     /// Defects that serve what is not there.
@@ -278,3 +333,6 @@ impl Peer {
         true
     }
 }
+
+/// How long a defect waits for the rest of a block.
+const IMPATIENCE: Duration = Duration::from_secs(2);

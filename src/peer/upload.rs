@@ -1,5 +1,6 @@
 //! The serving half: choke and unchoke, requests, cancels.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::config::RequestPolicy;
@@ -7,7 +8,7 @@ use super::connection::Upload;
 use super::event::{CloseReason, PeerEvent, RefusalCause};
 use super::fault::Quirk;
 use super::host::{Peer, Timer};
-use crate::wire::{BlockRef, Kind, Message};
+use crate::wire::{BlockRef, ExtensionMessage, Kind, Message};
 
 impl Peer {
     // Slots.
@@ -169,6 +170,7 @@ impl Peer {
     /// A request came.
     pub(super) fn they_request(&mut self, conn: u32, block: BlockRef) {
         match self.refusal(conn, &block) {
+            None if self.takes_back(conn, &block) => {}
             None => self.queue(conn, block),
             Some(cause) => self.refuse(conn, block, cause),
         }
@@ -192,7 +194,10 @@ impl Peer {
         if block.length > longest {
             return Some(RefusalCause::TooLong);
         }
-        if !self.store.have().get(block.index) {
+        let unchecked =
+            self.defects.has(Quirk::ServesUnchecked) && self.store.unchecked(block).is_some();
+        if (!self.store.have().get(block.index) && !unchecked) || self.withholds(conn, block.index)
+        {
             return Some(RefusalCause::Missing);
         }
         if c.us.choking && !self.served_choked(conn, block.index) {
@@ -214,17 +219,24 @@ impl Peer {
         };
         let allowed = self.settings.honour_allowed_fast && c.allowed_to_them.contains(&index);
         let leaks = self.ever_unchoked && self.defects.has(Quirk::LeaksChokeState);
+        let once = c.stats.sent.of(Kind::Unchoke).messages > 0
+            && self.defects.has(Quirk::ServesAfterFirstUnchoke);
         let defect = if c.agreed.fast {
             self.defects.has(Quirk::ServesWhileChokedFast)
         } else {
-            leaks || self.defects.has(Quirk::ServesWhileChoked)
+            leaks || once || self.defects.has(Quirk::ServesWhileChoked)
         };
         (c.agreed.fast && allowed) || defect
     }
 
     fn queue(&mut self, conn: u32, block: BlockRef) {
         let now = self.now;
-        let ready = now + self.settings.serve_delay;
+        let slow = if self.defects.has(Quirk::ForgetsDiscarded) {
+            SLOW
+        } else {
+            Duration::ZERO
+        };
+        let ready = now + self.settings.serve_delay.max(slow);
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
@@ -240,6 +252,7 @@ impl Peer {
 
     fn refuse(&mut self, conn: u32, block: BlockRef, cause: RefusalCause) {
         self.event(PeerEvent::Refused { conn, block, cause });
+        self.forget_early(conn, block, cause);
         if self.answers_wrongly(conn, block, cause) {
             return;
         }
@@ -277,11 +290,24 @@ impl Peer {
         let twice = self.defects.has(Quirk::AnswersCancelledTwice);
         let all = self.defects.has(Quirk::CancelDropsAll);
         let forgets = self.defects.has(Quirk::ForgetsAfterCancel);
+        let piece = self.defects.has(Quirk::CancelsByPiece);
+        let newest = self.defects.has(Quirk::CancelsNewest);
+        if self.defects.has(Quirk::CancelsEverywhere) {
+            let others = self.connections.values_mut().filter(|c| c.id != conn);
+            for other in others.filter(|c| !c.agreed.fast) {
+                other.uploads.retain(|upload| upload.block != block);
+                other.forgotten.push(block);
+            }
+        }
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
         let fast = c.agreed.fast;
-        let at = c.uploads.iter().position(|upload| upload.block == block);
+        let at = match (piece, newest) {
+            (true, _) => c.uploads.iter().position(|u| u.block.index == block.index),
+            (_, true) => c.uploads.len().checked_sub(1),
+            _ => c.uploads.iter().position(|upload| upload.block == block),
+        };
         let Some(upload) = at.and_then(|at| c.uploads.remove(at)) else {
             return;
         };
@@ -299,6 +325,67 @@ impl Peer {
         }
     }
 
+    /// The other end does not read, or reads again.
+    pub(super) fn set_full(&mut self, conn: u32, full: bool) {
+        if let Some(c) = self.connections.get_mut(&conn) {
+            c.full = full;
+        }
+    }
+
+    /// Drops a piece (BEP 54, "Sender operation").
+    pub(super) fn discard_now(&mut self, index: u32) {
+        let serves = self.defects.has(Quirk::ServesDiscarded);
+        let here = self.store.have().get(index);
+        if !here || (!serves && !self.store.discard(index)) {
+            return;
+        }
+        let payload = ExtensionMessage::DontHave { index }.encode_payload();
+        let open = self.connections.values().filter(|c| c.is_open());
+        let open: Vec<u32> = open.map(|c| c.id).collect();
+        for conn in open {
+            self.send_extension(conn, "lt_donthave", payload.clone());
+            self.tell_unasked(conn, index);
+            self.drop_requests(conn, index);
+        }
+    }
+
+    /// What is queued of a dropped piece.
+    fn drop_requests(&mut self, conn: u32, index: u32) {
+        if self.defects.has(Quirk::ServesDiscarded) {
+            return;
+        }
+        let forgets = self.defects.has(Quirk::ForgetsDiscarded);
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let (dropped, kept): (VecDeque<Upload>, VecDeque<Upload>) = c
+            .uploads
+            .drain(..)
+            .partition(|upload| upload.block.index == index);
+        c.uploads = kept;
+        let fast = c.agreed.fast && !forgets;
+        for upload in dropped.into_iter().filter(|_| fast) {
+            self.reject(conn, upload.block);
+        }
+    }
+
+    /// A defect: DontHave under our own id, to who gave none.
+    fn tell_unasked(&mut self, conn: u32, index: u32) {
+        let unasked = self
+            .connections
+            .get_mut(&conn)
+            .filter(|c| c.agreed.extended && c.their_id("lt_donthave").is_none());
+        let slot = unasked.and_then(|c| c.extensions.iter().find(|s| s.name == "lt_donthave"));
+        if let Some(ext_id) = slot.map(|slot| slot.id)
+            && self.defects.has(Quirk::DontHaveUnoffered)
+        {
+            self.send(
+                conn,
+                ExtensionMessage::DontHave { index }.into_message(ext_id),
+            );
+        }
+    }
+
     /// Serves what is due.
     pub(super) fn serve(&mut self, conn: u32) {
         let now = self.now;
@@ -309,7 +396,7 @@ impl Peer {
             let Some(c) = self.connections.get_mut(&conn) else {
                 return;
             };
-            let due = c.uploads.front().is_some_and(|upload| upload.ready <= now);
+            let due = c.uploads.front().is_some_and(|upload| upload.ready <= now) && !c.full;
             let Some(upload) = due.then(|| c.uploads.pop_front()).flatten() else {
                 return;
             };
@@ -326,9 +413,11 @@ impl Peer {
         } else {
             block
         };
-        match self.store.block(&read) {
+        let unchecked = self.defects.has(Quirk::ServesUnchecked);
+        let bytes = self.store.block(&read);
+        match bytes.or_else(|| self.store.unchecked(&read).filter(|_| unchecked)) {
             Some(bytes) => self.send(
-                conn,
+                self.receiver(conn),
                 Message::Piece {
                     index: block.index,
                     begin: block.begin,
@@ -343,3 +432,5 @@ impl Peer {
 
 /// What a defect holds of the requests that it promises to hold.
 const SHORT_QUEUE: usize = 1600;
+/// How long a defect that shows only in what is queued takes to serve.
+const SLOW: Duration = Duration::from_secs(2);

@@ -155,8 +155,14 @@ fn requirement(entry: &Requirement, suites: &[Suite], out: &mut dyn io::Write) -
 
 /// What judges it: the cases and rules that cite it, or why nothing can.
 fn judges(entry: &Requirement, suites: &[Suite], out: &mut dyn io::Write) -> io::Result<()> {
-    if let Status::Untestable { reason, because } = &entry.status {
-        return section("Not tested", &format!("{reason}: {because}"), out);
+    match &entry.status {
+        Status::Untestable { reason, because } => {
+            return section("Not tested", &format!("{reason}: {because}"), out);
+        }
+        Status::Waiting { needs, because } => {
+            return section("Not tested yet", &format!("needs {needs}: {because}"), out);
+        }
+        Status::Cases | Status::Rule => {}
     }
     let mut by = RULES
         .iter()
@@ -312,6 +318,15 @@ mod tests {
             let fits = |line: &str| line.chars().count() <= WIDTH || !line.starts_with("  ");
             assert!(text.lines().all(fits), "{text}");
         }
+    }
+
+    #[test]
+    fn says_what_an_entry_waits_for() {
+        let text = explained("B9-FET-01").unwrap();
+        assert!(
+            text.contains("Not tested yet\n  needs role magnet: "),
+            "{text}"
+        );
     }
 
     #[test]

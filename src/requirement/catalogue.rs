@@ -98,8 +98,16 @@ static FILES: &[(&str, &str)] = &[
         include_str!("../../requirements/bep_0006.yaml"),
     ),
     (
+        "bep_0009.yaml",
+        include_str!("../../requirements/bep_0009.yaml"),
+    ),
+    (
         "bep_0010.yaml",
         include_str!("../../requirements/bep_0010.yaml"),
+    ),
+    (
+        "bep_0016.yaml",
+        include_str!("../../requirements/bep_0016.yaml"),
     ),
     (
         "bep_0020.yaml",
@@ -112,6 +120,14 @@ static FILES: &[(&str, &str)] = &[
     (
         "bep_0027.yaml",
         include_str!("../../requirements/bep_0027.yaml"),
+    ),
+    (
+        "bep_0040.yaml",
+        include_str!("../../requirements/bep_0040.yaml"),
+    ),
+    (
+        "bep_0054.yaml",
+        include_str!("../../requirements/bep_0054.yaml"),
     ),
 ];
 

@@ -17,6 +17,8 @@ pub struct Row {
     pub entries: usize,
     /// Entries that nothing can judge, each with its reason.
     pub untestable: usize,
+    /// Entries that wait for something which btspec cannot do yet.
+    pub waiting: usize,
     /// Entries that a judged step or a rule cites.
     pub cited: usize,
     /// Entries of which a fault that breaks them was killed by what cites them.
@@ -37,11 +39,13 @@ pub fn coverage(
             known.count()
         };
         let untestable = |entry: &&&Requirement| matches!(entry.status, Status::Untestable { .. });
+        let waiting = |entry: &&&Requirement| matches!(entry.status, Status::Waiting { .. });
         Row {
             bep,
             title: title.to_owned(),
             entries: entries.len(),
             untestable: entries.iter().filter(untestable).count(),
+            waiting: entries.iter().filter(waiting).count(),
             cited: count(cited),
             proved: count(proved),
         }
@@ -61,8 +65,8 @@ pub fn coverage(
 /// The rows as a table in Markdown.
 pub fn markdown(rows: &[Row]) -> String {
     let mut table = String::from(
-        "| BEP | title | requirements | cited | proved | untestable |\n\
-         | --- | --- | ---: | ---: | ---: | ---: |\n",
+        "| BEP | title | requirements | cited | proved | untestable | waiting |\n\
+         | --- | --- | ---: | ---: | ---: | ---: | ---: |\n",
     );
     for row in rows {
         let bep = match row.bep {
@@ -72,8 +76,8 @@ pub fn markdown(rows: &[Row]) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(
             table,
-            "| {bep} | {} | {} | {} | {} | {} |",
-            row.title, row.entries, row.cited, row.proved, row.untestable
+            "| {bep} | {} | {} | {} | {} | {} | {} |",
+            row.title, row.entries, row.cited, row.proved, row.untestable, row.waiting
         );
     }
     table
@@ -105,7 +109,11 @@ mod tests {
             entry("B6-A-02", "status: rule"),
             entry("B6-A-03", untestable),
         ];
-        let ten = [entry("B10-A-01", "status: cases")];
+        let waiting = "status: waiting, waiting: {needs: role magnet, because: b.}";
+        let ten = [
+            entry("B10-A-01", "status: cases"),
+            entry("B10-A-02", waiting),
+        ];
         let catalogue = load(&[("6", &file(6, &six)), ("10", &file(10, &ten))]).unwrap();
         let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
         let rows = coverage(
@@ -116,11 +124,11 @@ mod tests {
         assert_eq!(
             markdown(&rows),
             "\
-| BEP | title | requirements | cited | proved | untestable |
-| --- | --- | ---: | ---: | ---: | ---: |
-| [6](https://www.bittorrent.org/beps/bep_0006.html) | T6 | 3 | 2 | 1 | 1 |
-| [10](https://www.bittorrent.org/beps/bep_0010.html) | T10 | 1 | 1 | 0 | 0 |
-|  | all | 4 | 3 | 1 | 1 |
+| BEP | title | requirements | cited | proved | untestable | waiting |
+| --- | --- | ---: | ---: | ---: | ---: | ---: |
+| [6](https://www.bittorrent.org/beps/bep_0006.html) | T6 | 3 | 2 | 1 | 1 | 0 |
+| [10](https://www.bittorrent.org/beps/bep_0010.html) | T10 | 2 | 1 | 0 | 0 | 1 |
+|  | all | 5 | 3 | 1 | 1 | 1 |
 "
         );
     }

@@ -156,6 +156,16 @@ pub enum Area {
     Dht,
     /// BEP 27.
     Private,
+    /// Much of everything.
+    Load,
+    /// BEP 16.
+    Superseed,
+    /// BEP 40.
+    Priority,
+    /// BEP 9.
+    Metadata,
+    /// BEP 54.
+    Donthave,
 }
 
 /// What judges an entry.
@@ -172,6 +182,21 @@ pub enum Status {
         /// The reason.
         because: String,
     },
+    /// Nothing yet, for want of this.
+    Waiting {
+        /// What it needs.
+        needs: Missing,
+        /// What it would take.
+        because: String,
+    },
+}
+
+/// What btspec cannot do yet, and an entry needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Missing {
+    /// A target that was started from a magnet link and has to fetch the info dictionary.
+    #[serde(rename = "role magnet")]
+    RoleMagnet,
 }
 
 /// Why nothing can judge an entry.
@@ -217,8 +242,10 @@ words! {
     Area {
         Handshake = "handshake", Framing = "framing", Fast = "fast", Extended = "extended",
         Timing = "timing", State = "state", Request = "request", Piece = "piece", Dht = "dht",
-        Private = "private",
+        Private = "private", Load = "load", Superseed = "superseed", Priority = "priority",
+            Metadata = "metadata", Donthave = "donthave",
     }
+    Missing { RoleMagnet = "role magnet" }
     Untestable {
         NotOnWire = "not-on-wire", OtherTransport = "other-transport", NeedsDays = "needs-days",
         NeedsTrustInClock = "needs-trust-in-clock", TwoSided = "two-sided",
@@ -240,6 +267,8 @@ mod tests {
         same(Need::UtMetadata);
         same(Need::LtDonthave);
         same(Area::Handshake);
+        same(Area::Donthave);
+        same(Missing::RoleMagnet);
         same(Untestable::NeedsTrustInClock);
         same(Untestable::NotOnWire);
     }

@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use super::catalogue::{Bep, Catalogue};
 use super::entry::{
-    Area, Direction, MAX_QUOTE_WORDS, Need, Requirement, RequirementId, Role, Status, Untestable,
+    Area, Direction, MAX_QUOTE_WORDS, Missing, Need, Requirement, RequirementId, Role, Status,
+    Untestable,
 };
 use super::level::Level;
 
@@ -65,6 +66,9 @@ pub enum Flaw {
     /// The status `untestable` without the key, or the key with another status.
     #[error("the status `untestable` and the key of that name go together")]
     Untestable,
+    /// The status `waiting` without the key, or the key with another status.
+    #[error("the status `waiting` and the key of that name go together")]
+    Waiting,
 }
 
 #[derive(Deserialize)]
@@ -97,6 +101,7 @@ struct Entry {
     tier: u8,
     status: StatusWord,
     untestable: Option<UntestableEntry>,
+    waiting: Option<WaitingEntry>,
 }
 
 #[derive(Deserialize)]
@@ -105,12 +110,20 @@ enum StatusWord {
     Cases,
     Rule,
     Untestable,
+    Waiting,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct UntestableEntry {
     reason: Untestable,
+    because: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WaitingEntry {
+    needs: Missing,
     because: String,
 }
 
@@ -175,12 +188,16 @@ fn requirement(bep: u16, entry: Entry) -> Result<Requirement, Flaw> {
     if !(1..=3).contains(&entry.tier) {
         return Err(Flaw::Tier(entry.tier));
     }
-    let status = match (entry.status, entry.untestable) {
-        (StatusWord::Cases, None) => Status::Cases,
-        (StatusWord::Rule, None) => Status::Rule,
-        (StatusWord::Untestable, Some(UntestableEntry { reason, because })) => {
+    let status = match (entry.status, entry.untestable, entry.waiting) {
+        (StatusWord::Cases, None, None) => Status::Cases,
+        (StatusWord::Rule, None, None) => Status::Rule,
+        (StatusWord::Untestable, Some(UntestableEntry { reason, because }), None) => {
             Status::Untestable { reason, because }
         }
+        (StatusWord::Waiting, None, Some(WaitingEntry { needs, because })) => {
+            Status::Waiting { needs, because }
+        }
+        (StatusWord::Waiting, _, None) | (_, _, Some(_)) => return Err(Flaw::Waiting),
         _ => return Err(Flaw::Untestable),
     };
     Ok(Requirement {
@@ -221,14 +238,15 @@ fn backing(entry: &Entry) -> Result<(), Flaw> {
     }
 }
 
-/// Whether the id is of the form `B6-RJ-01`.
+/// Whether the id is of the form `B6-RJ-01`, or `B16-01` where a BEP has one topic. What load does
+/// to a peer belongs to no BEP: `LD-01` stands with BEP 3.
 fn is_id(bep: u16, id: &str) -> bool {
-    let Some(rest) = id.strip_prefix(&format!("B{bep}-")) else {
-        return false;
+    let rest = match id.strip_prefix(&format!("B{bep}-")) {
+        Some(rest) => rest,
+        None if bep == 3 && id.starts_with("LD-") => id,
+        None => return false,
     };
-    let Some((letters, digits)) = rest.split_once('-') else {
-        return false;
-    };
+    let (letters, digits) = rest.rsplit_once('-').unwrap_or(("A", rest));
     !letters.is_empty()
         && letters.bytes().all(|b| b.is_ascii_uppercase())
         && digits.len() == 2
@@ -296,7 +314,17 @@ requirements:
             ("quote: the words of the BEP", &long, "26 words"),
             ("why: It matters.", "why: ''", "`why` is empty"),
             ("tier: 1", "tier: 4", "tier 4"),
-            ("status: cases", "status: untestable", "go together"),
+            (
+                "status: cases",
+                "status: untestable",
+                "`untestable` and the key",
+            ),
+            ("status: cases", "status: waiting", "`waiting` and the key"),
+            (
+                "status: cases",
+                "status: rule\n    waiting: {needs: role magnet, because: b.}",
+                "`waiting` and the key",
+            ),
             ("why:", "whi:", "whi"),
             ("level: must", "level: convention", "convention"),
             ("needs: [fast]", "needs: [uTP]", "uTP"),
@@ -331,6 +359,20 @@ requirements:
             Status::Untestable {
                 reason: Untestable::NeedsDays,
                 because: "It is slow.".into()
+            }
+        );
+    }
+
+    #[test]
+    fn reads_what_an_entry_waits_for() {
+        let with = "status: waiting\n    waiting: {needs: role magnet, because: It fetches.}";
+        let text = ENTRY.replace("status: cases", with);
+        let catalogue = load(&[("bep_0006.yaml", &text)]).unwrap();
+        assert_eq!(
+            catalogue.get("B6-RJ-01").unwrap().status,
+            Status::Waiting {
+                needs: Missing::RoleMagnet,
+                because: "It fetches.".into()
             }
         );
     }

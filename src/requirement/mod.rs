@@ -24,7 +24,9 @@ pub mod nearest;
 mod load;
 
 pub use catalogue::{Bep, Catalogue, catalogue};
-pub use entry::{Area, Direction, Need, Requirement, RequirementId, Role, Status, Untestable};
+pub use entry::{
+    Area, Direction, Missing, Need, Requirement, RequirementId, Role, Status, Untestable,
+};
 pub use level::Level;
 pub use load::{CatalogueError, Flaw};
 pub use nearest::nearest;

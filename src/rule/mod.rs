@@ -20,7 +20,9 @@ pub mod bep27;
 pub mod bep3;
 pub mod bep4;
 pub mod bep5;
+pub mod bep54;
 pub mod bep6;
+pub mod bep9;
 pub mod judge;
 pub mod table;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The table of rules.
 
 use super::judge::Context;
-use super::{bep3, bep4, bep5, bep6, bep10, bep20, bep21, bep27};
+use super::{bep3, bep4, bep5, bep6, bep9, bep10, bep20, bep21, bep27, bep54};
 use crate::session::{Event, Session};
 
 /// A passive check on what the target sends.
@@ -107,6 +107,15 @@ pub static RULES: &[Rule] = &[
     rule("reject-echoes-request", "B6-RJ-02", "a reject names one open request exactly", bep6::reject_echoes_request),
     rule("request-answered-once", "B6-RJ-03", "every request gets one answer", bep6::request_answered_once),
     rule("choked-asks-allowed-only", "B6-RJ-19", "under choke only allowed pieces are requested", bep6::choked_asks_allowed_only),
+    rule("metadata-size-beside-m", "B9-NEG-01", "metadata_size is told, and beside m", bep9::metadata_size_beside_m),
+    rule("metadata-size-is-true", "B9-NEG-02", "metadata_size is the length of the info dictionary", bep9::metadata_size_is_true),
+    rule("metadata-answered-once", "B9-REQ-01", "metadata answers name the piece that was asked for, once", bep9::metadata_answered_once),
+    rule("metadata-block-length", "B9-DATA-01", "metadata pieces have 16 KiB, the last one the rest", bep9::metadata_block_length),
+    rule("metadata-total-size", "B9-DATA-02", "total_size is the length of the info dictionary", bep9::metadata_total_size),
+    absolute(rule("metadata-bytes", "B9-DATA-03", "metadata has the bytes of the info dictionary", bep9::metadata_bytes)),
+    rule("metadata-well-formed", "B9-DATA-05", "ut_metadata messages have msg_type and piece", bep9::metadata_well_formed),
+    rule("metadata-reject-is-bare", "B9-REJ-01", "nothing stands behind the dictionary of a metadata reject", bep9::metadata_reject_is_bare),
+    rule("metadata-request-is-bare", "B9-FET-07", "a metadata request has two keys and nothing else", bep9::metadata_request_is_bare),
     rule("extended-needs-our-bit", "B10-NEG-01", "no extended messages to a peer without the bit", bep10::extended_needs_our_bit),
     rule("extended-handshake-comes", "B10-NEG-02", "the extended handshake comes right behind the handshake", bep10::extended_handshake_comes),
     absolute(rule("extended-handshake-is-a-dictionary", "B10-HS-01", "the extended handshake is one bencoded dictionary", bep10::extended_handshake_is_a_dictionary)),
@@ -122,6 +131,8 @@ pub static RULES: &[Rule] = &[
     rule("upload-only-asks-nothing", "B21-UO-02", "who says upload_only requests nothing", bep21::upload_only_asks_nothing),
     rule("private-torrent-no-pex", "B27-PV-01", "PEX names no peers of a private torrent", bep27::private_torrent_no_pex),
     rule("private-torrent-metadata", "B27-PV-05", "a private torrent's metadata is not offered", bep27::private_torrent_metadata),
+    rule("donthave-of-announced", "B54-TX-01", "a DontHave names a piece that was announced", bep54::donthave_of_announced),
+    rule("donthave-if-offered", "B54-TX-02", "DontHave goes to peers that offer lt_donthave", bep54::donthave_if_offered),
 ];
 
 #[cfg(test)]

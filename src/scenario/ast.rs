@@ -151,6 +151,8 @@ pub enum NeedKind {
     Addresses(u32),
     /// A driver that knows the verb.
     Driver(Verb),
+    /// The target announces itself to a tracker of ours.
+    Tracker,
     /// A condition on `torrent.*`.
     Content(Expr),
 }
@@ -166,7 +168,11 @@ pub enum Verb {
     Recheck,
     Restart,
     Complete,
+    Discard,
     ContentDir,
+    Select,
+    SuperSeed,
+    Connections,
 }
 
 /// One axis of a matrix.
@@ -367,6 +373,12 @@ pub enum Action {
     },
     /// We close.
     Close(OwnClose),
+    /// From here on the reference core answers requests for some pieces.
+    Serve(Serve),
+    /// We stop or go on reading what comes.
+    Reading(bool),
+    /// Asks how many bytes the target's process holds, and keeps the number under this name.
+    Memory(String),
 }
 
 /// `connect:`.
@@ -389,10 +401,16 @@ pub struct Connect {
     pub hello: Option<Vec<Template>>,
     /// What the reference core serves to a leech on this connection.
     pub serves: Serves,
+    /// Whether the reference core rejects at once what it does not serve.
+    pub rejects: bool,
     /// Whether the reference core unchokes the target.
     pub unchoke: bool,
     /// Who dials.
     pub mode: ConnectMode,
+    /// The peer id that our tracker tells the target, where it dials.
+    pub told: Option<BytesTemplate>,
+    /// Variable that keeps where we listen, in compact form (BEP 23).
+    pub contact: Option<String>,
 }
 
 /// `handshake:` of a connect.
@@ -411,8 +429,11 @@ pub enum HandshakeMode {
 pub enum ConnectMode {
     /// We dial.
     Dial,
-    /// We wait for the target to dial.
+    /// We let the target know of us and wait for it to dial; behind `Listen` of the same peer we
+    /// only wait.
     Accept,
+    /// We listen, tell nobody and wait for nothing.
+    Listen,
     /// As the play's direction says.
     Direction,
 }
@@ -428,6 +449,17 @@ pub enum Serves {
     All,
     /// These pieces.
     Pieces(Expr),
+}
+
+/// `serve:`.
+#[derive(Debug, Clone)]
+pub struct Serve {
+    /// Which pieces, instead of those of the `connect`.
+    pub pieces: Serves,
+    /// One bit of every block is wrong.
+    pub corrupt: bool,
+    /// At most one block in this time.
+    pub every: Option<Delay>,
 }
 
 /// States that `until` waits for; all given ones must hold.

@@ -7,6 +7,14 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/_blocks.yaml"),
     ),
     (
+        "scenarios/dialling.yaml",
+        include_str!("../../scenarios/dialling.yaml"),
+    ),
+    (
+        "scenarios/donthave.yaml",
+        include_str!("../../scenarios/donthave.yaml"),
+    ),
+    (
         "scenarios/extension_protocol.yaml",
         include_str!("../../scenarios/extension_protocol.yaml"),
     ),
@@ -23,8 +31,32 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/handshake.yaml"),
     ),
     (
+        "scenarios/load.yaml",
+        include_str!("../../scenarios/load.yaml"),
+    ),
+    (
+        "scenarios/requests.yaml",
+        include_str!("../../scenarios/requests.yaml"),
+    ),
+    (
+        "scenarios/superseed.yaml",
+        include_str!("../../scenarios/superseed.yaml"),
+    ),
+    (
         "scenarios/timeouts.yaml",
         include_str!("../../scenarios/timeouts.yaml"),
+    ),
+    (
+        "scenarios/transfer.yaml",
+        include_str!("../../scenarios/transfer.yaml"),
+    ),
+    (
+        "scenarios/upload_only.yaml",
+        include_str!("../../scenarios/upload_only.yaml"),
+    ),
+    (
+        "scenarios/ut_metadata.yaml",
+        include_str!("../../scenarios/ut_metadata.yaml"),
     ),
 ];
 

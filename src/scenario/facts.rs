@@ -20,6 +20,7 @@ pub fn torrent_value(torrent: &Torrent, path: &str) -> Option<Val> {
         "bitfield_len" => i128::try_from(geometry.bitfield_len()).ok()?,
         "info_len" => i128::try_from(info.len()).ok()?,
         "info_pieces" => torrent.metainfo().info_pieces().into(),
+        "private" => return Some(Val::Bool(torrent.metainfo().is_private())),
         "info_hash" => return Some(Val::Bytes(Bytes::copy_from_slice(&torrent.info_hash().0))),
         _ => return None,
     };

@@ -10,6 +10,8 @@ pub const RAW_FILE_LEN: u64 = 1 << 20;
 pub const STEPS: u64 = 10_000;
 /// Connections of a case.
 pub const CONNECTIONS: usize = 16;
+/// The same of a case in the lane `alone`.
+pub const CONNECTIONS_ALONE: usize = 640;
 /// Bytes that a case may send.
 pub const SENT_LEN: u64 = 64 << 20;
 /// Depth of an expression.

@@ -182,7 +182,9 @@ impl Test {
                     return Err(ScenarioError::runtime(&self.span, message));
                 }
             },
-            TestOp::Len => length(value).is_some_and(|len| Val::Int(len as i128) == *wanted),
+            TestOp::Len => sized(value, wanted, std::cmp::Ordering::is_eq),
+            TestOp::Longer => sized(value, wanted, std::cmp::Ordering::is_gt),
+            TestOp::Shorter => sized(value, wanted, std::cmp::Ordering::is_lt),
             TestOp::Sha1 => match (&got, wanted) {
                 (Val::Bytes(got), Val::Bytes(wanted)) => sha1(got).as_slice() == wanted.as_ref(),
                 _ => false,
@@ -203,6 +205,14 @@ fn same(got: &Val, wanted: &Val) -> bool {
         (Val::Int(got), Val::Bool(wanted)) => *got == i128::from(*wanted),
         _ => got.same(wanted),
     }
+}
+
+/// Whether the number of bytes or entries stands so to the wanted one.
+fn sized(value: &FieldValue, wanted: &Val, so: fn(std::cmp::Ordering) -> bool) -> bool {
+    let Val::Int(wanted) = wanted else {
+        return false;
+    };
+    length(value).is_some_and(|len| so((len as i128).cmp(wanted)))
 }
 
 fn length(value: &FieldValue) -> Option<usize> {

@@ -107,6 +107,10 @@ pub enum TestOp {
     In,
     /// Number of bytes, or of entries.
     Len,
+    /// More bytes, or entries, than this.
+    Longer,
+    /// Fewer bytes, or entries, than this.
+    Shorter,
     /// SHA-1 of the bytes.
     Sha1,
     /// The bytes.
@@ -117,7 +121,7 @@ pub enum TestOp {
 
 impl TestOp {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Gt,
         Self::Ge,
         Self::Lt,
@@ -125,6 +129,8 @@ impl TestOp {
         Self::Eq,
         Self::In,
         Self::Len,
+        Self::Longer,
+        Self::Shorter,
         Self::Sha1,
         Self::Hex,
         Self::Present,
@@ -140,6 +146,8 @@ impl TestOp {
             Self::Eq => "eq",
             Self::In => "in",
             Self::Len => "len",
+            Self::Longer => "longer",
+            Self::Shorter => "shorter",
             Self::Sha1 => "sha1",
             Self::Hex => "hex",
             Self::Present => "present",
@@ -156,6 +164,8 @@ impl TestOp {
             Self::Eq | Self::Hex => "",
             Self::In => "in ",
             Self::Len => "of length ",
+            Self::Longer => "longer than ",
+            Self::Shorter => "shorter than ",
             Self::Sha1 => "of SHA-1 ",
             Self::Present => "present: ",
         }

@@ -7,7 +7,7 @@ use super::eval::{Env, Expr};
 use super::limits;
 use super::span::Span;
 use super::template::{
-    BencodeTemplate, BitsSet, BitsTemplate, BlockSource, BytesTemplate, FieldTemplate,
+    BencodeTemplate, BitsSet, BitsTemplate, BlockRun, BlockSource, BytesTemplate, FieldTemplate,
     RawFrameTemplate, RawHandshake, RawPart, RawTemplate, Template, ValueTemplate,
 };
 use super::val::Val;
@@ -394,7 +394,7 @@ impl RawPart {
             Self::Frame(frame) => frame.resolve(env),
             Self::Message(message) => Ok(message.resolve(env)?.encode()),
             Self::Haves(count) => haves(count, env),
-            Self::Requests(count) => requests(count, env),
+            Self::Blocks(run) => run.resolve(env),
             Self::Concat(parts) => {
                 let parts = parts.iter().map(|part| part.resolve(env, span));
                 joined(parts.collect::<Result<Vec<_>>>()?)
@@ -417,29 +417,42 @@ fn haves(count: &Expr, env: &dyn Env) -> Result<Bytes> {
     Ok(out.freeze())
 }
 
-/// Whole blocks only, so that all requests have the usual length; fewer if the torrent is small.
-fn requests(count: &Expr, env: &dyn Env) -> Result<Bytes> {
-    let number = |path: &str| match env.get(path) {
-        Some(Val::Int(n)) => u64::try_from(n).unwrap_or(0),
-        _ => 0,
-    };
-    let wanted = count.eval_u64(env)?;
-    let (pieces, piece_len) = (number("torrent.pieces"), number("torrent.piece_len"));
-    let block_len = u64::from(BLOCK_LEN);
-    let mut out = BytesMut::new();
-    // The last piece may be short.
-    let blocks = (0..pieces.saturating_sub(1))
-        .flat_map(|index| (0..piece_len / block_len).map(move |block| (index, block * block_len)));
-    for (index, begin) in blocks.take(usize::try_from(wanted).unwrap_or(usize::MAX)) {
-        let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-        Message::Request(BlockRef {
-            index: narrow(index),
-            begin: narrow(begin),
-            length: BLOCK_LEN,
-        })
-        .encode_to(&mut out);
+impl BlockRun {
+    /// Whole blocks only, so that all have the usual length; fewer if the torrent is small.
+    fn resolve(&self, env: &dyn Env) -> Result<Bytes> {
+        let number = |path: &str| match env.get(path) {
+            Some(Val::Int(n)) => u64::try_from(n).unwrap_or(0),
+            _ => 0,
+        };
+        let given = |expr: &Option<Expr>, usual: u64| {
+            let value = expr.as_ref().map_or(Ok(usual), |expr| expr.eval_u64(env))?;
+            Ok(usize::try_from(value).unwrap_or(usize::MAX))
+        };
+        let wanted = given(&Some(self.count.clone()), 0)?;
+        let (first, every) = (given(&self.first, 0)?, given(&self.every, 1)?);
+        let (pieces, piece_len) = (number("torrent.pieces"), number("torrent.piece_len"));
+        let block_len = u64::from(BLOCK_LEN);
+        let mut out = BytesMut::new();
+        // The last piece may be short.
+        let blocks = (0..pieces.saturating_sub(1)).flat_map(|index| {
+            (0..piece_len / block_len).map(move |block| (index, block * block_len))
+        });
+        for (index, begin) in blocks.skip(first).step_by(every.max(1)).take(wanted) {
+            let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+            let block = BlockRef {
+                index: narrow(index),
+                begin: narrow(begin),
+                length: BLOCK_LEN,
+            };
+            let message = if self.cancels {
+                Message::Cancel(block)
+            } else {
+                Message::Request(block)
+            };
+            message.encode_to(&mut out);
+        }
+        Ok(out.freeze())
     }
-    Ok(out.freeze())
 }
 
 impl RawHandshake {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::parse::{
     ACTIONS, CASE, CHECKS, CONNECT, DEFAULTS, DIRECTIONS, FILE, FORMS, GLOBALS, HANDSHAKES, LANES,
-    MODES, MODIFIERS, NEEDS, ROLES, STATED, STATES, VARIANTS, VERBS, fits,
+    MODES, MODIFIERS, NEEDS, ROLES, SERVE, STATED, STATES, VARIANTS, VERBS, fits,
 };
 use super::pattern::{PatternKind, TestOp};
 use super::view::{HANDSHAKE_FIELDS, MALFORMED_FIELDS};
@@ -361,22 +361,36 @@ fn action(name: &str) -> Value {
             &["because"],
         ),
         "close" => json!({"enum": ["fin", "rst"]}),
+        "serve" => {
+            let of = |key| match key {
+                "pieces" => serves(),
+                "corrupt" => json!({"type": "boolean"}),
+                _ => reference("delay"),
+            };
+            object(SERVE.map(|key| (key, of(key))), &["pieces"])
+        }
+        "reading" => json!({"type": "boolean"}),
         _ => text(),
     }
+}
+
+/// Which pieces the reference core serves.
+fn serves() -> Value {
+    any([
+        json!({"enum": ["fresh", "none", "all"]}),
+        reference("number"),
+        json!({"type": "array"}),
+    ])
 }
 
 fn connect() -> Value {
     let of = |key| match key {
         "reserved" => reserved(),
-        "info_hash" | "peer_id" => reference("bytes"),
+        "info_hash" | "peer_id" | "told" => reference("bytes"),
         "handshake" => words(&HANDSHAKES),
         "hello" => json!({"type": "array", "items": reference("message")}),
-        "serves" => any([
-            json!({"enum": ["fresh", "none", "all"]}),
-            reference("number"),
-            json!({"type": "array"}),
-        ]),
-        "unchoke" => json!({"type": "boolean"}),
+        "serves" => serves(),
+        "rejects" | "unchoke" => json!({"type": "boolean"}),
         "mode" => words(&MODES),
         _ => json!({"type": "string"}),
     };
@@ -432,7 +446,6 @@ fn raw() -> Value {
         ("frame", reference("frame")),
         ("message", reference("message")),
         ("haves", reference("number")),
-        ("requests", reference("number")),
         (
             "concat",
             json!({"type": "array", "items": reference("raw")}),
@@ -440,6 +453,10 @@ fn raw() -> Value {
     ];
     for (key, value) in parts {
         forms.push(object(aside().into_iter().chain([(key, value)]), &[key]));
+    }
+    for key in ["requests", "cancels"] {
+        let blocks = [key, "first", "every"].map(|key| (key, reference("number")));
+        forms.push(object(aside().into_iter().chain(blocks), &[key]));
     }
     if let Some(Value::Array(bytes)) = bytes().get("anyOf") {
         for form in bytes.iter().skip(1) {
@@ -603,7 +620,13 @@ fn matched(ty: FieldType) -> Value {
 fn tests() -> Value {
     let of = |op: TestOp| match op {
         TestOp::Present => reference("condition"),
-        TestOp::Gt | TestOp::Ge | TestOp::Lt | TestOp::Le | TestOp::Len => reference("number"),
+        TestOp::Gt
+        | TestOp::Ge
+        | TestOp::Lt
+        | TestOp::Le
+        | TestOp::Len
+        | TestOp::Longer
+        | TestOp::Shorter => reference("number"),
         TestOp::Hex => json!({"type": ["string", "number"]}),
         TestOp::Eq | TestOp::In | TestOp::Sha1 => reference("value"),
     };

@@ -155,7 +155,7 @@ impl RawPart {
     /// Whether it is made of whole messages and handshakes only.
     pub fn is_whole(&self) -> bool {
         match self {
-            Self::Message(_) | Self::Haves(_) | Self::Requests(_) => true,
+            Self::Message(_) | Self::Haves(_) | Self::Blocks(_) => true,
             Self::Handshake(handshake) => {
                 let RawHandshake {
                     pstrlen,
@@ -191,10 +191,23 @@ pub enum RawPart {
     Message(Template),
     /// So many haves, from the first piece on.
     Haves(Expr),
-    /// So many requests for different blocks, from the first piece on.
-    Requests(Expr),
+    /// Requests or cancels of many blocks.
+    Blocks(Box<BlockRun>),
     /// One after another.
     Concat(Vec<Self>),
+}
+
+/// Messages about many whole blocks of the torrent, in order.
+#[derive(Debug, Clone)]
+pub struct BlockRun {
+    /// Whether they are cancels instead of requests.
+    pub cancels: bool,
+    /// How many.
+    pub count: Expr,
+    /// Number of the first block, counted from the torrent's first; 0 unless given.
+    pub first: Option<Expr>,
+    /// Step from one to the next; 1 unless given.
+    pub every: Option<Expr>,
 }
 
 /// A handshake with anything wrong in it. `None` is the right value.

@@ -60,6 +60,9 @@ pub struct Session {
     pub(super) stray_cancels: BTreeSet<BlockRef>,
     /// Our ut_metadata requests that are not answered.
     pub(super) metadata_asked: VecDeque<(i128, Order)>,
+    /// We sent a ut_metadata message that is no request for a piece there is, or more requests than
+    /// are remembered: what comes back may be the answer to that.
+    pub(super) metadata_odd: bool,
     pub(super) proven: Order,
     pub(super) tainted: bool,
     pub(super) closed: Option<(Dir, CloseHow)>,
@@ -104,6 +107,7 @@ impl Session {
             withdrawn: BTreeMap::new(),
             stray_cancels: BTreeSet::new(),
             metadata_asked: VecDeque::new(),
+            metadata_odd: false,
             proven: 0,
             tainted: false,
             closed: None,
@@ -328,6 +332,11 @@ impl Session {
     /// The tester has a ut_metadata request open.
     pub fn metadata_owed(&self) -> bool {
         !self.metadata_asked.is_empty()
+    }
+
+    /// The tester has sent a ut_metadata message that is no request for a piece there is.
+    pub fn metadata_odd(&self) -> bool {
+        self.metadata_odd
     }
 
     /// Piece `index` can be requested from the tester as far as the target may know: announced, and

@@ -256,6 +256,8 @@ pub struct ExtendedUse {
     pub senders_own: Option<String>,
     /// The message answers a ut_metadata request of the receiver, or may be meant to.
     pub answer: bool,
+    /// It is ut_metadata data or a reject of the target, and answers nothing that the tester sent.
+    pub unasked: bool,
 }
 
 /// What was due.

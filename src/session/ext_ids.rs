@@ -101,6 +101,11 @@ impl ExtIds {
         self.map.sent().get(name) == Some(&0) && !self.used.contains(name)
     }
 
+    /// Whether the side ever gave `name` an id.
+    pub fn ever(&self, name: &str) -> bool {
+        self.used.contains(name)
+    }
+
     /// Whether any extension is switched off.
     pub fn any_switched_off(&self) -> bool {
         let mut names = self.map.sent().keys();

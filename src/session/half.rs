@@ -24,6 +24,7 @@ pub struct Half {
     pub(super) extended: Option<ExtendedHandshake>,
     pub(super) extended_handshakes: u32,
     pub(super) upload_only: bool,
+    pub(super) metadata_size: Option<i128>,
     pub(super) first_typed: Option<Kind>,
     pub(super) typed: u64,
     pub(super) order: u64,
@@ -48,6 +49,7 @@ impl Half {
             extended: None,
             extended_handshakes: 0,
             upload_only: false,
+            metadata_size: None,
             first_typed: None,
             typed: 0,
             order: 0,
@@ -115,6 +117,11 @@ impl Half {
     /// Its last extension handshake that has the key says `upload_only`.
     pub fn upload_only(&self) -> bool {
         self.upload_only
+    }
+
+    /// The `metadata_size` of its last extension handshake that has the key.
+    pub fn metadata_size(&self) -> Option<i128> {
+        self.metadata_size
     }
 
     /// Its first message with an id of 0–8 or 13–17.

@@ -307,8 +307,10 @@ impl Session {
             marks,
             choked,
             chokes: 0,
-            // On its way when our choke was sent: the choke throws it out when it is read.
-            doubtful: dir == Dir::Received && choke != Stand::Right,
+            // On its way when our choke was sent: the choke throws it out when it is read. So does
+            // a DontHave without fast.
+            doubtful: dir == Dir::Received
+                && (choke != Stand::Right || !fast && announced == Stand::Crossing),
             state: EntryState::Open,
         });
         EventKind::Request(Asked {
@@ -462,6 +464,9 @@ impl Session {
             if let Some(upload_only) = handshake.upload_only() {
                 side.upload_only = upload_only != 0;
             }
+            if let Some(size) = handshake.metadata_size() {
+                side.metadata_size = Some(size);
+            }
             side.extended = Some(handshake.clone());
             match dir {
                 Dir::Sent => self.our_ids.tell(order, handshake),
@@ -505,9 +510,15 @@ impl Session {
             self.prove(given);
         }
         let mut answer = false;
+        let mut unasked = false;
         if let Some(Ok(message)) = &decoded {
             self.half_mut(dir).took(message);
             answer = self.extension(dir, message, order);
+            let answers = matches!(
+                message,
+                ExtensionMessage::MetadataData { .. } | ExtensionMessage::MetadataReject { .. }
+            );
+            unasked = answers && dir == Dir::Received && !answer && !self.metadata_odd;
         }
         *payload = decoded;
         let metadata = [&name, &senders_own]
@@ -523,11 +534,15 @@ impl Session {
             after_handshake,
             senders_own,
             answer,
+            unasked,
         })
     }
 
     /// What the message of an extension changes. Gives whether it answers one of the other side's.
     fn extension(&mut self, dir: Dir, message: &ExtensionMessage, order: u64) -> bool {
+        if dir == Dir::Sent {
+            self.metadata_odd |= self.odd_metadata(message);
+        }
         match message {
             ExtensionMessage::MetadataRequest { piece } => {
                 if dir == Dir::Sent && self.metadata_asked.len() < MAX_METADATA_ASKED {
@@ -549,17 +564,38 @@ impl Session {
             }
             ExtensionMessage::DontHave { index } => {
                 let pieces = self.geometry.pieces();
+                let fast = self.fast();
                 let side = self.half_mut(dir);
                 side.has.clear(*index);
                 side.lost = true;
                 if dir == Dir::Sent && *index < pieces {
                     self.withdrawn.insert(*index, order);
+                    if !fast {
+                        // BEP 54: cancelled as by a choke, so it may be asked for again.
+                        self.theirs.requests.doubt(*index);
+                    }
                 }
                 false
             }
             ExtensionMessage::Handshake(_)
             | ExtensionMessage::MetadataUnknown { .. }
             | ExtensionMessage::Pex(_) => false,
+        }
+    }
+
+    /// A ut_metadata message of ours to which nobody can say what the one right answer is.
+    fn odd_metadata(&self, message: &ExtensionMessage) -> bool {
+        match message {
+            ExtensionMessage::MetadataRequest { piece } => {
+                let pieces = i128::from(self.torrent.metainfo().info_pieces());
+                !(0..pieces).contains(piece) || self.metadata_asked.len() >= MAX_METADATA_ASKED
+            }
+            ExtensionMessage::MetadataData { .. }
+            | ExtensionMessage::MetadataReject { .. }
+            | ExtensionMessage::MetadataUnknown { .. } => true,
+            ExtensionMessage::Handshake(_)
+            | ExtensionMessage::Pex(_)
+            | ExtensionMessage::DontHave { .. } => false,
         }
     }
 

@@ -1,9 +1,11 @@
 //! A target on real sockets: somebody's address, or a client that we started.
 
-use std::net::SocketAddr;
+use std::cell::RefCell;
+use std::net::{IpAddr, SocketAddr};
 
 use super::client::{Client, ClientError, ClientFile, ClientHealth, Launcher, VerbOutcome};
-use super::source::Sources;
+use super::source::{SourceError, Sources};
+use super::tracker::Tracker;
 use crate::peer::Role;
 use crate::torrent::Torrent;
 
@@ -24,6 +26,10 @@ struct Started {
     torrent: Torrent,
     launcher: Launcher,
     version: Option<String>,
+    tracker: Option<Tracker>,
+    /// Where we listen for its dials, if that is not where our other connections come from; or why
+    /// there is no such place.
+    places: Option<Result<RefCell<Sources>, SourceError>>,
 }
 
 impl Live {
@@ -47,7 +53,19 @@ impl Live {
         sources: &mut Sources,
     ) -> Result<Self, ClientError> {
         let version = file.check().await?;
-        let client = Client::start(&file, role, &torrent, &launcher, sources).await?;
+        let plan = file.tracker.clone();
+        let tracker = match &plan {
+            Some(plan) => Some(
+                Tracker::start(torrent.info_hash(), plan.form, plan.interval)
+                    .await
+                    .map_err(|source| file.system(source))?,
+            ),
+            None => None,
+        };
+        let places = plan.and_then(|plan| plan.addresses);
+        let places = places.map(|list| Sources::of(&list).map(RefCell::new));
+        let heard = tracker.as_ref();
+        let client = Client::start(&file, role, &torrent, &launcher, heard, sources).await?;
         client.probe_verbs().await?;
         Ok(Self {
             addr: client.addr(),
@@ -58,6 +76,8 @@ impl Live {
                 torrent,
                 launcher,
                 version,
+                tracker,
+                places,
             }),
         })
     }
@@ -84,9 +104,11 @@ impl Live {
             role,
             torrent,
             launcher,
+            tracker,
             ..
         } = &*started;
-        let client = Client::start(file, *role, torrent, launcher, sources).await?;
+        let tracker = tracker.as_ref();
+        let client = Client::start(file, *role, torrent, launcher, tracker, sources).await?;
         self.addr = client.addr();
         started.client = Some(client);
         Ok(())
@@ -122,6 +144,58 @@ impl Live {
     /// Verbs that its driver knows.
     pub fn verbs(&self) -> impl Iterator<Item = &str> {
         self.started.iter().flat_map(|started| started.file.verbs())
+    }
+
+    /// The tracker that it announces to, if its driver wants one.
+    pub fn tracker(&self) -> Option<&Tracker> {
+        self.started.as_ref()?.tracker.as_ref()
+    }
+
+    /// Whether it announces to a tracker of ours.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn announces(&self) -> Result<(), String> {
+        match self.tracker() {
+            None => Err("no driver that gives the target a tracker of ours".to_owned()),
+            Some(tracker) if tracker.announced().is_none() => {
+                Err("the target has not announced itself to our tracker".to_owned())
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Whether it can be made to dial us: by our tracker, or by its driver.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn dials(&self) -> Result<(), String> {
+        let started = self.started.as_ref();
+        match started.and_then(|started| started.places.as_ref()) {
+            Some(Err(why)) => {
+                return Err(format!("the target does not dial 127.x, and we {why}"));
+            }
+            Some(Ok(_)) | None => {}
+        }
+        let by_verb = self.client().is_some_and(|client| client.knows("add-peer"));
+        match self.tracker() {
+            None if by_verb => Ok(()),
+            None => Err(
+                "nobody can make the target dial us: no driver with a tracker or \
+                 `add-peer`"
+                    .to_owned(),
+            ),
+            Some(_) => self.announces(),
+        }
+    }
+
+    /// An address to listen at for its dials.
+    pub fn listens_at(&self, sources: &RefCell<Sources>) -> Option<IpAddr> {
+        let own = self.started.as_ref().and_then(|it| it.places.as_ref());
+        match own {
+            Some(Ok(own)) => own.borrow_mut().fresh(),
+            Some(Err(_)) | None => sources.borrow_mut().fresh(),
+        }
     }
 
     /// A command that carries out a verb, to be run beside other things.

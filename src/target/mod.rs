@@ -12,6 +12,7 @@ pub mod role;
 pub mod serve;
 pub mod source;
 pub mod spec;
+pub mod tracker;
 
 pub use live::Live;
 pub use probe::{Looks, ProbeError, Sight, look};
@@ -19,3 +20,4 @@ pub use role::{RoleError, role_of};
 pub use serve::Server;
 pub use source::{SourceError, SourceList, Sources};
 pub use spec::{Address, LookupError, Spec, SpecError};
+pub use tracker::{Listing, PeerForm, Tracker};

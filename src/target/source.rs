@@ -82,6 +82,21 @@ impl Sources {
         Self::new(Pool::One)
     }
 
+    /// These addresses in turn.
+    ///
+    /// # Errors
+    /// When the first of them is not ours.
+    pub fn of(list: &SourceList) -> Result<Self, SourceError> {
+        let SourceList(addresses) = list;
+        if let Some(first) = addresses.first() {
+            bindable(*first).map_err(|why| SourceError::Unusable {
+                address: *first,
+                why,
+            })?;
+        }
+        Ok(Self::new(Pool::Given(addresses.clone())))
+    }
+
     fn new(pool: Pool) -> Self {
         Self { pool, used: 0 }
     }

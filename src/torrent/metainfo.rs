@@ -6,7 +6,7 @@ use sha1::{Digest, Sha1};
 use super::content::Content;
 use super::geometry::Geometry;
 use crate::wire::InfoHash;
-use crate::wire::bencode::Value;
+use crate::wire::bencode::{self, Value};
 
 /// BEP 9 cuts the info dictionary into pieces of 16 KiB.
 pub const INFO_PIECE_LEN: u32 = 1 << 14;
@@ -114,6 +114,41 @@ impl Metainfo {
     pub fn encode(&self) -> Bytes {
         self.source.clone()
     }
+
+    /// The torrent file with this tracker and no other way to find peers. The info dictionary,
+    /// and so the info hash, stays byte for byte.
+    pub fn announced_at(&self, url: &str) -> Bytes {
+        let document = bencode::read(&self.source, bencode::Limits::default());
+        let outer = match document.map(|document| document.value) {
+            Ok(Value::Dict(outer)) => outer,
+            _ => Vec::new(),
+        };
+        let own: [&[u8]; 6] = [
+            b"announce",
+            b"announce-list",
+            b"httpseeds",
+            b"info",
+            b"nodes",
+            b"url-list",
+        ];
+        let mut entries: Vec<(Bytes, Bytes)> = outer
+            .into_iter()
+            .filter(|(key, _)| !own.contains(&key.as_ref()))
+            .map(|(key, value)| (key, bencode::encode_as_is(&value).into()))
+            .collect();
+        let announce = bencode::encode_as_is(&text(url));
+        entries.push((Bytes::from_static(b"announce"), announce.into()));
+        entries.push((Bytes::from_static(b"info"), self.info.clone()));
+        entries.sort();
+        entries.dedup_by(|one, other| one.0 == other.0);
+        let mut file = b"d".to_vec();
+        for (key, value) in entries {
+            file.extend(bencode::encode_as_is(&Value::Bytes(key)));
+            file.extend_from_slice(&value);
+        }
+        file.push(b'e');
+        file.into()
+    }
 }
 
 /// What to write into a new torrent file, beside what follows from the content.
@@ -215,4 +250,23 @@ fn text(text: &str) -> Value {
 
 fn info_piece_len() -> usize {
     usize::try_from(INFO_PIECE_LEN).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_tracker_leaves_the_info_hash_alone() {
+        let file = b"d8:announce3:old13:announce-listll3:oldee7:comment1:c4:infod6:lengthi1e\
+            4:name1:x12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae5:zuluzi1ee";
+        let metainfo = Metainfo::parse(file).unwrap();
+        let file = metainfo.announced_at("http://127.0.0.1:1/announce");
+        let again = Metainfo::parse(&file).unwrap();
+        assert_eq!(again.info_hash(), metainfo.info_hash());
+        assert_eq!(again.announce(), Some("http://127.0.0.1:1/announce"));
+        let shown = String::from_utf8_lossy(&file).into_owned();
+        assert!(shown.contains("7:comment1:c"), "{shown}");
+        assert!(!shown.contains("old"), "{shown}");
+    }
 }

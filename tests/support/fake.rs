@@ -214,7 +214,7 @@ impl Process for Fake {
             Input::Reset { conn } => {
                 self.conns.remove(&conn);
             }
-            Input::Dial { remote } => self.dial(remote),
+            Input::Dial { remote, .. } => self.dial(remote),
             Input::Timeout => {
                 let (due, rest) = std::mem::take(&mut self.timers)
                     .into_iter()

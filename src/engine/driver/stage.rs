@@ -148,7 +148,8 @@ impl Stage for SocketStage {
                 if playing.is_empty() {
                     return;
                 }
-                cast.ended(first(&mut playing).await);
+                let ended = first(&mut playing).await;
+                cast.ended(ended, &|| target.log(LOG_LINES));
             }
         });
         Ok(())
@@ -160,6 +161,14 @@ impl Stage for SocketStage {
 
     fn verbs(&self) -> BTreeSet<String> {
         self.target.verbs().map(str::to_owned).collect()
+    }
+
+    fn dials(&self) -> Result<(), String> {
+        self.target.dials()
+    }
+
+    fn announces(&self) -> Result<(), String> {
+        self.target.announces()
     }
 
     fn bears(&self) -> usize {

@@ -28,6 +28,8 @@ pub(super) struct Conn {
     pub(super) peer: String,
     /// Opened by no step.
     pub(super) internal: bool,
+    /// We listen for it, and no step waits for it yet.
+    pub(super) listens: bool,
     pub(super) phase: Phase,
     pub(super) local: Option<SocketAddr>,
     pub(super) remote: Option<SocketAddr>,
@@ -70,9 +72,15 @@ pub(super) struct Conn {
     /// Metadata pieces that we asked for, and where.
     pub(super) metadata_asked: Vec<(i128, u64)>,
     pub(super) serves: PieceSet,
+    pub(super) rejects: bool,
     pub(super) unchoke: bool,
-    /// Answers of the reference core that wait for a frame boundary.
+    /// Answers of the reference core that wait for a frame boundary, or for their turn.
     pub(super) queue: VecDeque<Message>,
+    /// The reference core answers with a wrong bit in each block.
+    pub(super) corrupt: bool,
+    /// Time between two answers of the reference core, and when the next may go out.
+    pub(super) pace: Duration,
+    pub(super) next_answer: Duration,
 }
 
 /// How far a connection has come.
@@ -112,6 +120,7 @@ impl Conn {
             id,
             peer: peer.to_owned(),
             internal: false,
+            listens: false,
             phase: Phase::Opening,
             local: None,
             remote: None,
@@ -144,8 +153,12 @@ impl Conn {
             order: 0,
             metadata_asked: Vec::new(),
             serves: PieceSet::none(geometry.pieces()),
+            rejects: false,
             unchoke: false,
             queue: VecDeque::new(),
+            corrupt: false,
+            pace: Duration::ZERO,
+            next_answer: Duration::ZERO,
         }
     }
 

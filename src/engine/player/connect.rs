@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use super::conn::{Conn, Index, Phase};
+use super::conn::{Conn, Index, Phase, id_of};
 use super::needs::missing_bits;
 use super::script::{Ctx, Deadline, Flow, Stop, Weight};
 use super::state::State;
 use super::watch::{Limits, closed_text, seconds};
-use crate::engine::io::{Action, CloseKind, ConnectError, Source};
+use crate::engine::io::{Action, CloseKind, ConnectError, Place, Source};
 use crate::outcome::{Expected, Verdict};
-use crate::scenario::ast::{Connect, ConnectMode, Direction, HandshakeMode, Role, Serves, Step};
+use crate::scenario::ast::{
+    Connect, ConnectMode, Direction, HandshakeMode, Lane, Role, Serves, Step,
+};
 use crate::scenario::template::OUR_EXTENSIONS;
-use crate::scenario::{Template, limits, reserved};
+use crate::scenario::{Template, Val, limits, reserved};
 use crate::torrent::PieceSet;
 use crate::trace::What;
 use crate::wire::bencode::Value;
@@ -25,18 +27,22 @@ use crate::wire::{
 impl Ctx {
     /// `connect`.
     pub(super) async fn connect(&self, step: &Step, connect: &Connect) -> Flow {
-        let first = self.with(|state| {
-            let too_many = state.conns.len() >= limits::CONNECTIONS;
-            (!too_many).then_some(state.conns.is_empty())
+        let (first, bound) = self.with(|state| {
+            let bound = match state.play.case.lane {
+                Lane::Alone => limits::CONNECTIONS_ALONE,
+                Lane::Serial | Lane::Shared => limits::CONNECTIONS,
+            };
+            let too_many = state.conns.len() >= bound;
+            ((!too_many).then_some(state.conns.is_empty()), bound)
         });
         let Some(first) = first else {
-            let bound = limits::CONNECTIONS;
             return Err(Stop::Error(format!(
                 "{}: more than {bound} connections",
                 step.span
             )));
         };
         let accepts = match connect.mode {
+            ConnectMode::Listen => return self.listen(step, connect).await,
             ConnectMode::Dial => false,
             ConnectMode::Accept => true,
             ConnectMode::Direction => self.with(|s| s.play.direction == Direction::Dials),
@@ -105,12 +111,72 @@ impl Ctx {
         Ok(phase == Some(Phase::Open))
     }
 
+    /// `mode: listen`.
+    async fn listen(&self, step: &Step, connect: &Connect) -> Flow {
+        let from = match &connect.from {
+            Some(name) => Source::Named(name.clone()),
+            None => Source::Fresh,
+        };
+        let place = Place::Quiet(from);
+        let conn = self.open_accept(&connect.peer, place);
+        let span = self.connect_span(step, conn)?;
+        let until = Deadline::At(self.now() + span);
+        let at = self
+            .wait(until, |state| {
+                let conn = state.conns.get(conn);
+                let failed = conn.is_some_and(|c| matches!(c.phase, Phase::Failed(_)));
+                Ok(match conn.and_then(|c| c.local) {
+                    Some(at) => Some(Some(at)),
+                    None => failed.then_some(None),
+                })
+            })
+            .await?
+            .flatten();
+        let Some(at) = at else {
+            let actual = self.with(|state| failure(state.conns.get(conn), span));
+            return Err(Stop::Error(format!(
+                "{}: cannot listen: {actual}",
+                step.span
+            )));
+        };
+        self.with(|state| {
+            if let Some(conn) = state.conns.get_mut(conn) {
+                conn.listens = true;
+            }
+        });
+        if let Some(name) = &connect.contact {
+            self.set(name, Val::Bytes(compact(at)));
+        }
+        Ok(())
+    }
+
+    fn open_accept(&self, peer: &str, place: Place) -> Index {
+        self.with(|s| s.open(peer, false, |id| Action::Accept { conn: id, place }))
+    }
+
+    /// The connection that `mode: listen` has opened under this name, or a new one to which the
+    /// target is invited.
+    fn expect_dial(&self, connect: &Connect) -> Flow<Index> {
+        let listening = self.with(|state| {
+            let index = state.find(&connect.peer)?;
+            let conn = state.conns.get_mut(index)?;
+            std::mem::take(&mut conn.listens).then_some(index)
+        });
+        if let Some(conn) = listening {
+            return Ok(conn);
+        }
+        let told = match &connect.told {
+            Some(told) => twenty(&self.env(None, |env| told.resolve(env))?).map(PeerId),
+            None => None,
+        };
+        Ok(self.open_accept(&connect.peer, Place::Invited { told }))
+    }
+
     /// Waits for the target to dial and to begin in plain text; other openings are closed and
     /// counted.
     async fn accept(&self, step: &Step, connect: &Connect) -> Flow<Index> {
-        let conn = self.with(|s| s.open(&connect.peer, false, |id| Action::Accept { conn: id }));
+        let mut conn = self.expect_dial(connect)?;
         self.cut_off(conn, connect);
-        let mut conn = conn;
         let span = self.span(step, conn, limits::ACCEPT)?;
         let until = Deadline::At(self.now() + span);
         loop {
@@ -135,15 +201,13 @@ impl Ctx {
                     actual,
                 ));
             }
-            if connect.handshake != HandshakeMode::Full {
+            if connect.handshake == HandshakeMode::Raw {
                 return Ok(conn);
             }
-            let plain = self
-                .wait(until, |state| Ok(opening(state, conn)))
-                .await?
-                .unwrap_or(false);
-            if plain {
-                self.send_handshake(conn, connect)?;
+            if self.opens_in_plain(step, conn).await? {
+                if connect.handshake == HandshakeMode::Full {
+                    self.send_handshake(conn, connect)?;
+                }
                 return Ok(conn);
             }
             conn = self.with(|state| {
@@ -151,10 +215,39 @@ impl Ctx {
                 let id = state.conns.get(conn).map(|c| c.id);
                 state.event(id, "encrypted", Some("no plain handshake".to_owned()));
                 state.close(conn, CloseKind::Fin);
-                state.open(&connect.peer, false, |id| Action::Accept { conn: id })
+                let place = Place::Again(id_of(conn));
+                state.open(&connect.peer, false, |id| Action::Accept {
+                    conn: id,
+                    place,
+                })
             });
             self.cut_off(conn, connect);
         }
+    }
+
+    /// Whether the target, which has dialled, begins with a handshake. One that says nothing at
+    /// all waits for us, and so for ever.
+    async fn opens_in_plain(&self, step: &Step, conn: Index) -> Flow<bool> {
+        let span = self.scaled(self.with(|s| Limits::of(s).answer));
+        let deadline = self.deadline(conn, span);
+        let plain = self
+            .wait(deadline, |state| Ok(opening(state, conn)))
+            .await?;
+        if let Some(plain) = plain {
+            return Ok(plain);
+        }
+        let missed = format!("not within {}", seconds(span));
+        // Most cases are about something else, and learn nothing then.
+        let weight = match step.cites.is_empty() {
+            true => Weight::Inconclusive,
+            false => Weight::Judged,
+        };
+        Err(Stop::miss(
+            weight,
+            Some(self.id(conn)),
+            vec![Expected::new("the target's handshake", missed)],
+            "the target dialled and then said nothing".to_owned(),
+        ))
     }
 
     /// `handshake: raw`: nothing behind the target's handshake is decoded.
@@ -252,6 +345,7 @@ impl Ctx {
         self.with(|state| {
             if let Some(conn) = state.conns.get_mut(conn) {
                 conn.serves = serves.clone();
+                conn.rejects = connect.rejects;
                 conn.unchoke = connect.unchoke;
             }
         });
@@ -300,7 +394,7 @@ impl Ctx {
         Ok(self.env(Some(conn), |env| template.resolve(env))?)
     }
 
-    fn serves(&self, conn: Index, serves: &Serves) -> Flow<PieceSet> {
+    pub(super) fn serves(&self, conn: Index, serves: &Serves) -> Flow<PieceSet> {
         let pieces = self.with(|s| s.torrent.geometry().pieces());
         Ok(match serves {
             Serves::None => PieceSet::none(pieces),
@@ -308,7 +402,7 @@ impl Ctx {
             Serves::Fresh => {
                 let fresh = self.env(Some(conn), |env| crate::scenario::Env::get(env, "fresh"));
                 let piece = match fresh {
-                    Some(crate::scenario::Val::Int(n)) => u32::try_from(n).ok(),
+                    Some(Val::Int(n)) => u32::try_from(n).ok(),
                     _ => None,
                 };
                 let Some(piece) = piece else {
@@ -362,6 +456,16 @@ fn opening(state: &State, conn: Index) -> Option<bool> {
         }
     }
     None
+}
+
+/// An address as ut_pex and trackers write it (BEP 23).
+fn compact(at: std::net::SocketAddr) -> Bytes {
+    let mut bytes = match at.ip().to_canonical() {
+        std::net::IpAddr::V4(ip) => ip.octets().to_vec(),
+        std::net::IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    bytes.extend(at.port().to_be_bytes());
+    bytes.into()
 }
 
 fn failure(conn: Option<&Conn>, span: Duration) -> String {

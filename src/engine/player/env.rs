@@ -39,6 +39,11 @@ impl<'a> PlayEnv<'a> {
         let session = self.conn.and_then(|index| self.state.conns.get(index));
         let session = session.map(|conn| &conn.session);
         match name {
+            "port" => {
+                let mut dialled = self.state.conns.iter().filter(|c| c.session.initiator());
+                let remote = dialled.find_map(|conn| conn.remote);
+                Some(Val::Int(remote.map_or(0, |at| at.port().into())))
+            }
             "has" => Some(pieces(
                 session.map(|s| s.target_has().iter()).into_iter().flatten(),
             )),
@@ -68,8 +73,13 @@ impl<'a> PlayEnv<'a> {
             })),
             "fast" => Some(Val::Bool(conn.session.fast())),
             "extended" => Some(Val::Bool(conn.session.extended())),
+            "dialled" => Some(Val::Bool(
+                !conn.session.initiator() && conn.remote.is_some(),
+            )),
             "outstanding" => int(conn.session.ledger_theirs().live_count()),
             "max_outstanding" => int(conn.session.ledger_theirs().most_live()),
+            "asked" => Some(Val::Int(conn.session.ledger_theirs().asked().into())),
+            "open" => Some(Val::Bool(conn.open())),
             "reqq" => {
                 let reqq = conn.session.their_extended().and_then(|it| it.reqq());
                 Some(Val::Int(reqq.unwrap_or(0).max(0)))
@@ -148,6 +158,10 @@ impl Env for PlayEnv<'_> {
             let conn = self.conn.and_then(|index| self.state.conns.get(index))?;
             let id = conn.session.ext_id_theirs(name).unwrap_or(0);
             return Some(Val::Int(id.into()));
+        }
+        if path == "tracker.peer_id" {
+            let told = self.state.announced.map(|PeerId(id)| id.to_vec());
+            return Some(Val::Bytes(told.unwrap_or_default().into()));
         }
         if path == "tester.peer_id" {
             let PeerId(id) = peer_id_for(self.state, self.conn?);

@@ -159,18 +159,15 @@ impl Ctx {
             }
         }
         let conn = watches.first().map_or(conn, |watch| watch.conn);
-        let usual = watches
-            .iter()
-            .filter(|watch| {
-                !matches!(
-                    watch.step.verdict,
-                    Some(Stated::Inconclusive | Stated::Skip)
-                )
-            })
-            .map(|watch| watch.usual(self))
-            .max()
-            .unwrap_or(Duration::ZERO);
-        let span = self.span(step, conn, usual)?;
+        let judges = |watch: &&Watch<'_>| {
+            let stated = watch.step.verdict;
+            !matches!(stated, Some(Stated::Inconclusive | Stated::Skip))
+        };
+        // What excuses the target needs no time of its own, unless every branch does.
+        let usual = |watch: &Watch<'_>| watch.usual(self);
+        let judging = watches.iter().filter(judges).map(usual).max();
+        let usual = judging.or_else(|| watches.iter().map(usual).max());
+        let span = self.span(step, conn, usual.unwrap_or(Duration::ZERO))?;
         let grant = watches.iter().any(|watch| watch.is_grant(self));
         let waiting = self.first_of(&mut watches, conn, span);
         let found = if grant {

@@ -288,15 +288,24 @@ impl Ctx {
         Err(Stop::Decided { verdict, actual })
     }
 
-    /// We close.
+    /// We close every connection of the name.
     pub(super) fn close(&self, step: &Step, how: OwnClose) -> Flow {
-        let conn = self.conn_of(step)?;
-        self.end_burst(conn);
+        let latest = self.conn_of(step)?;
         let how = match how {
             OwnClose::Fin => CloseKind::Fin,
             OwnClose::Rst => CloseKind::Rst,
         };
-        self.with(|state| state.close(conn, how));
+        // A `repeat` opens many of one name.
+        for conn in 0..=latest {
+            let same = self.with(|state| {
+                let name = |index: usize| state.conns.get(index).map(|c| &c.peer);
+                name(conn) == name(latest)
+            });
+            if same {
+                self.end_burst(conn);
+                self.with(|state| state.close(conn, how));
+            }
+        }
         Ok(())
     }
 }

@@ -80,6 +80,8 @@ impl Ctx {
         let conn = self.conn_of(step)?;
         self.end_burst(conn);
         let span = self.span(step, conn, self.with(|s| Limits::of(s).answer))?;
+        // The probe is no part of what the close is an answer to.
+        let provocation = self.with(|s| s.conns.get(conn).map_or(0, |c| c.provocation));
         let life = self.probe(conn, span).await?;
         let id = Some(self.id(conn));
         let expected = |missed: &str| {
@@ -120,8 +122,9 @@ impl Ctx {
         let (early, cut_short) = self.with(|state| {
             let known = state.conns.get(conn);
             let closed = known.and_then(|c| c.closed);
-            let early = closed.is_some_and(|c| !c.complete);
-            (early, known.is_some_and(|c| c.cut_short))
+            let cut_short = known.is_some_and(|c| c.cut_short);
+            let early = closed.is_some_and(|c| cut_short || c.after_sent < provocation);
+            (early, cut_short)
         });
         // A close that is no pass is one behind each of the segments that the author cut.
         if early && (stated == Stated::Pass || !cut_short) {

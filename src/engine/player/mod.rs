@@ -20,6 +20,7 @@ mod report;
 mod script;
 mod seen;
 mod send;
+mod serve;
 mod state;
 mod tally;
 mod watch;

@@ -4,14 +4,46 @@ use super::env::TorrentEnv;
 use super::state::State;
 use crate::engine::settings::Profile;
 use crate::scenario::Play;
-use crate::scenario::ast::{Need, NeedKind, Verb};
+use crate::scenario::ast::{Action, ConnectMode, Direction, Need, NeedKind, Step, Verb};
 use crate::torrent::Torrent;
 use crate::wire::{Capability, hex};
 
 /// The reason to skip the case before anything is sent.
 pub(super) fn missing(state: &State) -> Option<String> {
     let case = &state.play.case;
-    case.needs.iter().find_map(|need| lacks(state, need))
+    let lacking = case.needs.iter().find_map(|need| lacks(state, need));
+    lacking.or_else(|| {
+        let no_dials = state.settings.no_dials.as_ref()?;
+        let dials = invites(&case.given, state) || invites(&case.steps, state);
+        dials.then(|| no_dials.clone())
+    })
+}
+
+/// Whether the target is asked to dial in one of these steps.
+fn invites(steps: &[Step], state: &State) -> bool {
+    let by_direction = state.play.direction == Direction::Dials;
+    steps.iter().any(|step| {
+        let own = match &step.action {
+            Action::Connect(connect) => match connect.mode {
+                ConnectMode::Accept => true,
+                ConnectMode::Direction => by_direction,
+                ConnectMode::Dial | ConnectMode::Listen => false,
+            },
+            Action::Repeat(repeat) => invites(&repeat.body, state),
+            Action::Use(block) => invites(&block.body, state),
+            Action::AnyOf {
+                branches,
+                otherwise,
+            } => {
+                invites(branches, state)
+                    || otherwise
+                        .as_ref()
+                        .is_some_and(|steps| invites(steps, state))
+            }
+            _ => false,
+        };
+        own || invites(&step.then, state)
+    })
 }
 
 fn lacks(state: &State, need: &Need) -> Option<String> {
@@ -30,6 +62,7 @@ fn lacks(state: &State, need: &Need) -> Option<String> {
             let known = state.settings.verbs.contains(name);
             (!known).then(|| format!("no driver that knows `{name}`"))
         }
+        NeedKind::Tracker => state.settings.no_tracker.clone(),
         NeedKind::Content(expr) => match expr.eval_bool(&TorrentEnv(&state.torrent)) {
             Ok(true) => None,
             Ok(false) => Some(format!("the torrent does not meet `{}`", need.text)),
@@ -97,6 +130,10 @@ pub(super) fn verb_name(verb: Verb) -> &'static str {
         Verb::Recheck => "recheck",
         Verb::Restart => "restart",
         Verb::Complete => "complete",
+        Verb::Discard => "discard",
         Verb::ContentDir => "content-dir",
+        Verb::Select => "select",
+        Verb::SuperSeed => "super-seed",
+        Verb::Connections => "connections",
     }
 }

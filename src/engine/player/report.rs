@@ -77,8 +77,11 @@ pub(super) fn build(state: &State) -> Played {
     let refused = state
         .conns
         .iter()
+        .filter(|conn| conn.session.initiator())
         .any(|conn| matches!(conn.phase, Phase::Failed(_) | Phase::Opening));
     let opened = state.conns.iter().any(|conn| conn.remote.is_some());
+    let may_have = may_have(state);
+    state.settings.fresh.spend(may_have.iter().copied());
     Played {
         rules: state.judge.tallies(),
         slowest: state.slowest,
@@ -86,7 +89,7 @@ pub(super) fn build(state: &State) -> Played {
         lost: state.lost || state.died.is_some(),
         unreachable: outcome.verdict == Verdict::Inconclusive && refused && !opened,
         encrypted: state.encrypted,
-        may_have: may_have(state),
+        may_have,
         outcome,
     }
 }

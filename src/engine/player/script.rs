@@ -355,6 +355,9 @@ impl Ctx {
                 span, until_closed, ..
             } => self.idle(step, span, *until_closed).await,
             Action::Close(how) => self.close(step, *how),
+            Action::Serve(serve) => self.serve(step, serve),
+            Action::Reading(on) => self.reading(step, *on),
+            Action::Memory(slot) => self.memory(slot).await,
         }
     }
 

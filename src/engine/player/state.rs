@@ -12,7 +12,7 @@ use super::monitor::{Background, Monitor};
 use super::record::Record;
 use super::seen::Seen;
 use super::tally::Tally;
-use crate::engine::io::{Action, CloseKind, ConnectError, Input, VerbResult};
+use crate::engine::io::{Action, CloseKind, ConnectError, Health, Input, VerbResult};
 use crate::engine::settings::{Calibration, Settings};
 use crate::outcome::{ClosedBy, How};
 use crate::requirement::Role as RuleRole;
@@ -22,7 +22,7 @@ use crate::scenario::{Play, Val};
 use crate::session::{AnswerHow, EntryState, Event, EventKind};
 use crate::torrent::Torrent;
 use crate::trace::{CloseHow, ConnId, Dir, Observation, Recorder, What};
-use crate::wire::{ExtensionMessage, Handshake, Kind, Message};
+use crate::wire::{BlockRef, ExtensionMessage, Handshake, Kind, Message, PeerId};
 
 /// Variables of a case.
 pub(super) type Vars = BTreeMap<String, Val>;
@@ -69,8 +69,12 @@ pub(super) struct State {
     pub(super) verbs: BTreeMap<u32, VerbResult>,
     next_verb: u32,
     pub(super) died: Option<String>,
+    /// The latest answer to a question about the target's process.
+    pub(super) health: Option<Health>,
     /// Openings of the target that were no BitTorrent handshake.
     pub(super) encrypted: u32,
+    /// The peer id that the target gave our tracker.
+    pub(super) announced: Option<PeerId>,
     /// The target takes no connection any more.
     pub(super) lost: bool,
     /// Pieces of which we have sent something: a leech may keep them.
@@ -143,7 +147,9 @@ impl State {
             verbs: BTreeMap::new(),
             next_verb: 1,
             died: None,
+            health: None,
             encrypted: 0,
+            announced: None,
             lost: false,
             handed_out: BTreeSet::new(),
             observations: BTreeMap::new(),
@@ -176,6 +182,12 @@ impl State {
                 self.record
                     .event(&self.recorder, now, Some(conn), "connected", None);
             }
+            Input::Listening { conn, at } => {
+                if let Some(known) = self.by_id(conn) {
+                    known.local = Some(at);
+                }
+            }
+            Input::Announced { peer_id } => self.announced = Some(peer_id),
             Input::ConnectFailed { conn, why } => {
                 let note = describe_failure(&why);
                 if let Some(known) = self.by_id(conn) {
@@ -224,7 +236,8 @@ impl State {
                 self.died = Some(text);
                 self.interrupt = Some(Interrupt::Died);
             }
-            Input::Health(_) | Input::Timeout => {}
+            Input::Health(health) => self.health = Some(health),
+            Input::Timeout => {}
         }
     }
 
@@ -293,7 +306,9 @@ impl State {
         let keep_alives = (0..self.conns.len()).filter_map(|index| self.keep_alive_at(index));
         let backgrounds = self.backgrounds.iter().filter_map(|b| b.due(self));
         let limit = self.limit.filter(|_| self.interrupt.is_none());
+        let answers = (0..self.conns.len()).filter_map(|index| self.answer_at(index));
         sessions
+            .chain(answers)
             .chain(keep_alives)
             .chain(backgrounds)
             .chain(self.wake)
@@ -422,6 +437,7 @@ impl State {
             && self.torrent.geometry().piece_size(*index).is_some()
         {
             self.handed_out.insert(*index);
+            self.settings.fresh.spend([*index]);
         }
         let seq = observation.seq;
         let Some(conn) = self.conns.get_mut(index) else {
@@ -630,15 +646,10 @@ impl State {
             }
             EventKind::Request(asked) if !conn.session.choking_sent() => {
                 let block = asked.entry.block;
-                if !conn.serves.get(block.index) {
-                    return;
-                }
-                if let Some(bytes) = self.torrent.block(&block) {
-                    conn.queue.push_back(Message::Piece {
-                        index: block.index,
-                        begin: block.begin,
-                        block: bytes,
-                    });
+                if conn.serves.get(block.index) {
+                    self.hand_out(index, block);
+                } else if conn.rejects && conn.session.fast() {
+                    conn.queue.push_back(Message::RejectRequest(block));
                 }
             }
             EventKind::Extended(_) if !conn.serves.is_empty() => {
@@ -665,14 +676,39 @@ impl State {
         }
     }
 
-    /// Sends what the reference core has ready, where the stream allows it.
-    fn flush(&mut self, index: Index) {
-        while self.conns.get(index).is_some_and(Conn::between_frames) {
-            let Some(message) = self.conns.get_mut(index).and_then(|c| c.queue.pop_front()) else {
+    /// Queues a block as the answer of the reference core.
+    pub(super) fn hand_out(&mut self, index: Index, block: BlockRef) {
+        let (Some(bytes), Some(conn)) = (self.torrent.block(&block), self.conns.get_mut(index))
+        else {
+            return;
+        };
+        let bytes = if conn.corrupt { flipped(&bytes) } else { bytes };
+        conn.queue.push_back(Message::Piece {
+            index: block.index,
+            begin: block.begin,
+            block: bytes,
+        });
+    }
+
+    /// Sends what the reference core has ready, where the stream and its pace allow it.
+    pub(super) fn flush(&mut self, index: Index) {
+        let now = self.now;
+        while let Some(conn) = self.conns.get_mut(index)
+            && conn.between_frames()
+            && conn.next_answer <= now
+        {
+            let Some(message) = conn.queue.pop_front() else {
                 return;
             };
+            conn.next_answer = now + conn.pace;
             self.send_auto(index, &message);
         }
+    }
+
+    /// When the reference core goes on.
+    fn answer_at(&self, index: Index) -> Option<Duration> {
+        let conn = self.conns.get(index)?;
+        (!conn.queue.is_empty() && conn.between_frames()).then_some(conn.next_answer)
     }
 
     fn keep_alive_at(&self, index: Index) -> Option<Duration> {
@@ -683,6 +719,15 @@ impl State {
     fn by_id(&mut self, id: ConnId) -> Option<&mut Conn> {
         self.conns.get_mut((id.0 as usize).checked_sub(1)?)
     }
+}
+
+/// The bytes with one bit changed.
+fn flipped(bytes: &Bytes) -> Bytes {
+    let mut changed = bytes.to_vec();
+    if let Some(last) = changed.last_mut() {
+        *last ^= 1;
+    }
+    changed.into()
 }
 
 fn describe_failure(why: &ConnectError) -> String {

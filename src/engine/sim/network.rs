@@ -60,6 +60,10 @@ pub enum NetEvent {
     Eof,
     /// The other end reset the connection.
     Reset,
+    /// What we sent is not read: buffers are full.
+    Full,
+    /// It is read again.
+    Drained,
 }
 
 /// A delivery: to whom, about which of their connections, and what.
@@ -111,6 +115,11 @@ struct End {
     state: EndState,
     /// Bytes for this end that were sent at this instant or later, up to this number, are lost.
     lost: Option<(Duration, u64)>,
+    /// The host does not read: what arrives waits, in order.
+    held: Option<Vec<Travelling>>,
+    /// Bytes that wait; the other end was told once they are many.
+    unread: usize,
+    told: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +158,8 @@ enum Travelling {
     Bytes(Bytes),
     Fin,
     Rst,
+    Full,
+    Drained,
 }
 
 impl Ord for Scheduled {
@@ -315,6 +326,60 @@ impl Network {
         None
     }
 
+    /// Whether a host reads what comes on one of its connections. What it leaves alone waits, and
+    /// the other end is told when that is more than buffers hold.
+    pub fn reading(&mut self, host: HostId, local: u32, on: bool, now: Duration) {
+        let Some((number, side)) = self.lookup(host, local) else {
+            return;
+        };
+        let Some(end) = self.end_mut(number, side) else {
+            return;
+        };
+        if !on {
+            end.held.get_or_insert_default();
+            return;
+        }
+        let held = end.held.take().unwrap_or_default();
+        let told = std::mem::take(&mut end.told);
+        end.unread = 0;
+        for what in held {
+            self.push(now, number, side, what);
+        }
+        if told {
+            let back = now + self.latency(host);
+            self.push(back, number, side.other(), Travelling::Drained);
+        }
+    }
+
+    /// Keeps bytes and the end of a stream for a host that does not read.
+    fn hold(&mut self, number: usize, to: Side, what: &Travelling, now: Duration) -> bool {
+        let Some(end) = self.end_mut(number, to) else {
+            return false;
+        };
+        let Some(held) = &mut end.held else {
+            return false;
+        };
+        let len = match what {
+            Travelling::Bytes(bytes) => {
+                held.push(Travelling::Bytes(bytes.clone()));
+                bytes.len()
+            }
+            Travelling::Fin => {
+                held.push(Travelling::Fin);
+                0
+            }
+            _ => return false,
+        };
+        end.unread = end.unread.saturating_add(len);
+        let tells = end.unread > BUFFERS && !std::mem::replace(&mut end.told, true);
+        let host = end.host;
+        if tells {
+            let back = now + self.latency(host);
+            self.push(back, number, to.other(), Travelling::Full);
+        }
+        true
+    }
+
     fn arrive(&mut self, event: Scheduled, now: Duration) -> Option<Delivery> {
         let Scheduled {
             at,
@@ -323,6 +388,9 @@ impl Network {
             to,
             what,
         } = event;
+        if self.hold(conn, to, &what, now) {
+            return None;
+        }
         let end = self.end(conn, to)?;
         let (host, local, state) = (end.host, end.local, end.state);
         let lost = end
@@ -359,6 +427,9 @@ impl Network {
                     return None;
                 }
             },
+            Travelling::Full if state == EndState::Open => NetEvent::Full,
+            Travelling::Drained if state == EndState::Open => NetEvent::Drained,
+            Travelling::Full | Travelling::Drained => return None,
             Travelling::Fin => match state {
                 EndState::Open => NetEvent::Eof,
                 EndState::HalfClosed => {
@@ -523,6 +594,9 @@ impl End {
             addr,
             state,
             lost: None,
+            held: None,
+            unread: 0,
+            told: false,
         }
     }
 }
@@ -536,5 +610,7 @@ impl Side {
     }
 }
 
+/// Bytes that the buffers between two hosts hold.
+const BUFFERS: usize = 256 * 1024;
 /// How long a dialler waits when nobody answers at all.
 const UNANSWERED_AFTER: Duration = Duration::from_secs(60);

@@ -4,9 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::engine::io::{
-    Action, CloseKind, ConnId, ConnectError, Health, Input, Source, Tester, VerbResult,
+    Action, CloseKind, ConnId, ConnectError, Health, Input, Place, Source, Tester, VerbResult,
 };
 use crate::peer::{Input as ProcessInput, Output, PeerEvent, Process};
+use crate::wire::PeerId;
 
 use super::network::{Delivery, HostId, Link, Listening, NetEvent, Network};
 
@@ -75,6 +76,8 @@ struct TesterHost {
     target: HostId,
     /// Numbers of `Accept`s that no connection has answered, with the port they wait at.
     accepting: Vec<(ConnId, SocketAddr)>,
+    /// Every place where we listen or have listened, with the last `Accept` there.
+    places: Vec<(ConnId, SocketAddr)>,
     /// Which connection of the tester each of the network's numbers is.
     conns: Vec<TesterConn>,
     next_source: u32,
@@ -273,6 +276,8 @@ impl World {
             NetEvent::Bytes(bytes) => ProcessInput::Bytes { conn, bytes },
             NetEvent::Eof => ProcessInput::Eof { conn },
             NetEvent::Reset => ProcessInput::Reset { conn },
+            NetEvent::Full => ProcessInput::Full { conn },
+            NetEvent::Drained => ProcessInput::Drained { conn },
         };
         self.give(host, input);
     }
@@ -449,6 +454,8 @@ impl World {
             },
             (NetEvent::Eof, Some(known)) => Input::Eof { conn: known.conn },
             (NetEvent::Reset, Some(known)) => Input::Reset { conn: known.conn },
+            // The tester writes whatever it has to say.
+            (NetEvent::Full | NetEvent::Drained, Some(_)) => return,
         };
         self.tell(tester, input);
     }
@@ -460,8 +467,8 @@ impl World {
                 self.dial(conn, &from);
                 None
             }
-            Action::Accept { conn } => {
-                self.accept(conn);
+            Action::Accept { conn, place } => {
+                self.accept(conn, &place, tester);
                 None
             }
             Action::StopAccept { conn } => {
@@ -490,8 +497,12 @@ impl World {
                 }
                 None
             }
-            // The simulated receive buffer has no limit: what is not read just waits with us.
-            Action::Reading { .. } => None,
+            Action::Reading { conn, on } => {
+                if let Some((id, net)) = self.find(conn) {
+                    self.net.reading(id, net, on, now);
+                }
+                None
+            }
             Action::Verb { id, command } => Some(Input::VerbDone {
                 id,
                 result: self.verb(&command),
@@ -526,16 +537,42 @@ impl World {
         self.net.dial(host.id, net, local, to, self.now);
     }
 
-    fn accept(&mut self, conn: ConnId) {
+    fn accept(&mut self, conn: ConnId, place: &Place, tester: &mut dyn Tester) {
         let Some(host) = self.tester.as_mut() else {
             return;
         };
-        let ip = host.source(&Source::Fresh);
-        let at = SocketAddr::new(ip, 6_881);
+        let ip = match place {
+            Place::Again(before) => {
+                let known = host.places.iter_mut().find(|(last, _)| last == before);
+                if let Some((last, at)) = known {
+                    *last = conn;
+                    let at = *at;
+                    host.accepting.push((conn, at));
+                }
+                return;
+            }
+            Place::Quiet(from) => host.source(from),
+            Place::Invited { .. } => host.source(&Source::Fresh),
+        };
+        // Several places may share an address.
+        let count = u16::try_from(host.places.len()).unwrap_or(0);
+        let at = SocketAddr::new(ip, 6_881_u16.saturating_add(count));
         host.accepting.push((conn, at));
+        host.places.push((conn, at));
         let (id, target) = (host.id, host.target);
         self.net.add_addr(id, at);
-        self.give(target, ProcessInput::Dial { remote: at });
+        self.tell(tester, Input::Listening { conn, at });
+        if let Place::Invited { told } = place {
+            if let Some(peer_id) = self.announced(target) {
+                self.tell(tester, Input::Announced { peer_id });
+            }
+            let (remote, expected) = (at, *told);
+            self.give(target, ProcessInput::Dial { remote, expected });
+        }
+    }
+
+    fn announced(&self, host: HostId) -> Option<PeerId> {
+        self.slots.get(host.0)?.process.as_ref()?.announced()
     }
 
     fn verb(&mut self, command: &str) -> VerbResult {
@@ -589,6 +626,7 @@ impl TesterHost {
             id,
             target,
             accepting: Vec::new(),
+            places: Vec::new(),
             conns: Vec::new(),
             next_source: 0,
             named: Vec::new(),

@@ -101,7 +101,7 @@ pub enum Trouble {
         /// What it is.
         now: Verdict,
     },
-    /// No case, rule or role has such an id.
+    /// No case, rule or role has such an id, in this run or any other.
     MatchesNothing {
         /// Its pattern.
         case: String,
@@ -122,7 +122,9 @@ impl fmt::Display for Complaint {
             Trouble::Better { id, listed, now } => {
                 write!(f, "`{id}` is listed as {listed} and now is {now}")
             }
-            Trouble::MatchesNothing { case } => write!(f, "`{case}` matches no result"),
+            Trouble::MatchesNothing { case } => {
+                write!(f, "`{case}` matches no case or rule that there is")
+            }
             Trouble::Expired { case, until } => write!(f, "`{case}` expired on {until}"),
         }
     }
@@ -135,8 +137,9 @@ pub struct Surroundings<'a> {
     pub today: Date,
     /// Version of the client, as far as known.
     pub version: Option<&'a str>,
-    /// Ids that exist and were not selected: entries for them are left in peace.
-    pub unselected: &'a [String],
+    /// Ids of everything that some run could have results of, whatever this one selected: other
+    /// roles, directions, variants, cases. Entries for them are left in peace.
+    pub exist: &'a [String],
 }
 
 impl Expectations {
@@ -167,10 +170,10 @@ impl Expectations {
                 .collect::<Vec<_>>();
             if matching.is_empty() {
                 let elsewhere = around
-                    .unselected
+                    .exist
                     .iter()
                     .any(|id| glob::id_matches(&entry.case, id));
-                if !elsewhere && run.lost.is_none() {
+                if !elsewhere {
                     complain(Trouble::MatchesNothing {
                         case: entry.case.clone(),
                     });

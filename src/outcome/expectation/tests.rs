@@ -26,7 +26,7 @@ fn applied(text: &str, run: &mut RunOutcome, version: Option<&str>) -> Vec<Strin
     let around = Surroundings {
         today: today(),
         version,
-        unselected: &["s/unselected:seed".to_owned()],
+        exist: &["s/a:seed".to_owned(), "s/elsewhere:leech".to_owned()],
     };
     expectations
         .apply(run, &around)
@@ -64,14 +64,22 @@ fn a_listed_failure_that_passes_is_a_complaint() {
 }
 
 #[test]
-fn an_entry_for_nothing_is_a_complaint_but_not_for_what_was_not_selected() {
+fn an_entry_for_nothing_is_a_complaint_but_not_one_for_what_another_run_has() {
     let text = "- {case: s/gone, verdict: fail, reason: r}\n\
-                - {case: s/unselected, verdict: fail, reason: r}\n";
-    let mut run = run(&[("s/a:seed", Verdict::Pass)]);
-    assert_eq!(
-        applied(text, &mut run, None),
-        ["known.expect.yaml:1: `s/gone` matches no result"]
-    );
+                - {case: s/elsewhere, verdict: fail, reason: r}\n\
+                - {case: s/elsewhere:leech, verdict: fail, reason: r}\n\
+                - {case: s/elsewhere:seed, verdict: fail, reason: r}\n\
+                - {case: s/elsewhere@drip, verdict: fail, reason: r}\n";
+    let complaints = [
+        "known.expect.yaml:1: `s/gone` matches no case or rule that there is",
+        "known.expect.yaml:4: `s/elsewhere:seed` matches no case or rule that there is",
+        "known.expect.yaml:5: `s/elsewhere@drip` matches no case or rule that there is",
+    ];
+    let mut short = run(&[("s/a:seed", Verdict::Pass)]);
+    assert_eq!(applied(text, &mut short, None), complaints);
+    // A run that was lost half-way knows as much about what there is.
+    short.lost = Some("it died".to_owned());
+    assert_eq!(applied(text, &mut short, None), complaints);
 }
 
 #[test]
@@ -176,7 +184,7 @@ fn an_update_comments_out_and_appends_and_is_refused_until_filled() {
     let around = Surroundings {
         today: today(),
         version: None,
-        unselected: &[],
+        exist: &[],
     };
     let complaints = expectations.apply(&mut run, &around);
     let edited = expectations.update(text, &run, &complaints, false, today());

@@ -90,16 +90,6 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
-        "wrong-port-when-dialling",
-        &["B10-HS-06"],
-        "Tells a port at which it does not listen.",
-        send(
-            hello,
-            Alter::Other(|s| changed(s, |hello| hello.with("p", Value::Int(9)))),
-        ),
-    )
-    .dialling(),
-    FaultSpec::new(
         "extension-before-their-handshake",
         &["B10-HS-07"],
         "Asks for metadata when the other end's extended handshake is a while in coming.",
@@ -420,6 +410,56 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .leech(),
     FaultSpec::new(
+        "hides-that-it-is-a-partial-seed",
+        &["B21-UO-01"],
+        "Does not say upload_only when it wants nothing more.",
+        Effect::Quirk(Quirk::HidesPartialSeed),
+    )
+    .leech(),
+    FaultSpec::new(
+        "partial-seed-says-zero",
+        &["B21-UO-01"],
+        "Says upload_only with the value 0 when it wants nothing more.",
+        send(
+            |s| hello(s) && s.peer.role == Role::Leech,
+            Alter::Other(|s| {
+                changed(s, |hello| match hello.get("upload_only") {
+                    Some(_) => hello.with("upload_only", Value::Int(0)),
+                    None => hello,
+                })
+            }),
+        ),
+    )
+    .leech(),
+    FaultSpec::new(
+        "seed-dies-of-upload-only",
+        &["B21-UO-03"],
+        "Ends when a peer says upload_only to a seed.",
+        on(
+            |s| {
+                let hello = s.extended_handshake().unwrap_or_default();
+                s.peer.role == Role::Seed && hello.upload_only() == Some(1)
+            },
+            React::Exit,
+        ),
+    )
+    .seed()
+    .also(&["B21-UO-05"]),
+    FaultSpec::new(
+        "deaf-after-upload-only-is-taken-back",
+        &["B21-UO-05"],
+        "Reads nothing any more when upload_only goes back to 0.",
+        on(
+            |s| {
+                let before = s.peer.conn.their_extended.as_ref();
+                let was = before.and_then(ExtendedHandshake::upload_only) == Some(1);
+                let hello = s.extended_handshake().unwrap_or_default();
+                was && hello.upload_only() == Some(0)
+            },
+            React::Deafen,
+        ),
+    ),
+    FaultSpec::new(
         "dies-of-odd-upload-only",
         &["B21-UO-05"],
         "Ends when upload_only is neither 0 nor 1.",
@@ -481,7 +521,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
 ];
 
 /// Our extended handshake.
-fn hello(sent: &Sent<'_>) -> bool {
+pub(super) fn hello(sent: &Sent<'_>) -> bool {
     sent.is(Kind::ExtendedHandshake)
 }
 
@@ -499,7 +539,10 @@ fn payload(sent: &Sent<'_>, change: impl Fn(&mut Vec<u8>)) -> Vec<Wire> {
 }
 
 /// Our extended handshake with other keys.
-fn changed(sent: &Sent<'_>, change: impl Fn(ExtendedHandshake) -> ExtendedHandshake) -> Vec<Wire> {
+pub(super) fn changed(
+    sent: &Sent<'_>,
+    change: impl Fn(ExtendedHandshake) -> ExtendedHandshake,
+) -> Vec<Wire> {
     payload(sent, |bytes| *bytes = change(ours(bytes)).encode().to_vec())
 }
 

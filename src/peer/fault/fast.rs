@@ -226,7 +226,9 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B6-RJ-03", "B3-RQ-02", "B3-RQ-20"],
         "The tenth block that answers a burst of some dozens is never sent.",
         Effect::Send {
-            which: |s| s.is(Kind::Piece) && s.peer.conn.agreed.fast && (33..100).contains(&asked(s)),
+            which: |s| {
+                s.is(Kind::Piece) && s.peer.conn.agreed.fast && (33..100).contains(&asked(s))
+            },
             nth: Nth::Only(10),
             alter: Alter::Drop,
         },

@@ -41,13 +41,6 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::ServesZeroHash),
     ),
     FaultSpec::new(
-        "dials-any-info-hash",
-        &["B3-HS-05"],
-        "Does not compare the info hash that comes back on a dial.",
-        Effect::Quirk(Quirk::DialsAnyHash),
-    )
-    .dialling(),
-    FaultSpec::new(
         "skips-protocol-length",
         &["B3-HS-06"],
         "Does not look at the first byte of the handshake.",
@@ -77,27 +70,6 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Messages in the segment that ends the handshake are lost.",
         Effect::Quirk(Quirk::LosesCoalesced),
     ),
-    FaultSpec::new(
-        "dialled-handshake-coalesced-loses-bytes",
-        &["B3-HS-11"],
-        "On a dial, messages in the segment that ends the handshake are lost.",
-        Effect::Quirk(Quirk::LosesCoalescedDialling),
-    )
-    .dialling(),
-    FaultSpec::new(
-        "dialled-handshake-refused-when-split",
-        &["B3-HS-11"],
-        "On a dial, expects the handshake in one segment.",
-        Effect::Quirk(Quirk::RefusesSplitHandshakeDialling),
-    )
-    .dialling(),
-    FaultSpec::new(
-        "dials-and-waits",
-        &["B3-HS-13"],
-        "Dials, then waits for the other end to speak.",
-        Effect::Quirk(Quirk::DialsWaiting),
-    )
-    .dialling(),
     FaultSpec::new(
         "closes-on-unknown-reserved-bits",
         &["B3-HS-14"],
@@ -218,14 +190,6 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             React::Close,
         ),
     ),
-    FaultSpec::new(
-        "never-unchokes-dialled",
-        &["B3-HS-29"],
-        "Unchokes nobody whom it dialled.",
-        Effect::Quirk(Quirk::NeverUnchokesDialled),
-    )
-    .seed()
-    .dialling(),
     FaultSpec::new(
         "stuck-after-silent-connections",
         &["B3-HS-31"],

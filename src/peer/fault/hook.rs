@@ -242,6 +242,14 @@ pub(in crate::peer) enum Quirk {
     DialsWaiting,
     /// Dialled connections are never unchoked.
     NeverUnchokesDialled,
+    /// A dialler says its handshake a while after it could.
+    DialsHesitating,
+    /// A dialler compares the first bytes of the info hash.
+    DialsSimilarHash,
+    /// On dialled connections, our ids are used towards the other end.
+    OwnIdsDialling,
+    /// Tells trackers another peer id than peers.
+    AnnouncesAnotherId,
     /// Ends when it may still write to a connection whose other end has closed.
     DiesOfHalfClose,
     /// Frames in segments of one byte are lost.
@@ -306,6 +314,12 @@ pub(in crate::peer) enum Quirk {
     CancelDropsAll,
     /// A cancelled block is not served any more.
     ForgetsAfterCancel,
+    /// A cancel takes the oldest request of its piece.
+    CancelsByPiece,
+    /// A cancel takes the newest request.
+    CancelsNewest,
+    /// A cancel takes the same request of every peer without fast, also a later one.
+    CancelsEverywhere,
     /// A reject counts for any request of that piece.
     MatchesRejectsLoosely,
     /// Rejected blocks are never asked for again.
@@ -366,10 +380,94 @@ pub(in crate::peer) enum Quirk {
     ServesOnce,
     /// The queue is shorter than `reqq` says.
     ShortQueue,
+    /// Blocks go to whoever was unchoked last.
+    AnswersElsewhere,
+    /// A request that is pending already takes the pending one back.
+    TogglesRequests,
+    /// What was asked for before the unchoke is never served, without fast.
+    ForgetsEarly,
+    /// Serves whom it has unchoked once, without fast.
+    ServesAfterFirstUnchoke,
     /// Blocks are read at the start of their piece.
     WrongOffset,
+    /// A partial seed does not say `upload_only`.
+    HidesPartialSeed,
     /// Nothing is asked of peers that say `upload_only`.
     AvoidsUploadOnly,
+    /// One request at a time after a choke.
+    OneRequestAfterChoke,
+    /// A block answers the oldest request, whatever its numbers.
+    AnswersInOrder,
+    /// Closes when a block takes longer than two seconds.
+    ImpatientInBlock,
+    /// A piece is checked only the first time that it comes.
+    ChecksOnce,
+    /// The last block of a piece is left out of the check.
+    ChecksAllButLastBlock,
+    /// Blocks of pieces under way are served.
+    ServesUnchecked,
+    /// A block without data completes its piece.
+    EmptyBlockCounts,
+    /// A block that comes again completes its piece.
+    DuplicateCounts,
+    /// Requests go to one connection at a time.
+    OneSourceAtATime,
+    /// Pieces are asked for in ascending order.
+    Ascending,
+    /// While a connection does not read, nothing else is read.
+    StallsOnFull,
+    /// So many bytes are kept of each message of a kind.
+    Leaks(Kind, u64),
+    /// So many bytes are kept of each connection.
+    LeaksConnections(u64),
+    /// Connections beyond so many are never looked at.
+    IgnoresBeyond(usize),
+    /// When no more connections fit, the oldest one makes room.
+    OldestGivesWay,
+    /// A super-seed announces what it has.
+    SuperSeedShowsAll,
+    /// A super-seed offers nothing.
+    SuperSeedOffersNothing,
+    /// A super-seed offers everything at once.
+    SuperSeedOffersAll,
+    /// A super-seed serves what it has not offered.
+    SuperSeedServesAll,
+    /// A super-seed refuses what it has offered.
+    SuperSeedRefuses,
+    /// A super-seed never offers a second piece.
+    SuperSeedStops,
+    /// Metadata goes to another connection, if there is one.
+    MetadataToOther,
+    /// A metadata request in the same segment as another one is lost.
+    OneMetadataAtATime,
+    /// Metadata that nobody asked for is kept and served.
+    KeepsUnsolicitedMetadata,
+    /// A DontHave takes back the piece behind the one it names.
+    DontHaveOfNext,
+    /// The index of a DontHave is read in the other byte order.
+    DontHaveMirrored,
+    /// A DontHave takes the piece back from everybody.
+    DontHaveOfEverybody,
+    /// A DontHave takes everything back.
+    DontHaveOfEverything,
+    /// A piece that was taken back is never here again.
+    DontHaveForEver,
+    /// A DontHave sends the requests for its piece again.
+    DontHaveRepeatsRequests,
+    /// A DontHave cancels requests with the fast extension too.
+    DontHaveCancelsFast,
+    /// A DontHave cancels no requests without the fast extension.
+    DontHaveKeepsRequests,
+    /// A DontHave does not change our interest.
+    DontHaveKeepsInterest,
+    /// A DontHave of what they did not have counts as well.
+    DontHaveCountsDown,
+    /// DontHave goes to everybody.
+    DontHaveUnoffered,
+    /// Dropped pieces are served.
+    ServesDiscarded,
+    /// Requests that wait when their piece is dropped get no answer. Serves slowly.
+    ForgetsDiscarded,
 }
 
 /// The defects of one peer, and how often each had occasion to act.
@@ -404,6 +502,22 @@ impl Defects {
         self.set
             .iter()
             .any(|fault| matches!(fault.effect, Effect::Quirk(q) if q == quirk))
+    }
+
+    /// How much is kept of a message of this kind, and of a connection.
+    pub(in crate::peer) fn leaks(&self) -> impl Iterator<Item = Quirk> + '_ {
+        self.set.iter().filter_map(|fault| match fault.effect {
+            Effect::Quirk(quirk @ (Quirk::Leaks(..) | Quirk::LeaksConnections(_))) => Some(quirk),
+            _ => None,
+        })
+    }
+
+    /// Connections beyond this number are never looked at.
+    pub(in crate::peer) fn most_connections(&self) -> Option<usize> {
+        self.set.iter().find_map(|fault| match fault.effect {
+            Effect::Quirk(Quirk::IgnoresBeyond(most)) => Some(most),
+            _ => None,
+        })
     }
 
     /// Alters our handshake.

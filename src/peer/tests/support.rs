@@ -333,7 +333,10 @@ impl Talk {
     /// The peer dials us; the number of the connection.
     pub(super) fn dial(&mut self) -> u32 {
         let remote = ([127, 9, 7, 200], 6881).into();
-        self.give(Input::Dial { remote });
+        self.give(Input::Dial {
+            remote,
+            expected: None,
+        });
         let (conn, _) = *self.dialled.last().unwrap();
         self.give(Input::Connected { conn });
         conn

@@ -2,7 +2,7 @@
 
 use super::super::ast::{
     Action, CheckOp, CloseKind, Comparison, Condition, Connect, ConnectMode, HandshakeMode,
-    Listening, Measure, OwnClose, Repeat, Serves, State, Verb,
+    Listening, Measure, OwnClose, Repeat, Serve, Serves, State, Verb,
 };
 use super::super::error::ScenarioError;
 use super::super::eval::Expr;
@@ -109,6 +109,13 @@ pub(super) fn action(
             &[("fin", OwnClose::Fin), ("rst", OwnClose::Rst)],
         )
         .map(Action::Close),
+        "serve" => serve(node, scope).map(Action::Serve),
+        "reading" => boolean(node).map(Action::Reading),
+        "memory" => {
+            let variable = name(text(node)?, &node.span)?;
+            let slot = scope.add_slot(&variable, &node.span, Type::Int)?;
+            Ok(Action::Memory(slot))
+        }
         other => Err(ScenarioError::invalid(
             span,
             format!("unknown action `{other}`"),
@@ -117,7 +124,7 @@ pub(super) fn action(
 }
 
 /// Keys of `connect`.
-pub(in super::super) const CONNECT: [&str; 10] = [
+pub(in super::super) const CONNECT: [&str; 13] = [
     "peer",
     "from",
     "reserved",
@@ -126,8 +133,11 @@ pub(in super::super) const CONNECT: [&str; 10] = [
     "handshake",
     "hello",
     "serves",
+    "rejects",
     "unchoke",
     "mode",
+    "told",
+    "contact",
 ];
 
 /// Words of `handshake`.
@@ -138,14 +148,17 @@ pub(in super::super) const HANDSHAKES: [(&str, HandshakeMode); 3] = [
 ];
 
 /// Words of `mode`.
-pub(in super::super) const MODES: [(&str, ConnectMode); 2] =
-    [("dial", ConnectMode::Dial), ("accept", ConnectMode::Accept)];
+pub(in super::super) const MODES: [(&str, ConnectMode); 3] = [
+    ("dial", ConnectMode::Dial),
+    ("accept", ConnectMode::Accept),
+    ("listen", ConnectMode::Listen),
+];
 
 fn connect(
     reader: &mut Reader<'_>,
     node: &Node,
     step: &Fields<'_>,
-    scope: &Scope,
+    scope: &mut Scope,
     place: &Place,
 ) -> Result<Connect> {
     let map = Fields::of(node, "`connect`", &CONNECT)?;
@@ -185,15 +198,18 @@ fn connect(
             .map(|node| message_list(node, scope, folder))
             .transpose()?,
         serves: serves(map.get("serves"), scope)?,
+        rejects: map.get("rejects").map_or(Ok(false), boolean)?,
         unchoke: map.get("unchoke").map_or(Ok(false), boolean)?,
         mode: match map.get("mode") {
             Some(node) => word(node, "mode", &MODES)?,
             None => ConnectMode::Direction,
         },
+        told: part("told")?,
+        contact: None,
         peer,
     };
     if connect.handshake != HandshakeMode::Full
-        && let Some(key) = ["hello", "serves", "unchoke"]
+        && let Some(key) = ["hello", "serves", "rejects", "unchoke"]
             .into_iter()
             .find(|key| map.get(key).is_some())
     {
@@ -203,6 +219,24 @@ fn connect(
         )
         .expected("handshake: full"));
     }
+    for key in ["told", "contact"] {
+        let fits = match key {
+            "told" => matches!(connect.mode, ConnectMode::Accept | ConnectMode::Direction),
+            _ => connect.mode == ConnectMode::Listen,
+        };
+        if !fits && map.get(key).is_some() {
+            let message = format!("`{key}` does not go with this `mode`");
+            return Err(ScenarioError::invalid(map.key_span(key), message));
+        }
+    }
+    let contact = match map.get("contact") {
+        Some(node) => {
+            let variable = name(text(node)?, &node.span)?;
+            Some(scope.add_slot(&variable, &node.span, Type::Bytes)?)
+        }
+        None => None,
+    };
+    let connect = Connect { contact, ..connect };
     if let Some(open) = &mut reader.connections {
         open.insert(connect.peer.clone());
         if open.len() > limits::CONNECTIONS {
@@ -227,6 +261,21 @@ fn serves(node: Option<&Node>, scope: &Scope) -> Result<Serves> {
         }
         _ => scope.value(node).map(Serves::Pieces),
     }
+}
+
+/// Keys of `serve`.
+pub(in super::super) const SERVE: [&str; 3] = ["pieces", "corrupt", "every"];
+
+fn serve(node: &Node, scope: &Scope) -> Result<Serve> {
+    let map = Fields::of(node, "`serve`", &SERVE)?;
+    Ok(Serve {
+        pieces: serves(Some(map.require("pieces")?), scope)?,
+        corrupt: map.get("corrupt").map_or(Ok(false), boolean)?,
+        every: map
+            .get("every")
+            .map(|node| delay_of(node, scope))
+            .transpose()?,
+    })
 }
 
 /// Keys of `until`.
@@ -461,7 +510,7 @@ fn repeat(
 }
 
 /// Verbs of drivers by name.
-pub(in super::super) const VERBS: [(&str, Verb); 8] = [
+pub(in super::super) const VERBS: [(&str, Verb); 12] = [
     ("add-peer", Verb::AddPeer),
     ("slots", Verb::Slots),
     ("pause", Verb::Pause),
@@ -469,7 +518,11 @@ pub(in super::super) const VERBS: [(&str, Verb); 8] = [
     ("recheck", Verb::Recheck),
     ("restart", Verb::Restart),
     ("complete", Verb::Complete),
+    ("discard", Verb::Discard),
     ("content-dir", Verb::ContentDir),
+    ("select", Verb::Select),
+    ("super-seed", Verb::SuperSeed),
+    ("connections", Verb::Connections),
 ];
 
 /// The verb of this name.

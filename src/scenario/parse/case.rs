@@ -81,10 +81,11 @@ pub(in super::super) const VARIANTS: [(&str, Variant); 4] = [
 ];
 
 /// Words of `needs` without argument.
-pub(in super::super) const NEEDS: [&str; 6] = [
+pub(in super::super) const NEEDS: [&str; 7] = [
     "fast",
     "extended",
     "dht",
+    "tracker",
     "ut_metadata",
     "ut_pex",
     "lt_donthave",
@@ -424,9 +425,10 @@ fn need(text: &str, span: &Span) -> Result<NeedKind> {
         "fast" => return Ok(NeedKind::Fast),
         "extended" => return Ok(NeedKind::Extended),
         "dht" => return Ok(NeedKind::Dht),
+        "tracker" => return Ok(NeedKind::Tracker),
         _ => {}
     }
-    if let Some(extension) = NEEDS.iter().skip(3).find(|name| **name == text) {
+    if let Some(extension) = NEEDS.iter().skip(4).find(|name| **name == text) {
         return Ok(NeedKind::Extension(extension));
     }
     if let Some((function, argument)) = text.strip_suffix(')').and_then(|it| it.split_once('(')) {
@@ -436,7 +438,7 @@ fn need(text: &str, span: &Span) -> Result<NeedKind> {
                     .parse()
                     .ok()
                     .filter(|n: &u32| {
-                        *n >= 1 && usize::try_from(*n).is_ok_and(|n| n <= limits::CONNECTIONS)
+                        *n >= 1 && usize::try_from(*n).is_ok_and(|n| n <= limits::CONNECTIONS_ALONE)
                     })
                     .map(NeedKind::Addresses)
                     .ok_or_else(|| {

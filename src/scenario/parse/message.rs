@@ -8,8 +8,8 @@ use super::super::error::ScenarioError;
 use super::super::eval::Expr;
 use super::super::span::Span;
 use super::super::template::{
-    BencodeTemplate, Boundary, BytesTemplate, FieldTemplate, OUR_EXTENSIONS, OUR_REQQ, OUR_V,
-    RawFrameTemplate, RawHandshake, RawPart, RawTemplate, Template, ValueTemplate,
+    BencodeTemplate, BlockRun, Boundary, BytesTemplate, FieldTemplate, OUR_EXTENSIONS, OUR_REQQ,
+    OUR_V, RawFrameTemplate, RawHandshake, RawPart, RawTemplate, Template, ValueTemplate,
 };
 use super::super::types::Type;
 use super::super::val::Val;
@@ -391,8 +391,10 @@ fn raw_part(node: &Node, scope: &Scope, folder: Option<&Path>) -> Result<RawPart
     if let Some(node) = only("haves") {
         return scope.typed(node, Type::Int).map(RawPart::Haves);
     }
-    if let Some(node) = only("requests") {
-        return scope.typed(node, Type::Int).map(RawPart::Requests);
+    for (name, cancels) in [("requests", false), ("cancels", true)] {
+        if entries.iter().any(|(key, _)| key.text == name) {
+            return block_run(node, name, cancels, scope);
+        }
     }
     if let Some(node) = only("concat") {
         let parts = list(node, "`concat`")?
@@ -402,6 +404,17 @@ fn raw_part(node: &Node, scope: &Scope, folder: Option<&Path>) -> Result<RawPart
         return Ok(RawPart::Concat(parts));
     }
     bytes(node, &plain(scope, folder)).map(RawPart::Bytes)
+}
+
+fn block_run(node: &Node, name: &str, cancels: bool, scope: &Scope) -> Result<RawPart> {
+    let map = Fields::of(node, "a run of blocks", &[name, "first", "every"])?;
+    let number = |key| map.get(key).map(|node| scope.typed(node, Type::Int));
+    Ok(RawPart::Blocks(Box::new(BlockRun {
+        cancels,
+        count: scope.typed(map.require(name)?, Type::Int)?,
+        first: number("first").transpose()?,
+        every: number("every").transpose()?,
+    })))
 }
 
 fn handshake(node: &Node, scope: &Scope, folder: Option<&Path>) -> Result<RawHandshake> {

@@ -260,7 +260,7 @@ impl Reader<'_> {
             }
             TestOp::Eq => self.wanted(node, shape),
             TestOp::In => typed(self.scope, Type::List),
-            TestOp::Len if sized => typed(self.scope, Type::Int),
+            TestOp::Len | TestOp::Longer | TestOp::Shorter if sized => typed(self.scope, Type::Int),
             TestOp::Sha1 if sized => self.digest(node),
             TestOp::Hex if sized => {
                 let bytes = super::bytes::hex(node)?;

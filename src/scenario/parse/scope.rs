@@ -318,7 +318,7 @@ fn first_word(path: &str) -> &str {
 const FRESH: u32 = 16;
 
 /// Names of the format (SCENARIOS 2).
-pub(in super::super) const GLOBALS: [(&str, Type); 30] = [
+pub(in super::super) const GLOBALS: [(&str, Type); 36] = [
     ("torrent.pieces", Type::Int),
     ("torrent.piece_len", Type::Int),
     ("torrent.total_len", Type::Int),
@@ -330,9 +330,12 @@ pub(in super::super) const GLOBALS: [(&str, Type); 30] = [
     ("torrent.info_len", Type::Int),
     ("torrent.info_pieces", Type::Int),
     ("torrent.info_hash", Type::Bytes),
+    ("torrent.private", Type::Bool),
+    ("tracker.peer_id", Type::Bytes),
     ("target.has", Type::List),
     ("target.missing", Type::List),
     ("target.allowed_fast", Type::List),
+    ("target.port", Type::Int),
     ("peer.ext.ut_metadata", Type::Int),
     ("peer.ext.ut_pex", Type::Int),
     ("peer.ext.lt_donthave", Type::Int),
@@ -342,9 +345,12 @@ pub(in super::super) const GLOBALS: [(&str, Type); 30] = [
     ("peer.outstanding", Type::Int),
     ("peer.max_outstanding", Type::Int),
     ("peer.reqq", Type::Int),
+    ("peer.asked", Type::Int),
+    ("peer.open", Type::Bool),
     ("peer.fast_set", Type::List),
     ("peer.fast", Type::Bool),
     ("peer.extended", Type::Bool),
+    ("peer.dialled", Type::Bool),
     ("tester.peer_id", Type::Bytes),
     ("fresh", Type::Int),
     ("role", Type::Text),

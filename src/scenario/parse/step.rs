@@ -18,7 +18,7 @@ use crate::requirement::catalogue;
 type Result<T> = std::result::Result<T, ScenarioError>;
 
 /// Every action, in the order of SCENARIOS 1.
-pub(in super::super) const ACTIONS: [&str; 22] = [
+pub(in super::super) const ACTIONS: [&str; 25] = [
     "connect",
     "send",
     "send_raw",
@@ -41,6 +41,9 @@ pub(in super::super) const ACTIONS: [&str; 22] = [
     "wait",
     "idle",
     "close",
+    "serve",
+    "reading",
+    "memory",
 ];
 
 /// Every modifier.
@@ -433,7 +436,7 @@ fn check_keys(action: &str, entries: &[(Key, Node)], branch: bool) -> Result<()>
 fn needs_connection(action: &str) -> bool {
     !matches!(
         action,
-        "connect" | "use" | "repeat" | "target" | "wait" | "check" | "never"
+        "connect" | "use" | "repeat" | "target" | "wait" | "check" | "never" | "memory"
     )
 }
 

@@ -179,7 +179,18 @@ fn part(part: &RawPart, names: &Names) -> Yaml {
         RawPart::Handshake(it) => Yaml::map([("handshake", handshake(it, names))]),
         RawPart::Frame(it) => Yaml::map([("frame", frame(it, names))]),
         RawPart::Haves(count) => Yaml::map([("haves", scalar(count, names))]),
-        RawPart::Requests(count) => Yaml::map([("requests", scalar(count, names))]),
+        RawPart::Blocks(run) => {
+            let key = if run.cancels { "cancels" } else { "requests" };
+            let mut map = Entries::default();
+            map.add(key, scalar(&run.count, names));
+            if let Some(first) = &run.first {
+                map.add("first", scalar(first, names));
+            }
+            if let Some(every) = &run.every {
+                map.add("every", scalar(every, names));
+            }
+            Yaml::Map(map.0)
+        }
         RawPart::Message(it) => Yaml::map([("message", message(it, names))]),
         RawPart::Concat(parts) => {
             let parts = parts.iter().map(|it| self::part(it, names)).collect();

@@ -218,6 +218,21 @@ impl<'a> Printer<'a> {
                     OwnClose::Rst => "rst",
                 }),
             ),
+            Action::Serve(serve) => {
+                let mut inner = Entries::default();
+                inner.add("pieces", serves(&serve.pieces, names));
+                if serve.corrupt {
+                    inner.add("corrupt", Yaml::raw("true"));
+                }
+                if let Some(every) = &serve.every {
+                    inner.add("every", self.delay(every));
+                }
+                map.add("serve", Yaml::Map(inner.0));
+            }
+            Action::Reading(on) => {
+                map.add("reading", Yaml::raw(if *on { "true" } else { "false" }))
+            }
+            Action::Memory(slot) => map.add("memory", Yaml::text(names.local(slot))),
         }
     }
 
@@ -256,17 +271,23 @@ impl<'a> Printer<'a> {
             let hello = hello.iter().map(|it| message(it, names)).collect();
             map.add("hello", Yaml::List(hello));
         }
-        match &connect.serves {
-            Serves::None => {}
-            Serves::Fresh => map.add("serves", Yaml::raw("fresh")),
-            Serves::All => map.add("serves", Yaml::raw("all")),
-            Serves::Pieces(expr) => map.add("serves", scalar(expr, names)),
+        if !matches!(connect.serves, Serves::None) {
+            map.add("serves", serves(&connect.serves, names));
+        }
+        if connect.rejects {
+            map.add("rejects", Yaml::raw("true"));
         }
         if connect.unchoke {
             map.add("unchoke", Yaml::raw("true"));
         }
         if connect.mode != ConnectMode::Direction {
             map.add("mode", Yaml::raw(name_in(&MODES, &connect.mode)));
+        }
+        if let Some(told) = &connect.told {
+            map.add("told", bytes(told, names));
+        }
+        if let Some(contact) = &connect.contact {
+            map.add("contact", Yaml::text(self.names.local(contact)));
         }
         Yaml::Map(map.0)
     }
@@ -357,6 +378,15 @@ fn condition(condition: &Condition, names: &Names) -> (String, Yaml) {
         Condition::Extended(expr) => ("extended", scalar(expr, names)),
     };
     (key.to_owned(), value)
+}
+
+fn serves(serves: &Serves, names: &Names) -> Yaml {
+    match serves {
+        Serves::None => Yaml::raw("none"),
+        Serves::Fresh => Yaml::raw("fresh"),
+        Serves::All => Yaml::raw("all"),
+        Serves::Pieces(expr) => scalar(expr, names),
+    }
 }
 
 fn listening(of: &Listening, names: &Names) -> Yaml {

@@ -8,6 +8,8 @@ use std::time::Duration;
 use super::load;
 use super::template::{Template, Vars};
 use crate::peer::Role;
+use crate::target::source::{SourceError, SourceList};
+use crate::target::tracker::PeerForm;
 
 /// How a client is started, told to do things, and stopped.
 #[derive(Debug, Clone)]
@@ -19,6 +21,7 @@ pub struct ClientFile {
     pub(super) version: Option<Command>,
     pub(super) roles: Vec<Role>,
     pub(super) jobs: usize,
+    pub(super) instances: usize,
     pub(super) start: Command,
     pub(super) after_start: Option<Command>,
     pub(super) ready_within: Duration,
@@ -27,6 +30,16 @@ pub struct ClientFile {
     pub(super) verbs: BTreeMap<String, Command>,
     pub(super) other_verb: Option<Command>,
     pub(super) grace: Duration,
+    pub(in crate::target) tracker: Option<TrackerPlan>,
+}
+
+/// How a client is made to dial us by a tracker of ours.
+#[derive(Debug, Clone)]
+pub(in crate::target) struct TrackerPlan {
+    /// Where we listen for its dials; without any, at addresses of 127.0.0.0/8.
+    pub(in crate::target) addresses: Option<SourceList>,
+    pub(in crate::target) form: PeerForm,
+    pub(in crate::target) interval: Duration,
 }
 
 /// The helper script of a driver.
@@ -119,6 +132,9 @@ pub enum Flaw {
     /// A path that leaves the state folder, or a script that is not beside its driver.
     #[error("`{0}` must be a relative path without `..`")]
     Path(String),
+    /// No address and no range.
+    #[error("{0}")]
+    Addresses(SourceError),
     /// A number of connections that is not possible.
     #[error("`{0}` is not from 1 to 64")]
     Jobs(usize),
@@ -183,6 +199,11 @@ impl ClientFile {
         self.jobs
     }
 
+    /// How many of it a run may start side by side.
+    pub fn instances(&self) -> usize {
+        self.instances
+    }
+
     /// Verbs that it knows by name.
     pub fn verbs(&self) -> impl Iterator<Item = &str> {
         self.verbs.keys().map(String::as_str)
@@ -221,6 +242,11 @@ struct Embedded {
 /// The drivers in `clients/`.
 static EMBEDDED: &[Embedded] = &[
     Embedded {
+        name: "aria2",
+        yaml: include_str!("../../../clients/aria2.yaml"),
+        script: Some(("aria2.py", include_str!("../../../clients/aria2.py"))),
+    },
+    Embedded {
         name: "libtorrent",
         yaml: include_str!("../../../clients/libtorrent.yaml"),
         script: Some((
@@ -229,11 +255,32 @@ static EMBEDDED: &[Embedded] = &[
         )),
     },
     Embedded {
+        name: "libtorrent-2-0",
+        yaml: include_str!("../../../clients/libtorrent-2-0.yaml"),
+        script: Some((
+            "libtorrent.py",
+            include_str!("../../../clients/libtorrent.py"),
+        )),
+    },
+    Embedded {
+        name: "rqbit",
+        yaml: include_str!("../../../clients/rqbit.yaml"),
+        script: Some(("rqbit.py", include_str!("../../../clients/rqbit.py"))),
+    },
+    Embedded {
         name: "transmission",
         yaml: include_str!("../../../clients/transmission.yaml"),
         script: Some((
             "transmission.py",
             include_str!("../../../clients/transmission.py"),
+        )),
+    },
+    Embedded {
+        name: "webtorrent",
+        yaml: include_str!("../../../clients/webtorrent.yaml"),
+        script: Some((
+            "webtorrent.mjs",
+            include_str!("../../../clients/webtorrent.mjs"),
         )),
     },
 ];

@@ -60,6 +60,7 @@ impl Folder {
         file: &ClientFile,
         role: Role,
         torrent: &Torrent,
+        tracker: Option<&str>,
         vars: &mut Vars,
     ) -> Result<(), DataError> {
         let data = self.path.join("data");
@@ -69,8 +70,11 @@ impl Folder {
             source,
         };
         std::fs::create_dir(&data).map_err(|error| failed(&data, error))?;
-        std::fs::write(&torrent_file, torrent.metainfo().encode())
-            .map_err(|error| failed(&torrent_file, error))?;
+        let metainfo = match tracker {
+            Some(url) => torrent.metainfo().announced_at(url),
+            None => torrent.metainfo().encode(),
+        };
+        std::fs::write(&torrent_file, metainfo).map_err(|error| failed(&torrent_file, error))?;
         if role == Role::Seed {
             torrent.write_data(&data)?;
         }

@@ -20,6 +20,7 @@ use crate::peer::Role;
 use crate::target::guard::{self, Ended, Report};
 use crate::target::probe::{Looks, ProbeError, look};
 use crate::target::source::Sources;
+use crate::target::tracker::Tracker;
 use crate::torrent::{DataError, Torrent};
 
 /// Where the program with the guard in it is: normally we ourselves.
@@ -195,7 +196,7 @@ impl ClientFile {
         }))
     }
 
-    fn system(&self, source: io::Error) -> ClientError {
+    pub(in crate::target) fn system(&self, source: io::Error) -> ClientError {
         ClientError::System {
             client: self.name.clone(),
             source,
@@ -205,7 +206,8 @@ impl ClientFile {
 
 impl Client {
     /// Starts a client and waits until it serves `torrent`: a handshake for its info hash and, for
-    /// a seed, every piece announced. A leech starts empty.
+    /// a seed, every piece announced. A leech starts empty. With a tracker, the torrent that the
+    /// client gets names it and no other; the info hash stays.
     ///
     /// # Errors
     /// When it does not come to that in the driver's time.
@@ -214,6 +216,7 @@ impl Client {
         role: Role,
         torrent: &Torrent,
         launcher: &Launcher,
+        tracker: Option<&Tracker>,
         sources: &mut Sources,
     ) -> Result<Self, ClientError> {
         if !cfg!(unix) {
@@ -246,7 +249,8 @@ impl Client {
         ] {
             vars.insert(name.to_owned(), value);
         }
-        folder.furnish(file, role, torrent, &mut vars)?;
+        let url = tracker.map(Tracker::url);
+        folder.furnish(file, role, torrent, url.as_deref(), &mut vars)?;
         let mut client = Self::spawn(file, launcher, folder.path(), vars, bind, port)?;
         folder.hand_over();
         client.begin().await?;
@@ -374,6 +378,11 @@ impl Client {
     /// Where it listens for peers.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Whether its driver has a line of its own for a verb.
+    pub fn knows(&self, verb: &str) -> bool {
+        self.file.verbs.contains_key(verb)
     }
 
     /// The last lines of its own output.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::file::{ClientFile, Command, FileError, Flaw, Need, Script};
+use super::file::{ClientFile, Command, FileError, Flaw, Need, Script, TrackerPlan};
 use super::template::{Template, Vars};
 use crate::peer::Role;
+use crate::target::tracker::PeerForm;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +25,8 @@ struct RawFile {
     roles: Vec<RawRole>,
     #[serde(default = "one")]
     jobs: usize,
+    #[serde(default = "one")]
+    instances: usize,
     start: Vec<String>,
     after_start: Option<Vec<String>>,
     ready: Option<RawReady>,
@@ -34,6 +37,24 @@ struct RawFile {
     #[serde(default)]
     verbs: BTreeMap<String, Vec<String>>,
     stop: Option<RawStop>,
+    tracker: Option<RawTracker>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawTracker {
+    addresses: Option<String>,
+    #[serde(default)]
+    peers: RawForm,
+    interval: Option<String>,
+}
+
+#[derive(Deserialize, Clone, Copy, Default)]
+#[serde(rename_all = "snake_case")]
+enum RawForm {
+    #[default]
+    Compact,
+    Dictionary,
 }
 
 #[derive(Deserialize)]
@@ -107,6 +128,7 @@ pub(super) fn from_command(command: &str) -> Result<ClientFile, FileError> {
         version: None,
         roles: vec![Role::Seed, Role::Leech],
         jobs: 1,
+        instances: 1,
         start,
         after_start: None,
         ready_within: READY_WITHIN,
@@ -115,6 +137,8 @@ pub(super) fn from_command(command: &str) -> Result<ClientFile, FileError> {
         verbs: BTreeMap::new(),
         other_verb: None,
         grace: GRACE,
+        // Whoever announces can be asked to dial; whoever does not is none the worse for it.
+        tracker: tracker(RawTracker::default()).ok(),
     })
 }
 
@@ -161,6 +185,9 @@ fn client(raw: RawFile, script: Option<Script>) -> Result<ClientFile, (String, F
     if !(1..=64).contains(&raw.jobs) {
         return Err(("jobs".to_owned(), Flaw::Jobs(raw.jobs)));
     }
+    if !(1..=64).contains(&raw.instances) {
+        return Err(("instances".to_owned(), Flaw::Jobs(raw.instances)));
+    }
     let vars = variables(raw.vars)?;
     let own = vars.keys().map(String::as_str);
     let early = own.chain(EARLY.iter().copied()).collect::<Vec<_>>();
@@ -191,6 +218,7 @@ fn client(raw: RawFile, script: Option<Script>) -> Result<ClientFile, (String, F
         version: optional("version", raw.version, &early)?,
         roles: roles(&raw.roles)?,
         jobs: raw.jobs,
+        instances: raw.instances,
         start: command("start", raw.start, &running)?,
         after_start: optional("after_start", raw.after_start, &running)?,
         ready_within: match raw.ready {
@@ -205,7 +233,25 @@ fn client(raw: RawFile, script: Option<Script>) -> Result<ClientFile, (String, F
             Some(stop) => duration("stop.grace", &stop.grace)?,
             None => GRACE,
         },
+        tracker: raw.tracker.map(tracker).transpose()?,
         vars,
+    })
+}
+
+fn tracker(raw: RawTracker) -> Result<TrackerPlan, (String, Flaw)> {
+    let addresses = raw.addresses.map(|text| text.parse());
+    Ok(TrackerPlan {
+        addresses: addresses
+            .transpose()
+            .map_err(|flaw| ("tracker.addresses".to_owned(), Flaw::Addresses(flaw)))?,
+        form: match raw.peers {
+            RawForm::Compact => PeerForm::Compact,
+            RawForm::Dictionary => PeerForm::Dictionary,
+        },
+        interval: match raw.interval {
+            Some(text) => duration("tracker.interval", &text)?,
+            None => INTERVAL,
+        },
     })
 }
 
@@ -347,6 +393,9 @@ const ASKED: &[&str] = &["verb", "arg"];
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
+/// Time between two announces.
+const INTERVAL: Duration = Duration::from_secs(5);
+
 /// Time between the polite signal and the one that cannot be ignored.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -376,7 +425,7 @@ mod tests {
     #[test]
     fn a_driver_needs_no_more_than_a_name_and_a_command() {
         let file = load("name: tiny\nstart: [tinybt, -p, \"{port}\", -d, \"{data}\"]\n").unwrap();
-        assert_eq!(file.jobs(), 1);
+        assert_eq!((file.jobs(), file.instances()), (1, 1));
         assert_eq!(file.roles(), [Role::Seed, Role::Leech]);
         assert_eq!(file.verbs().count(), 0);
     }
@@ -400,6 +449,10 @@ mod tests {
             (
                 "name: x\nstart: [x]\njobs: 0",
                 "x.yaml: `jobs`: `0` is not from 1 to 64",
+            ),
+            (
+                "name: x\nstart: [x]\ninstances: 65",
+                "x.yaml: `instances`: `65` is not from 1 to 64",
             ),
             (
                 "name: x\nstart: [x]\nready: {within: soon}",
@@ -453,7 +506,7 @@ mod tests {
         assert_eq!(
             error,
             "there is no client `transmision` (did you mean `transmission`?); embedded are \
-             libtorrent, transmission, or give the path of a driver file"
+             aria2, libtorrent, libtorrent-2-0, rqbit, transmission, webtorrent, or give the path of a driver file"
         );
         let error = ClientFile::find("./no/such.yaml").unwrap_err().to_string();
         assert!(error.starts_with("cannot read ./no/such.yaml: "), "{error}");

@@ -189,6 +189,13 @@ impl ExtensionMessage {
         document.map_or_else(|_| Vec::new(), |document| document.flaws)
     }
 
+    /// How many bytes stand behind the dictionary that a payload begins with; `None` without one.
+    pub fn behind_dictionary(payload: &Bytes) -> Option<usize> {
+        let document = bencode::read_prefix(payload, Limits::PEER).ok()?;
+        document.value.as_dict()?;
+        payload.len().checked_sub(document.end)
+    }
+
     /// The bytes behind the extended id, dictionaries in canonical form.
     pub fn encode_payload(&self) -> Bytes {
         let mut binary = BytesMut::new();
@@ -383,6 +390,17 @@ mod tests {
             data: Bytes::from_static(b"ee:"),
         };
         assert_eq!(message, Ok(expected));
+    }
+
+    #[test]
+    fn counts_what_is_behind_a_dictionary() {
+        let behind = |payload: &'static [u8]| {
+            ExtensionMessage::behind_dictionary(&Bytes::from_static(payload))
+        };
+        assert_eq!(behind(b"de"), Some(0));
+        assert_eq!(behind(b"d1:ai2eeee"), Some(2));
+        assert_eq!(behind(b"i2ede"), None);
+        assert_eq!(behind(b"d1:a"), None);
     }
 
     #[test]

@@ -1,0 +1,497 @@
+//! One target of a live run: plays what it takes from the run's board, judges the target's state
+//! between plays, and starts it anew when it is used up or lost (DESIGN 7).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::io::{Action, Input, Tester};
+use super::player::{Played, Player};
+use super::run::{RunConfig, preflight_play};
+use super::settings::{Calibration, FreshPool, Profile, Settings};
+use super::stage::{Cast, Stage};
+use super::tables;
+use crate::outcome::{CaseOutcome, RunEvent, Verdict};
+use crate::scenario::ast::{Lane, Role};
+use crate::scenario::{Play, PlayId};
+use crate::torrent::Torrent;
+
+/// Who is told what happens.
+pub(super) type Tell<'a> = dyn FnMut(RunEvent) + Send + 'a;
+
+/// What the workers of one run share: what is left to play, and what it came to.
+pub(super) struct Board<'a> {
+    torrent: &'a Torrent,
+    plays: &'a [Play],
+    config: &'a RunConfig,
+    roles: BTreeSet<Role>,
+    left: Mutex<BTreeMap<Turn, VecDeque<usize>>>,
+    results: Mutex<Vec<Option<Played>>>,
+    fails: AtomicUsize,
+    tell: Mutex<&'a mut Tell<'a>>,
+}
+
+/// When a play has its turn: what leaves the target without anything to do comes last, and within
+/// that shared plays, serial ones, and those that need to be alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    last: bool,
+    lane: u8,
+}
+
+impl Turn {
+    fn of(play: &Play) -> Self {
+        Self {
+            last: play.case.tags.iter().any(|tag| tag == LAST),
+            lane: match play.case.lane {
+                Lane::Shared => SHARED,
+                Lane::Serial => SHARED + 1,
+                Lane::Alone => SHARED + 2,
+            },
+        }
+    }
+}
+
+impl<'a> Board<'a> {
+    pub(super) fn new(
+        torrent: &'a Torrent,
+        plays: &'a [Play],
+        config: &'a RunConfig,
+        tell: &'a mut Tell<'a>,
+    ) -> Self {
+        let mut left: BTreeMap<Turn, VecDeque<usize>> = BTreeMap::new();
+        for (index, play) in plays.iter().enumerate() {
+            left.entry(Turn::of(play)).or_default().push_back(index);
+        }
+        Self {
+            torrent,
+            plays,
+            config,
+            roles: plays.iter().map(|play| play.role).collect(),
+            left: Mutex::new(left),
+            results: Mutex::new(vec![None; plays.len()]),
+            fails: AtomicUsize::new(0),
+            tell: Mutex::new(tell),
+        }
+    }
+
+    pub(super) fn roles(&self) -> &BTreeSet<Role> {
+        &self.roles
+    }
+
+    pub(super) fn tell(&self, event: RunEvent) {
+        (self.tell.lock().unwrap_or_else(PoisonError::into_inner))(event);
+    }
+
+    /// Whether so many have failed that nothing more is played.
+    pub(super) fn enough(&self) -> bool {
+        let most = self.config.max_fail;
+        most.is_some_and(|most| self.fails.load(Ordering::Relaxed) >= most)
+    }
+
+    pub(super) fn into_results(self) -> Vec<Option<Played>> {
+        self.results
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The turn that comes next; `None` when everything was taken.
+    fn turn(&self) -> Option<Turn> {
+        let left = self.left();
+        let mut turns = left.iter().filter(|(_, plays)| !plays.is_empty());
+        turns.next().map(|(turn, _)| *turn)
+    }
+
+    fn take(&self, turn: Turn) -> Option<usize> {
+        self.left().get_mut(&turn)?.pop_front()
+    }
+
+    fn left(&self) -> MutexGuard<'_, BTreeMap<Turn, VecDeque<usize>>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, index: usize, played: Played) {
+        if played.outcome.verdict == Verdict::Fail {
+            self.fails.fetch_add(1, Ordering::Relaxed);
+        }
+        let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = results.get_mut(index) {
+            *slot = Some(played);
+        }
+    }
+}
+
+/// What came of a target.
+pub(super) struct Worked {
+    /// What the preflight of each role saw.
+    pub(super) profiles: BTreeMap<Role, Arc<Profile>>,
+    /// Why it could not go on, if it could not.
+    pub(super) lost: Option<String>,
+}
+
+/// Plays what is on the board against the target of `stage` until nothing is left or the target is
+/// lost for good.
+pub(super) fn work(stage: &mut dyn Stage, board: &Board<'_>) -> Worked {
+    let mut worker = Worker {
+        stage,
+        board,
+        state: State {
+            calibration: board.config.settings.calibration,
+            fresh: board.config.settings.fresh.clone(),
+            ..State::default()
+        },
+        lost: None,
+    };
+    worker.begin();
+    while worker.lost.is_none() && !board.enough() {
+        if !worker.state.again.is_empty() {
+            worker.batch(Supply::Again);
+        } else if let Some(turn) = board.turn() {
+            worker.batch(Supply::Board(turn));
+        } else {
+            break;
+        }
+    }
+    Worked {
+        profiles: worker.state.profiles,
+        lost: worker.lost,
+    }
+}
+
+struct Worker<'a, 'b> {
+    stage: &'a mut dyn Stage,
+    board: &'a Board<'b>,
+    state: State,
+    lost: Option<String>,
+}
+
+/// What is known of the one target.
+#[derive(Default)]
+struct State {
+    profiles: BTreeMap<Role, Arc<Profile>>,
+    calibration: Calibration,
+    fresh: FreshPool,
+    trouble: Trouble,
+    /// Pieces that a leech may have got since it was started.
+    filled: BTreeSet<u32>,
+    /// The target was gone at the end of a play.
+    gone: bool,
+    /// Plays that ran when it went, beside each other: alone, each shows whether it was the one.
+    again: VecDeque<usize>,
+    /// The latest play that has ended, and its target's role.
+    latest: Option<(String, Role)>,
+}
+
+/// Inconclusive plays in a row with one reason.
+#[derive(Default)]
+struct Trouble {
+    reason: Option<String>,
+    times: u32,
+}
+
+impl Worker<'_, '_> {
+    fn begin(&mut self) {
+        if !self.board.config.preflight {
+            return;
+        }
+        for role in &self.board.roles {
+            match self.preflight(*role) {
+                Ok(profile) => {
+                    let target = &self.board.config.target;
+                    let info = tables::target_info(target, [*role], Some(&profile));
+                    self.board.tell(RunEvent::Profile(info));
+                    self.state.profiles.insert(*role, Arc::new(profile));
+                }
+                Err(reason) => {
+                    self.lose(format!("target never served: {reason}"));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Connects until the target has served, for as long as a slow one may take.
+    fn preflight(&mut self, role: Role) -> Result<Profile, String> {
+        let play = preflight_play(role).ok_or("the preflight does not parse; please report it")?;
+        let mut spent = Duration::ZERO;
+        let mut refused = 0;
+        loop {
+            let mut player = self.means().player(&play, &self.state);
+            self.stage.play(&mut player)?;
+            let played = player.outcome();
+            self.state.calibration = self.state.calibration.merge(played.slowest);
+            let outcome = played.outcome;
+            if outcome.verdict == Verdict::Pass
+                && let Some(profile) = played.profile
+            {
+                return Ok(profile);
+            }
+            let reason = outcome.reason.unwrap_or_else(|| "no handshake".to_owned());
+            spent += Duration::from(outcome.duration_ms) + RETRY;
+            refused += u32::from(played.unreachable);
+            let over = spent >= PREFLIGHT || refused >= REFUSALS;
+            if over {
+                return Err(reason);
+            }
+            // A tester that only waits lets time pass on the stage's own clock.
+            self.stage.play(&mut Pause::new(RETRY))?;
+        }
+    }
+
+    /// Plays what has its turn now until something is to be done about the target, and does it.
+    fn batch(&mut self, supply: Supply) {
+        let shared = matches!(supply, Supply::Board(Turn { lane: SHARED, .. }));
+        let lanes = match shared {
+            true => self.board.config.jobs.clamp(1, self.stage.bears().max(1)),
+            false => 1,
+        };
+        let mut cast = Batch {
+            board: self.board,
+            means: self.means(),
+            supply,
+            most: if shared { None } else { Some(1) },
+            can_restart: self.stage.can_restart(),
+            begun: BTreeMap::new(),
+            state: &mut self.state,
+        };
+        if let Err(reason) = self.stage.play_cast(lanes, &mut cast) {
+            self.lose(reason);
+        }
+        self.look_after();
+    }
+
+    /// Starts a target again that is gone or used up, looks closer at one that is unwell.
+    fn look_after(&mut self) {
+        let Some((name, role)) = self.state.latest.clone() else {
+            return;
+        };
+        if self.state.gone {
+            self.state.gone = false;
+            self.revive(role, &format!("target lost after {name}"));
+        } else if self.stage.can_restart() && self.state.is_full(role, self.board.torrent) {
+            self.revive(role, &format!("the leech is nearly complete after {name}"));
+        } else if self.state.trouble.times >= TROUBLE {
+            self.state.trouble = Trouble::default();
+            if self.board.config.preflight
+                && let Err(reason) = self.preflight(role)
+            {
+                self.revive(role, &format!("target unwell since {name}: {reason}"));
+            }
+        }
+    }
+
+    /// Starts the target again, or sees whether somebody else has.
+    fn revive(&mut self, role: Role, reason: &str) {
+        if !self.stage.can_restart() {
+            if let Err(why) = self.preflight(role) {
+                self.lose(format!("{reason}: {why}"));
+            }
+            return;
+        }
+        if let Err(why) = self.stage.restart() {
+            self.lose(format!("{reason}; not started again: {why}"));
+            return;
+        }
+        self.state.fresh = FreshPool::new();
+        self.state.filled.clear();
+        self.board.tell(RunEvent::Restarted {
+            reason: reason.to_owned(),
+        });
+        if self.board.config.preflight
+            && let Err(why) = self.preflight(role)
+        {
+            self.lose(format!("{reason}; started again, it does not serve: {why}"));
+        }
+    }
+
+    fn lose(&mut self, reason: String) {
+        self.board.tell(RunEvent::Lost {
+            reason: reason.clone(),
+        });
+        self.lost = Some(reason);
+    }
+
+    fn means(&self) -> Means {
+        let config = self.board.config;
+        Means {
+            torrent: self.board.torrent.clone(),
+            settings: Settings {
+                addresses: self.stage.addresses(),
+                verbs: self.stage.verbs(),
+                no_dials: self.stage.dials().err(),
+                no_tracker: self.stage.announces().err(),
+                ..config.settings.clone()
+            },
+        }
+    }
+}
+
+impl State {
+    /// Whether little is left that a leech could want. Cases need some pieces each.
+    fn is_full(&self, role: Role, torrent: &Torrent) -> bool {
+        let pieces = torrent.geometry().pieces() as usize;
+        role == Role::Leech && self.filled.len() + (pieces / 4).min(SPARE_PIECES) >= pieces
+    }
+
+    fn note(&mut self, played: &Played, role: Role) {
+        self.calibration = self.calibration.merge(played.slowest);
+        self.gone |= played.lost || played.unreachable;
+        self.trouble.note(&played.outcome);
+        self.filled.extend(&played.may_have);
+        self.latest = Some((played.outcome.id.clone(), role));
+    }
+}
+
+/// What a player gets beside its play.
+struct Means {
+    torrent: Torrent,
+    settings: Settings,
+}
+
+impl Means {
+    fn player(&self, play: &Play, state: &State) -> Player {
+        let settings = Settings {
+            profile: state.profiles.get(&play.role).cloned(),
+            calibration: state.calibration,
+            fresh: state.fresh.clone(),
+            ..self.settings.clone()
+        };
+        Player::new(play.clone(), self.torrent.clone(), settings)
+    }
+}
+
+/// Where the next play comes from.
+#[derive(Debug, Clone, Copy)]
+enum Supply {
+    Board(Turn),
+    Again,
+}
+
+/// Plays side by side, known by their place in the run.
+struct Batch<'a, 'b> {
+    board: &'a Board<'b>,
+    means: Means,
+    supply: Supply,
+    /// How many more may begin; `None` is any number.
+    most: Option<usize>,
+    can_restart: bool,
+    begun: BTreeMap<PlayId, usize>,
+    state: &'a mut State,
+}
+
+impl Batch<'_, '_> {
+    /// Whether the target must be looked after before anything else begins.
+    fn pauses(&self) -> bool {
+        let role = self.state.latest.as_ref().map(|(_, role)| *role);
+        let full = || role.is_some_and(|role| self.state.is_full(role, self.board.torrent));
+        self.state.gone || self.state.trouble.times >= TROUBLE || (self.can_restart && full())
+    }
+}
+
+impl Cast for Batch<'_, '_> {
+    fn next(&mut self) -> Option<Player> {
+        if self.most == Some(0) || self.board.enough() || self.pauses() {
+            return None;
+        }
+        let index = match self.supply {
+            Supply::Board(turn) => self.board.take(turn),
+            Supply::Again => self.state.again.pop_front(),
+        }?;
+        self.most = self.most.map(|most| most.saturating_sub(1));
+        let play = self.board.plays.get(index)?;
+        self.board.tell(RunEvent::CaseStarted {
+            id: play.id.to_string(),
+            title: play.case.title.clone(),
+        });
+        let player = self.means.player(play, self.state);
+        self.begun.insert(player.id(), index);
+        Some(player)
+    }
+
+    fn ended(&mut self, player: Player, log: &dyn Fn() -> Vec<String>) {
+        let Some(index) = self.begun.remove(&player.id()) else {
+            return;
+        };
+        let Some(play) = self.board.plays.get(index) else {
+            return;
+        };
+        let mut played = player.outcome();
+        if played.outcome.verdict != Verdict::Pass {
+            played.outcome.log = log();
+        }
+        let was_gone = self.state.gone;
+        self.state.note(&played, play.role);
+        let beside_others = was_gone || !self.begun.is_empty();
+        if self.state.gone && beside_others && self.can_restart {
+            self.state.again.push_back(index);
+            return;
+        }
+        self.board
+            .tell(RunEvent::CaseFinished(Box::new(played.outcome.clone())));
+        self.board.keep(index, played);
+    }
+}
+
+/// Waits, and does nothing.
+struct Pause {
+    until: Duration,
+    over: bool,
+}
+
+impl Pause {
+    fn new(span: Duration) -> Self {
+        Self {
+            until: span,
+            over: false,
+        }
+    }
+}
+
+impl Tester for Pause {
+    fn handle(&mut self, _: Input, at: Duration) {
+        self.over = at >= self.until;
+    }
+
+    fn poll_action(&mut self) -> Option<Action> {
+        None
+    }
+
+    fn poll_deadline(&self) -> Option<Duration> {
+        (!self.over).then_some(self.until)
+    }
+
+    fn done(&self) -> bool {
+        self.over
+    }
+}
+
+impl Trouble {
+    fn note(&mut self, outcome: &CaseOutcome) {
+        if outcome.verdict != Verdict::Inconclusive {
+            *self = Self::default();
+            return;
+        }
+        if self.reason == outcome.reason {
+            self.times += 1;
+        } else {
+            self.reason.clone_from(&outcome.reason);
+            self.times = 1;
+        }
+    }
+}
+
+/// The lane that comes first.
+const SHARED: u8 = 0;
+/// How long a target may take to serve for the first time.
+const PREFLIGHT: Duration = Duration::from_secs(75);
+/// Pause between two attempts.
+const RETRY: Duration = Duration::from_secs(1);
+/// Attempts on a target that refuses every connection.
+const REFUSALS: u32 = 3;
+/// Inconclusive plays in a row with the same reason before the preflight is repeated.
+const TROUBLE: u32 = 3;
+/// Missing pieces that a leech should still have when a case begins.
+const SPARE_PIECES: usize = 200;
+/// Tag of cases that leave the target without anything to do.
+const LAST: &str = "last";
