@@ -360,6 +360,9 @@ impl Peer {
         if self.defects.has(Quirk::OneSourceAtATime) && self.connections.values().any(busy) {
             return;
         }
+        if self.requests_no_more(conn) {
+            return;
+        }
         loop {
             let Some(c) = self.connections.get(&conn) else {
                 return;
@@ -372,6 +375,15 @@ impl Peer {
             };
             self.ask(conn, block, None);
         }
+    }
+
+    /// Defects: nothing is requested of this connection, or nothing any more.
+    fn requests_no_more(&self, conn: u32) -> bool {
+        self.connections.get(&conn).is_some_and(|c| {
+            let asked = c.stats.sent.of(Kind::Request).messages;
+            (asked >= MOST_REQUESTS && self.defects.has(Quirk::StopsRequesting))
+                || (c.initiator && self.defects.has(Quirk::RequestsNothingDialled))
+        })
     }
 
     /// How many requests may be outstanding.
@@ -422,8 +434,13 @@ impl Peer {
         if avoided {
             return None;
         }
+        let left_out = pieces.checked_sub(1);
+        let left_out = left_out.filter(|_| self.defects.has(Quirk::LeavesLastPiece));
         let usable = |index: u32| {
-            c.their_pieces.get(index) && !have.get(index) && !self.left_to_others(c, index)
+            c.their_pieces.get(index)
+                && !have.get(index)
+                && !self.left_to_others(c, index)
+                && left_out != Some(index)
         };
         let skip = |block: &BlockRef| {
             c.has_pending(block)
@@ -503,10 +520,11 @@ impl Peer {
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
-        let in_order = self.defects.has(Quirk::AnswersInOrder);
+        let any_index = self.defects.has(Quirk::IgnoresIndex);
         let fits = |block: &BlockRef| {
-            (in_order || (block.index == index && block.begin == begin))
-                && (block.length == length || wrong_length)
+            (block.index == index || any_index)
+                && block.begin == begin
+                && (block.length == length || (wrong_length && length > 0))
         };
         if let Some(at) = c.pending.iter().position(|p| fits(&p.block)) {
             let pending = c.pending.remove(at);
@@ -792,6 +810,8 @@ fn stride(pieces: u32) -> u64 {
 
 /// How long a block may come late, as DESIGN 6 has it.
 const LAPSE: Duration = Duration::from_secs(60);
+/// After so many requests a defect stops.
+const MOST_REQUESTS: u64 = 600;
 const MOST_LAPSED: usize = 1024;
 const MOST_SUGGESTIONS: usize = 64;
 const MOST_ALLOWED: usize = 128;

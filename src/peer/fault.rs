@@ -7,8 +7,10 @@
 
 mod availability;
 mod choking;
+mod dht;
 mod dialling;
 mod donthave;
+mod exchange;
 mod extended;
 mod fast;
 mod framing;
@@ -16,6 +18,7 @@ mod handshake;
 mod hook;
 mod load;
 mod metadata;
+mod private;
 mod request;
 mod state;
 mod superseed;
@@ -150,6 +153,9 @@ const AREAS: &[&[FaultSpec]] = &[
     extended::FAULTS,
     metadata::FAULTS,
     donthave::FAULTS,
+    dht::FAULTS,
+    exchange::FAULTS,
+    private::FAULTS,
     timing::FAULTS,
     state::FAULTS,
     choking::FAULTS,

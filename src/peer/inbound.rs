@@ -547,6 +547,7 @@ impl Peer {
                 extension.on_extended_handshake(link, &handshake);
             });
         }
+        self.schedule_pex(conn);
     }
 }
 
@@ -568,6 +569,6 @@ const MOST_EXTENSIONS: usize = 256;
 /// Keys remembered of one peer's extended handshakes.
 const MOST_KEYS: usize = 256;
 /// How long a defect waits for their extended handshake.
-const EARLY: Duration = Duration::from_secs(3);
+const EARLY: Duration = Duration::from_secs(2);
 /// How long a defect waits for the first message.
 const IMPATIENCE: Duration = Duration::from_secs(5);

@@ -609,9 +609,13 @@ impl Session {
                 }
                 false
             }
-            ExtensionMessage::Handshake(_)
-            | ExtensionMessage::MetadataUnknown { .. }
-            | ExtensionMessage::Pex(_) => false,
+            ExtensionMessage::Pex(pex) => {
+                if dir == Dir::Received {
+                    self.pex.take(pex, self.now);
+                }
+                false
+            }
+            ExtensionMessage::Handshake(_) | ExtensionMessage::MetadataUnknown { .. } => false,
         }
     }
 
