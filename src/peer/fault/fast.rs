@@ -81,7 +81,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .leech(),
     FaultSpec::new(
         "interested-in-nothing",
-        &["B6-HA-05", "B3-IN-02", "B3-IN-04"],
+        &["B6-HA-05", "B3-IN-02"],
         "Is interested in peers that have nothing.",
         Effect::Quirk(Quirk::InterestInNothing),
     )
