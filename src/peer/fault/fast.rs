@@ -510,8 +510,9 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Does nothing any more when a peer is interested that lacks one piece.",
         on(
             |s| {
-                let lacks = s.pieces().saturating_sub(s.peer.conn.their_pieces.count());
-                s.is(Kind::Interested) && s.peer.conn.agreed.fast && lacks == 1
+                let theirs = s.peer.conn.their_pieces.count();
+                let nearly = theirs > 10 && theirs + 1 == s.pieces();
+                s.is(Kind::Interested) && s.peer.conn.agreed.fast && nearly
             },
             React::Hang,
         ),
