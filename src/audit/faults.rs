@@ -72,7 +72,8 @@ impl FaultRow {
 
     /// Whether the suites did right by it.
     pub fn is_good(&self) -> bool {
-        self.standing != Standing::Survived && self.blamed.is_empty() && self.needless.is_empty()
+        let excused = self.standing == Standing::Killed && !self.needless.is_empty();
+        self.standing != Standing::Survived && self.blamed.is_empty() && !excused
     }
 }
 

@@ -29,13 +29,14 @@ impl Peer {
         if self.defects.has(Quirk::IgnoresLaterHave) && self.said_bitfield(conn) {
             return;
         }
+        let twice = self.defects.has(Quirk::CountsHavesTwice);
         if self.gone_for_good(conn, index) {
             return;
         }
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
-        if c.their_pieces.set(index) && missing && !blind {
+        if (c.their_pieces.set(index) || twice) && missing && !blind {
             c.wanted += 1;
             self.interest_changed(conn);
         }
@@ -274,13 +275,15 @@ impl Peer {
         let in_nothing = self.defects.has(Quirk::InterestInNothing) && !self.store.complete();
         let seed = self.defects.has(Quirk::SeedInterested) && self.store.complete();
         let avoids = self.defects.has(Quirk::AvoidsUploadOnly);
+        let in_others = self.defects.has(Quirk::InterestForAll)
+            && self.connections.values().any(|c| c.wanted > 0);
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
         let upload_only = c.their_extended.as_ref().and_then(|h| h.upload_only());
         let avoided = avoids && upload_only == Some(1);
         let seed = seed && !c.their_pieces.is_empty();
-        let wants = (c.wanted > 0 && !avoided && self.selected) || in_nothing || seed;
+        let wants = (c.wanted > 0 && !avoided && self.selected) || in_nothing || in_others || seed;
         if wants == c.us.interested {
             return;
         }
@@ -304,6 +307,10 @@ impl Peer {
         };
         c.chokes = c.chokes.saturating_add(1);
         c.them.choking = true;
+        self.choke_counts_for_others(conn, true);
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
         if c.agreed.fast && !drops {
             return;
         }
@@ -315,6 +322,9 @@ impl Peer {
             }
             if !forgets {
                 self.store.released(conn, &pending.block);
+            }
+            if self.defects.has(Quirk::AbandonsDroppedByChoke) {
+                self.store.abandon(pending.block.index);
             }
             self.outcome(conn, pending.id, RequestOutcome::Choked);
         }
@@ -336,6 +346,7 @@ impl Peer {
                 self.send(conn, Message::Request(block));
             }
         }
+        self.choke_counts_for_others(conn, false);
     }
 
     // Requests.
@@ -480,10 +491,12 @@ impl Peer {
             .next()
     }
 
-    /// A defect: choked from the start, and requests all the same.
+    /// Defects: choked, from the start or later, and requests all the same.
     fn ignores_choke(&self, c: &Connection) -> bool {
-        let unchokes = c.stats.received.of(Kind::Unchoke).messages;
-        self.defects.has(Quirk::RequestsWhileChoked) && unchokes == 0 && c.wanted > 0
+        let never = c.stats.received.of(Kind::Unchoke).messages == 0;
+        let from_the_start = never && self.defects.has(Quirk::RequestsWhileChoked);
+        let later = !never && !c.agreed.fast && self.defects.has(Quirk::RequestsAfterChoke);
+        c.wanted > 0 && (from_the_start || later)
     }
 
     /// A piece that failed with blocks of this connection is left to others who have it.
@@ -680,6 +693,9 @@ impl Peer {
             for conn in self.ids() {
                 self.send(conn, Message::Have { index });
             }
+        }
+        if self.defects.has(Quirk::ShowsCorrupt) {
+            self.store.set(index);
         }
         if self.defects.has(Quirk::ForgetsCorrupt) {
             self.store.abandon(index);

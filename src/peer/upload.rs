@@ -112,8 +112,19 @@ impl Peer {
         c.us.choking = false;
         c.unchoked_since = now;
         let first = c.stats.sent.of(Kind::Unchoke).messages == 0;
+        let fast = c.agreed.fast;
         self.ever_unchoked = true;
         self.send(conn, Message::Unchoke);
+        if first && fast {
+            let suggested = self
+                .store
+                .have()
+                .iter()
+                .take(self.settings.suggestions as usize);
+            for index in suggested.collect::<Vec<_>>() {
+                self.send(conn, Message::SuggestPiece { index });
+            }
+        }
         if let Some(after) = self.settings.unchoke_flickers.filter(|_| first) {
             self.choke_now(conn);
             if let Some(c) = self.connections.get_mut(&conn) {

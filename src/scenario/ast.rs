@@ -411,6 +411,8 @@ pub struct Connect {
     pub told: Option<BytesTemplate>,
     /// Variable that keeps where we listen, in compact form (BEP 23).
     pub contact: Option<String>,
+    /// Variable that keeps our address, 4 or 16 bytes.
+    pub source: Option<String>,
 }
 
 /// `handshake:` of a connect.

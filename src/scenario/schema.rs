@@ -621,6 +621,7 @@ fn matched(ty: FieldType) -> Value {
 fn tests() -> Value {
     let of = |op: TestOp| match op {
         TestOp::Present => reference("condition"),
+        TestOp::Names => reference("bytes"),
         TestOp::Gt
         | TestOp::Ge
         | TestOp::Lt

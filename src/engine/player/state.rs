@@ -22,7 +22,7 @@ use crate::scenario::{Play, Val};
 use crate::session::{AnswerHow, EntryState, Event, EventKind};
 use crate::torrent::Torrent;
 use crate::trace::{CloseHow, ConnId, Dir, Observation, Recorder, What};
-use crate::wire::{BlockRef, ExtensionMessage, Handshake, Message, PeerId};
+use crate::wire::{BlockRef, ExtensionMessage, Handshake, Kind, Message, PeerId};
 
 /// Variables of a case.
 pub(super) type Vars = BTreeMap<String, Val>;
@@ -314,6 +314,13 @@ impl State {
             .chain(self.wake)
             .chain(limit)
             .min()
+    }
+
+    /// Whether a message of this kind has arrived on a connection and is not in the log yet.
+    pub(super) fn waits(&self, index: Index, kind: Kind) -> bool {
+        let id = id_of(index);
+        let mut inbox = self.inbox.iter();
+        inbox.any(|observation| observation.conn == id && observation.kind() == Some(kind))
     }
 
     /// Number of log entries once everything received so far is in it.

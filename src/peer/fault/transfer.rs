@@ -21,7 +21,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::RequestsNothingDialled),
     )
     .leech()
-    .dialling(),
+    .dialling()
+    .also(&["B3-HS-29"]),
     FaultSpec::new(
         "one-request-at-a-time",
         &["B3-PC-04"],

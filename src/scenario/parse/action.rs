@@ -124,7 +124,7 @@ pub(super) fn action(
 }
 
 /// Keys of `connect`.
-pub(in super::super) const CONNECT: [&str; 13] = [
+pub(in super::super) const CONNECT: [&str; 14] = [
     "peer",
     "from",
     "reserved",
@@ -138,6 +138,7 @@ pub(in super::super) const CONNECT: [&str; 13] = [
     "mode",
     "told",
     "contact",
+    "source",
 ];
 
 /// Words of `handshake`.
@@ -206,6 +207,7 @@ fn connect(
         },
         told: part("told")?,
         contact: None,
+        source: None,
         peer,
     };
     if connect.handshake != HandshakeMode::Full
@@ -229,14 +231,18 @@ fn connect(
             return Err(ScenarioError::invalid(map.key_span(key), message));
         }
     }
-    let contact = match map.get("contact") {
-        Some(node) => {
-            let variable = name(text(node)?, &node.span)?;
-            Some(scope.add_slot(&variable, &node.span, Type::Bytes)?)
-        }
-        None => None,
+    let mut kept = |key: &str| {
+        let Some(node) = map.get(key) else {
+            return Ok(None);
+        };
+        let variable = name(text(node)?, &node.span)?;
+        scope.add_slot(&variable, &node.span, Type::Bytes).map(Some)
     };
-    let connect = Connect { contact, ..connect };
+    let connect = Connect {
+        contact: kept("contact")?,
+        source: kept("source")?,
+        ..connect
+    };
     if let Some(open) = &mut reader.connections {
         open.insert(connect.peer.clone());
         if open.len() > limits::CONNECTIONS {

@@ -289,6 +289,9 @@ impl<'a> Printer<'a> {
         if let Some(contact) = &connect.contact {
             map.add("contact", Yaml::text(self.names.local(contact)));
         }
+        if let Some(source) = &connect.source {
+            map.add("source", Yaml::text(self.names.local(source)));
+        }
         Yaml::Map(map.0)
     }
 
