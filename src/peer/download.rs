@@ -535,7 +535,7 @@ impl Peer {
         };
         let any_index = self.defects.has(Quirk::IgnoresIndex);
         let fits = |block: &BlockRef| {
-            (block.index == index || any_index)
+            (block.index == index || (any_index && block.index.abs_diff(index) == 1))
                 && block.begin == begin
                 && (block.length == length || (wrong_length && length > 0))
         };
