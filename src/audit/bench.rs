@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use crate::engine::run::{RunConfig, run_self};
 use crate::engine::self_mode::{Make, SelfMode};
 use crate::engine::settings::Settings;
-use crate::engine::sim::WorldConfig;
 use crate::outcome::RunOutcome;
 use crate::scenario::ast::{Direction, Role, Suite};
 use crate::scenario::{Choice, Play, ScenarioError, embedded, expand};
@@ -93,17 +92,6 @@ impl Audit {
         preflight: bool,
         wanted: impl Fn(&Play) -> bool,
     ) -> RunOutcome {
-        self.run_in(WorldConfig::default(), make, preflight, wanted)
-    }
-
-    /// The same on a network of its own kind.
-    pub(super) fn run_in(
-        &self,
-        world: WorldConfig,
-        make: &dyn Make,
-        preflight: bool,
-        wanted: impl Fn(&Play) -> bool,
-    ) -> RunOutcome {
         let plays: Vec<Play> = self.plays.iter().filter(|p| wanted(p)).cloned().collect();
         let config = RunConfig {
             settings: Settings {
@@ -114,9 +102,7 @@ impl Audit {
             preflight,
             ..RunConfig::new("self")
         };
-        let mut mode = SelfMode::new(make);
-        mode.world = world;
-        run_self(&mut mode, &plays, &config, &|_| {})
+        run_self(&mut SelfMode::new(make), &plays, &config, &|_| {})
     }
 
     /// `work` on each of `items`, on as many threads as there are jobs; results in their order.

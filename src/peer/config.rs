@@ -202,6 +202,8 @@ pub struct Settings {
     pub pacing: Duration,
     /// Everything that is to be said within this time leaves in one write.
     pub coalesce: Duration,
+    /// Whether what is said leaves byte by byte (writes above 256 bytes in 64 parts).
+    pub drip: bool,
     /// Whether connections are ended by a reset, which may throw away what was said before.
     pub close_with_reset: bool,
     /// Requests that we bear, advertised as `reqq`.
@@ -222,6 +224,8 @@ pub struct Settings {
     pub corrupt_limit: u32,
     /// Size of the allowed-fast set; 0 sends none. BEP 6: ten is suggested.
     pub allowed_fast: usize,
+    /// Pieces that are suggested with the first unchoke, where fast is on.
+    pub suggestions: u32,
     /// Whether allowed-fast requests are served while choking.
     pub honour_allowed_fast: bool,
     /// Whether connections between seeds are closed.
@@ -234,6 +238,14 @@ pub struct Settings {
     pub tell_upload_only: bool,
     /// UDP port for `port` messages (needs the DHT bit).
     pub dht_port: Option<u16>,
+    /// Whether peers hear of each other by ut_pex.
+    pub pex: bool,
+    /// Time from their extended handshake to the first ut_pex message.
+    pub pex_first: Duration,
+    /// Time between two ut_pex messages; without news there is none.
+    pub pex_every: Duration,
+    /// Whether a leech dials peers that it hears of by ut_pex.
+    pub dial_contacts: bool,
     /// Whether a leech fetches the info dictionary, although it has it, from peers that offer it.
     pub fetch_metadata: bool,
     /// Time between a request for metadata and its answer.
@@ -301,6 +313,7 @@ impl Default for Settings {
             reject_delay: Duration::ZERO,
             pacing: Duration::ZERO,
             coalesce: Duration::ZERO,
+            drip: false,
             close_with_reset: false,
             reqq: 2000,
             max_request: 16 * 1024,
@@ -311,12 +324,17 @@ impl Default for Settings {
             reject_backoff: Duration::from_secs(2),
             corrupt_limit: 5,
             allowed_fast: 10,
+            suggestions: 0,
             honour_allowed_fast: true,
             close_redundant: false,
             availability_first: false,
             client: "btspec reference".to_owned(),
             tell_upload_only: false,
             dht_port: None,
+            pex: true,
+            pex_first: Duration::from_secs(2),
+            pex_every: Duration::from_secs(65),
+            dial_contacts: false,
             fetch_metadata: false,
             metadata_delay: Duration::ZERO,
             metadata_limit: None,

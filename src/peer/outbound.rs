@@ -158,13 +158,21 @@ impl Peer {
         if c.out.is_empty() {
             return;
         }
-        let bytes = c.out.split().freeze();
+        let mut bytes = c.out.split().freeze();
         c.out_clock = c.out_clock.max(now) + pacing;
         let at = c.out_clock;
-        if at > now {
-            self.timer(at, Timer::Write(conn, bytes));
-        } else {
-            self.output(Output::Bytes { conn, bytes });
+        let size = match bytes.len() {
+            len if !self.settings.drip => len,
+            ..=256 => 1,
+            len => len.div_ceil(64),
+        };
+        while !bytes.is_empty() {
+            let bytes = bytes.split_to(size.min(bytes.len()));
+            if at > now {
+                self.timer(at, Timer::Write(conn, bytes));
+            } else {
+                self.output(Output::Bytes { conn, bytes });
+            }
         }
     }
 
@@ -362,10 +370,12 @@ impl Peer {
     /// Our extended handshake for a connection.
     pub(super) fn extended_handshake(&self, conn: u32) -> Option<ExtendedHandshake> {
         let c = self.connections.get(&conn)?;
+        let private = self.torrent.metainfo().is_private();
+        let hides_pex = private && !self.defects.has(Quirk::DialsPrivateContacts);
         let ids: Vec<(&str, u8)> = c
             .extensions
             .iter()
-            .filter(|slot| !(slot.name == "ut_pex" && self.torrent.metainfo().is_private()))
+            .filter(|slot| !(slot.name == "ut_pex" && hides_pex))
             .map(|slot| (slot.name, slot.id))
             .collect();
         let reqq = i128::try_from(self.settings.reqq).unwrap_or(0);

@@ -112,8 +112,19 @@ impl Peer {
         c.us.choking = false;
         c.unchoked_since = now;
         let first = c.stats.sent.of(Kind::Unchoke).messages == 0;
+        let fast = c.agreed.fast;
         self.ever_unchoked = true;
         self.send(conn, Message::Unchoke);
+        if first && fast {
+            let suggested = self
+                .store
+                .have()
+                .iter()
+                .take(self.settings.suggestions as usize);
+            for index in suggested.collect::<Vec<_>>() {
+                self.send(conn, Message::SuggestPiece { index });
+            }
+        }
         if let Some(after) = self.settings.unchoke_flickers.filter(|_| first) {
             self.choke_now(conn);
             if let Some(c) = self.connections.get_mut(&conn) {
@@ -401,7 +412,11 @@ impl Peer {
     }
 
     fn serve_block(&mut self, conn: u32, block: BlockRef) {
-        let read = if self.defects.has(Quirk::WrongOffset) && block.begin != 0 {
+        let short =
+            block.length < self.settings.block_len && block.index != self.torrent.geometry().last();
+        let wrong = self.defects.has(Quirk::WrongOffset)
+            || (short && self.defects.has(Quirk::WrongShortBlocks));
+        let read = if wrong && block.begin != 0 {
             BlockRef { begin: 0, ..block }
         } else {
             block

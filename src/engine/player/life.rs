@@ -15,7 +15,7 @@ use crate::engine::io::CloseKind;
 use crate::outcome::{ClosedBy, Expected, Verdict};
 use crate::scenario::ast::{Case, Citation, Role, Stated, Step};
 use crate::session::{AnswerHow, EventKind};
-use crate::wire::{BlockRef, ExtensionMessage, Message};
+use crate::wire::{BlockRef, ExtensionMessage, Kind, Message};
 
 /// What a probe came to.
 enum Life {
@@ -343,10 +343,11 @@ impl Ctx {
         let deadline = self.deadline(conn, grant);
         let life = self
             .wait(deadline, |state| {
+                let back = state.waits(conn, Kind::Choke);
                 let Some(conn) = state.conns.get(conn) else {
                     return Ok(Some(Life::Mute));
                 };
-                if !conn.session.target_choking() {
+                if !conn.session.target_choking() && !back {
                     return Ok(Some(Life::Proved));
                 }
                 Ok(conn.target_closed.then_some(Life::Closed))

@@ -356,9 +356,20 @@ fn all_hold(conditions: &Conditions, state: &State, conn: Index) -> Result<bool,
     };
     for condition in &conditions.all {
         let holds = match condition {
-            Condition::Unchoked(wanted) => session.target_choking() != wanted.eval_bool(&env)?,
+            // An unchoke that is taken back in the same segment lets nobody request.
+            Condition::Unchoked(wanted) => {
+                let wanted = wanted.eval_bool(&env)?;
+                let back = if wanted { Kind::Choke } else { Kind::Unchoke };
+                session.target_choking() != wanted && !state.waits(conn, back)
+            }
             Condition::Interested(wanted) => {
-                session.target_interested() == wanted.eval_bool(&env)?
+                let wanted = wanted.eval_bool(&env)?;
+                let back = if wanted {
+                    Kind::NotInterested
+                } else {
+                    Kind::Interested
+                };
+                session.target_interested() == wanted && !state.waits(conn, back)
             }
             Condition::HasAll => session.target_has().is_full(),
             Condition::HasNone => {

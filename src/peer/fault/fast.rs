@@ -50,8 +50,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B6-HA-01"],
         "Sends no availability message although fast is on.",
         send(|s| s.is(Kind::HaveAll) || s.is(Kind::HaveNone), Alter::Drop),
-    )
-    .also(&["B6-HA-02", "B6-HA-03"]),
+    ),
     FaultSpec::new(
         "seed-says-have-none",
         &["B6-HA-02"],
@@ -79,11 +78,10 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Is not interested in peers that say have_all.",
         Effect::Quirk(Quirk::IgnoresHaveAll),
     )
-    .leech()
-    .also(&["B21-UO-04", "B6-SU-01"]),
+    .leech(),
     FaultSpec::new(
         "interested-in-nothing",
-        &["B6-HA-05", "B3-IN-02"],
+        &["B6-HA-05", "B3-IN-02", "B3-IN-04"],
         "Is interested in peers that have nothing.",
         Effect::Quirk(Quirk::InterestInNothing),
     )
@@ -126,8 +124,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| whole(s) && s.peer.conn.availability_seen && !said_more(s),
             React::Deafen,
         ),
-    )
-    .also(&["B6-AF-11"]),
+    ),
     FaultSpec::new(
         "never-unchokes-without-availability",
         &["B6-HA-09"],
@@ -188,7 +185,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .seed(),
     FaultSpec::new(
         "ignores-choked-request",
-        &["B6-RJ-01"],
+        &["B6-RJ-01", "B6-RJ-15"],
         "Gives no answer to requests before the first unchoke.",
         Effect::On {
             when: |s| choked_request(s) && !was_unchoked(s),
@@ -264,8 +261,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             Alter::Late(Duration::from_secs(20)),
         ),
     )
-    .seed()
-    .also(&["B6-RJ-03", "B6-RJ-21"]),
+    .seed(),
     FaultSpec::new(
         "rejects-another-length",
         &["B6-RJ-02", "B6-RJ-04"],
@@ -280,8 +276,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .seed()
-    .also(&["B6-RJ-21", "B6-RJ-03"]),
+    .seed(),
     FaultSpec::new(
         "rejects-before-choke",
         &["B6-RJ-05"],
@@ -321,8 +316,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Gives no answer to a request that was cancelled.",
         Effect::Quirk(Quirk::DropsCancelled),
     )
-    .seed()
-    .also(&["B6-RJ-03"]),
+    .seed(),
     FaultSpec::new(
         "answers-cancelled-request-twice",
         &["B6-RJ-11", "B6-RJ-03", "B3-RQ-17"],
@@ -347,6 +341,33 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 }
             },
             React::Close,
+        ),
+    )
+    .leech(),
+    FaultSpec::new(
+        "closes-on-piece-behind-own-cancel",
+        &["B6-RJ-12"],
+        "Closes when the block comes that it has cancelled.",
+        on(
+            |s| match s.message() {
+                Some(Message::Piece { index, begin, .. }) => {
+                    let pending = s.peer.conn.pending.iter();
+                    let mut cancelled = pending.filter(|p| p.cancelled).map(|p| p.block);
+                    cancelled.any(|b| (b.index, b.begin) == (*index, *begin))
+                }
+                _ => false,
+            },
+            React::Close,
+        ),
+    )
+    .leech(),
+    FaultSpec::new(
+        "dies-of-many-rejects",
+        &["B6-RJ-17"],
+        "Ends when a dozen of its requests in a row were rejected.",
+        on(
+            |s| s.is(Kind::RejectRequest) && s.peer.conn.rejects_in_a_row >= 11,
+            React::Exit,
         ),
     )
     .leech(),
@@ -402,16 +423,14 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Forgets its requests at a choke although fast is on.",
         Effect::Quirk(Quirk::DropsPendingAtTheirChoke),
     )
-    .leech()
-    .also(&["B3-PC-05"]),
+    .leech(),
     FaultSpec::new(
         "requests-before-unchoke",
         &["B6-RJ-19", "B3-CH-01"],
         "Requests any piece before the first unchoke.",
         Effect::Quirk(Quirk::RequestsWhileChoked),
     )
-    .leech()
-    .also(&["B6-HA-05"]),
+    .leech(),
     FaultSpec::new(
         "ignores-request-for-missing-piece",
         &["B6-RJ-20"],
@@ -485,6 +504,19 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .leech()
     .also(&["B3-PC-03"]),
+    FaultSpec::new(
+        "hangs-on-nearly-complete-peer",
+        &["B6-AF-13"],
+        "Does nothing any more when a peer is interested that lacks one piece.",
+        on(
+            |s| {
+                let lacks = s.pieces().saturating_sub(s.peer.conn.their_pieces.count());
+                s.is(Kind::Interested) && s.peer.conn.agreed.fast && lacks == 1
+            },
+            React::Hang,
+        ),
+    )
+    .seed(),
     FaultSpec::new(
         "closes-on-late-allowed-fast",
         &["B6-AF-08"],

@@ -21,8 +21,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B3-FR-02"],
         "Forgets the first bytes of a length prefix that comes in two segments.",
         Effect::Quirk(Quirk::MisreadsSplitPrefix),
-    )
-    .also(&["B3-HS-10"]),
+    ),
     FaultSpec::new(
         "loses-the-end-of-mixed-segments",
         &["B3-FR-03"],
@@ -106,8 +105,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B3-FR-11"],
         "Takes a length prefix with the top bit set for a keep-alive.",
         Effect::Quirk(Quirk::SignedLength),
-    )
-    .also(&["B6-RJ-02"]),
+    ),
     FaultSpec::new(
         "deaf-after-misfit-choke",
         &["B3-FR-12"],
@@ -179,8 +177,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Pads and uses the frame in which the stream ends.",
         Effect::Quirk(Quirk::UsesPartialFrame),
     )
-    .seed()
-    .also(&["B3-RQ-17", "B6-RJ-02"]),
+    .seed(),
     FaultSpec::new(
         "counts-partial-block-at-eof",
         &["B3-FR-21"],

@@ -27,8 +27,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 flip(bytes, 47);
             }
         }),
-    )
-    .also(&["B3-HS-01"]),
+    ),
     FaultSpec::new(
         "serves-unknown-info-hash",
         &["B3-HS-04"],
@@ -94,8 +93,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             },
             React::Ignore,
         ),
-    )
-    .also(&["B3-HS-10"]),
+    ),
     FaultSpec::new(
         "dies-of-full-reserved",
         &["B3-HS-16"],

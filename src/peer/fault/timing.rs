@@ -39,8 +39,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             },
             React::Close,
         ),
-    )
-    .also(&["B3-TO-01"]),
+    ),
     FaultSpec::new(
         "never-drops-dead-peers",
         &["B3-TO-05"],
