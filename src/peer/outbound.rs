@@ -443,7 +443,7 @@ impl Peer {
         };
         let payload = self.planted_or(name, payload);
         let mut conn = conn;
-        if name == "ut_metadata" && self.defects.has(Quirk::MetadataToOther) {
+        if self.defects.has(Quirk::MetadataToOther) && is_second_metadata(name, &payload) {
             let mut others = self.connections.values().filter(|c| c.is_open());
             conn = others.find(|c| c.id != conn).map_or(conn, |c| c.id);
         }
@@ -483,6 +483,14 @@ impl Peer {
             dht: both(Capability::Dht),
         }
     }
+}
+
+fn is_second_metadata(name: &str, payload: &Bytes) -> bool {
+    let message = (name == "ut_metadata").then(|| ExtensionMessage::decode(name, payload));
+    matches!(
+        message,
+        Some(Ok(ExtensionMessage::MetadataData { piece: 1, .. }))
+    )
 }
 
 /// A write is cut off at this size, so that a long queue does not become one buffer.

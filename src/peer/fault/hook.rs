@@ -478,7 +478,7 @@ pub(in crate::peer) enum Quirk {
     SuperSeedRefuses,
     /// A super-seed never offers a second piece.
     SuperSeedStops,
-    /// Metadata goes to another connection, if there is one.
+    /// The second piece of metadata goes to another connection, if there is one.
     MetadataToOther,
     /// A metadata request in the same segment as another one is lost.
     OneMetadataAtATime,

@@ -364,7 +364,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B3-RQ-11", "B3-RQ-17"],
         "Rounds the begin of a block down to a multiple of 16 KiB.",
         send(
-            |s| begins(s) % BLOCK_LEN != 0,
+            |s| !begins(s).is_multiple_of(BLOCK_LEN),
             Alter::Other(|s| altered(s, |_, begin, _| *begin -= *begin % BLOCK_LEN)),
         ),
     )
@@ -392,7 +392,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B3-RQ-12", "B3-RQ-11", "B3-RQ-17"],
         "Fills up an answer below 16 KiB to a multiple of 512 bytes.",
         send(
-            |s| block_len(s) % 512 != 0 && !ends_torrent(s),
+            |s| !block_len(s).is_multiple_of(512) && !ends_torrent(s),
             Alter::Other(|s| {
                 altered_with(s, |view, index, begin, block| {
                     let length = block.len().next_multiple_of(512);

@@ -1117,6 +1117,7 @@ const ELSEWHERE: &[&str] = &[
     "metadata-total-size-of-piece",
     "metadata-last-byte-wrong",
     "metadata-length-without-piece",
+    "metadata-to-another-connection",
 ];
 
 #[test]
@@ -1125,12 +1126,15 @@ fn faults_of_later_metadata_pieces_show_where_there_are_some() {
     let run = |faults: FaultSet| {
         let config = PeerConfig::new(torrent.clone(), Role::Seed).with_faults(faults);
         let mut talk = Talk::to(config);
-        let conn = talk.connect();
         let mut handshake = Talk::handshake_with(BOTH);
         handshake.info_hash = torrent.info_hash();
-        talk.raw(conn, &handshake.encode());
-        talk.greeting(conn);
-        talk.send(conn, &[hello(&[("ut_metadata", 33)])]);
+        let [_, conn] = [44, 33].map(|id| {
+            let conn = talk.connect();
+            talk.raw(conn, &handshake.encode());
+            talk.greeting(conn);
+            talk.send(conn, &[hello(&[("ut_metadata", id)])]);
+            conn
+        });
         for piece in [0, 1, 2, 2, 1, 0, 2] {
             talk.send(conn, &[metadata(piece)]);
         }
