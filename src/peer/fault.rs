@@ -12,6 +12,7 @@ mod fast;
 mod framing;
 mod handshake;
 mod hook;
+mod late;
 mod load;
 mod metadata;
 mod request;
@@ -149,6 +150,7 @@ const AREAS: &[&[FaultSpec]] = &[
     metadata::FAULTS,
     donthave::FAULTS,
     timing::FAULTS,
+    late::FAULTS,
     state::FAULTS,
     transfer::FAULTS,
     load::FAULTS,

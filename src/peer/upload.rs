@@ -116,7 +116,11 @@ impl Peer {
         self.ever_unchoked = true;
         self.send(conn, Message::Unchoke);
         if first && fast {
-            let suggested = self.store.have().iter().take(self.settings.suggestions as usize);
+            let suggested = self
+                .store
+                .have()
+                .iter()
+                .take(self.settings.suggestions as usize);
             for index in suggested.collect::<Vec<_>>() {
                 self.send(conn, Message::SuggestPiece { index });
             }
