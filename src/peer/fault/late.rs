@@ -9,7 +9,7 @@ use crate::wire::{BlockRef, ExtensionMessage, Kind, Message};
 pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "talks-to-switched-off-extension-late",
-        &["B10-RX-04"],
+        &["B10-RX-04", "B9-NEG-04"],
         "Asks for metadata under the id that was switched off, 3 s later.",
         on(
             |s| switched_off(s) && s.peer.conn.their_extended.is_none(),
@@ -191,7 +191,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     ),
     FaultSpec::new(
         "deaf-after-garbage-for-extension",
-        &["B10-MS-02"],
+        &["B10-MS-02", "B9-ROB-01", "B54-RX-05"],
         "Reads nothing any more after an empty message of a known extension.",
         on(
             |s| match s.message() {
