@@ -308,7 +308,7 @@ fn rules_see_something_in_ordinary_sessions() {
         "block-bytes",
         "keep-alive-is-empty",
         "no-piece-while-choking",
-        "choke-changes-state",
+        "choke-repeats",
         "seed-asks-nothing",
         "piece-answers-request",
         "reserved-bits-assigned",

@@ -460,11 +460,20 @@ fn never_ends_with_its_label_and_listens_on_one_peer_if_named() {
       - expect: have
 ",
     );
-    let outcome = faked(&text, seed_opening(), |_, m, t| match m {
+    let have = |_: u32, m: &Message, t: &btspec::torrent::Torrent| match m {
         Message::Interested => vec![Do::Say(Message::Have { index: 1 })],
         _ => serve(m, t),
-    });
-    assert_verdict(&outcome, Verdict::Pass);
+    };
+    assert_verdict(&faked(&text, seed_opening(), have), Verdict::Pass);
+    // A labelled step that is left out is passed as well.
+    let left_out = text.replace("label: over", "label: over\n        when: $peer.fast");
+    let plain = |_: u32, m: &Message, t: &btspec::torrent::Torrent| match m {
+        Message::Interested => vec![Do::Say(Message::Have { index: 1 })],
+        _ => serve(m, t),
+    };
+    let connect = "connect: {peer: a, reserved: [extended]}";
+    let left_out = left_out.replace("connect: {peer: a}", connect);
+    assert_verdict(&faked(&left_out, seed_opening(), plain), Verdict::Pass);
 }
 
 // Ruling 8.
@@ -888,6 +897,14 @@ fn reference_core_serves_a_leech_where_told() {
     ));
     assert_verdict(&none, Verdict::Pass);
     assert!(sent(&none, "piece").is_empty());
+    assert!(sent(&none, "reject_request").is_empty());
+    let rejects = case(&text.replace(
+        "serves: SERVES",
+        "rejects: true, hello: [extended_handshake, have_all]",
+    ));
+    assert_verdict(&rejects, Verdict::Pass);
+    assert!(sent(&rejects, "piece").is_empty());
+    assert!(sent(&rejects, "reject_request").len() > 1);
 }
 
 #[test]

@@ -171,7 +171,13 @@ fn concerns(fault: &FaultSpec, play: &Play) -> bool {
         FaultRole::Seed => play.role == Role::Seed,
         FaultRole::Leech => play.role == Role::Leech,
     };
-    role && (!fault.dials || play.direction == Direction::Dials)
+    let about = || {
+        let mut ids = fault.breaks.iter().chain(fault.also);
+        ids.any(|id| play.case.cites.iter().any(|cite| cite.id == **id))
+    };
+    // What floods a peer costs as much as all the rest, and shows nothing of other defects.
+    let flood = play.case.tags.iter().any(|tag| tag == LOAD);
+    role && (!fault.dials || play.direction == Direction::Dials) && (!flood || about())
 }
 
 fn unsound(row: &CaseOutcome) -> Option<Blame> {
@@ -303,6 +309,9 @@ impl Blame {
         }
     }
 }
+
+/// Tag of cases that are about great numbers.
+const LOAD: &str = "load";
 
 impl fmt::Display for FaultTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

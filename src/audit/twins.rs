@@ -73,6 +73,10 @@ pub const TWINS: &[Twin] = &[
     Twin::new("one-request-at-a-time", |c| c.with_settings(|s| s.pipeline = 1)),
     Twin::new("suggests-pieces", |c| c.with_settings(|s| s.suggestions = 4)),
     Twin::new("many-requests-at-a-time", |c| c.with_settings(|s| s.pipeline = 68)),
+    // The info dictionary.
+    Twin::new("metadata-on-a-timer", |c| c.with_settings(|s| s.metadata_delay = ms(4500))),
+    Twin::new("metadata-flood-protection", |c| c.with_settings(|s| s.metadata_limit = Some(2))),
+    Twin::new("fetches-metadata", |c| c.with_settings(|s| s.fetch_metadata = true)),
     // When it does what.
     Twin::new("ticks-of-half-a-second", |c| ticking(c, ms(500), ms(500))),
     Twin::new("ticks-of-ten-seconds", |c| ticking(c, ms(10_000), ms(8300))),

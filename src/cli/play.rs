@@ -15,7 +15,7 @@ use btspec::scenario::ast::{Lane, Role};
 use btspec::scenario::{Play, shuffle};
 use btspec::target::client::{ClientFile, Launcher};
 use btspec::target::{RoleError, Spec, spec};
-use btspec::torrent::Torrent;
+use btspec::torrent::{Torrent, fixture};
 
 use super::progress::Progress;
 use super::run::now;
@@ -64,6 +64,11 @@ fn config(args: &RunArgs, selected: &Selected) -> RunConfig {
         preflight: !args.no_preflight,
         jobs: args.jobs.map_or_else(|| default_jobs(args), usize::from),
         max_fail: args.max_fail.map(usize::from),
+        // Who names a torrent means that one.
+        others: match args.torrent {
+            None => fixture::all().map(|it| it.torrent).to_vec(),
+            Some(_) => Vec::new(),
+        },
         ..RunConfig::new(args.target_name())
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::io::{Action, Input, Tester};
-use super::player::{Played, Player};
+use super::player::{Played, Player, meets};
 use super::run::{RunConfig, preflight_play};
 use super::settings::{Calibration, FreshPool, Profile, Settings};
 use super::stage::{Cast, Stage};
@@ -23,6 +23,8 @@ pub(super) type Tell<'a> = dyn FnMut(RunEvent) + Send + 'a;
 /// What the workers of one run share: what is left to play, and what it came to.
 pub(super) struct Board<'a> {
     torrent: &'a Torrent,
+    /// For plays that the run's own does not suit.
+    others: Vec<&'a Torrent>,
     plays: &'a [Play],
     config: &'a RunConfig,
     roles: BTreeSet<Role>,
@@ -32,17 +34,21 @@ pub(super) struct Board<'a> {
     tell: Mutex<&'a mut Tell<'a>>,
 }
 
-/// When a play has its turn: what leaves the target without anything to do comes last, and within
-/// that shared plays, serial ones, and those that need to be alone.
+/// When a play has its turn: with the run's own torrent first; what leaves the target without
+/// anything to do last; and within that shared plays, serial ones, and those that need to be alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
+    torrent: usize,
     last: bool,
     lane: u8,
 }
 
 impl Turn {
-    fn of(play: &Play) -> Self {
+    fn of(play: &Play, own: &Torrent, others: &[&Torrent]) -> Self {
+        let other = others.iter().position(|torrent| meets(play, torrent));
+        let other = other.filter(|_| !meets(play, own));
         Self {
+            torrent: other.map_or(0, |at| at + 1),
             last: play.case.tags.iter().any(|tag| tag == LAST),
             lane: match play.case.lane {
                 Lane::Shared => SHARED,
@@ -54,18 +60,24 @@ impl Turn {
 }
 
 impl<'a> Board<'a> {
+    /// `can_change`: whether targets can be started with another torrent.
     pub(super) fn new(
         torrent: &'a Torrent,
         plays: &'a [Play],
         config: &'a RunConfig,
+        can_change: bool,
         tell: &'a mut Tell<'a>,
     ) -> Self {
+        let others: Vec<&Torrent> = config.others.iter().filter(|_| can_change).collect();
         let mut left: BTreeMap<Turn, VecDeque<usize>> = BTreeMap::new();
         for (index, play) in plays.iter().enumerate() {
-            left.entry(Turn::of(play)).or_default().push_back(index);
+            left.entry(Turn::of(play, torrent, &others))
+                .or_default()
+                .push_back(index);
         }
         Self {
             torrent,
+            others,
             plays,
             config,
             roles: plays.iter().map(|play| play.role).collect(),
@@ -141,6 +153,7 @@ pub(super) fn work(stage: &mut dyn Stage, board: &Board<'_>) -> Worked {
             fresh: board.config.settings.fresh.clone(),
             ..State::default()
         },
+        torrent: 0,
         lost: None,
     };
     worker.begin();
@@ -163,6 +176,8 @@ struct Worker<'a, 'b> {
     stage: &'a mut dyn Stage,
     board: &'a Board<'b>,
     state: State,
+    /// Which torrent the target has: 0 is the run's own, 1 the first of the others.
+    torrent: usize,
     lost: Option<String>,
 }
 
@@ -241,6 +256,12 @@ impl Worker<'_, '_> {
 
     /// Plays what has its turn now until something is to be done about the target, and does it.
     fn batch(&mut self, supply: Supply) {
+        if let Supply::Board(turn) = supply
+            && turn.torrent != self.torrent
+        {
+            self.change(turn.torrent);
+            return;
+        }
         let shared = matches!(supply, Supply::Board(Turn { lane: SHARED, .. }));
         let lanes = match shared {
             true => self.board.config.jobs.clamp(1, self.stage.bears().max(1)),
@@ -261,6 +282,29 @@ impl Worker<'_, '_> {
         self.look_after();
     }
 
+    /// Starts the target with another torrent.
+    fn change(&mut self, to: usize) {
+        self.torrent = to;
+        let torrent = self.torrent();
+        if let Err(why) = self.stage.load(&torrent) {
+            self.lose(format!("not started with another torrent: {why}"));
+            return;
+        }
+        self.state.profiles.clear();
+        self.state.fresh = FreshPool::new();
+        self.state.filled.clear();
+        self.board.tell(RunEvent::Restarted {
+            reason: format!("for the torrent {}", torrent.metainfo().name()),
+        });
+        self.begin();
+    }
+
+    fn torrent(&self) -> Torrent {
+        let others = self.torrent.checked_sub(1);
+        let other = others.and_then(|at| self.board.others.get(at).copied());
+        other.unwrap_or(self.board.torrent).clone()
+    }
+
     /// Starts a target again that is gone or used up, looks closer at one that is unwell.
     fn look_after(&mut self) {
         let Some((name, role)) = self.state.latest.clone() else {
@@ -269,7 +313,7 @@ impl Worker<'_, '_> {
         if self.state.gone {
             self.state.gone = false;
             self.revive(role, &format!("target lost after {name}"));
-        } else if self.stage.can_restart() && self.state.is_full(role, self.board.torrent) {
+        } else if self.stage.can_restart() && self.state.is_full(role, &self.torrent()) {
             self.revive(role, &format!("the leech is nearly complete after {name}"));
         } else if self.state.trouble.times >= TROUBLE {
             self.state.trouble = Trouble::default();
@@ -315,7 +359,7 @@ impl Worker<'_, '_> {
     fn means(&self) -> Means {
         let config = self.board.config;
         Means {
-            torrent: self.board.torrent.clone(),
+            torrent: self.torrent(),
             settings: Settings {
                 addresses: self.stage.addresses(),
                 verbs: self.stage.verbs(),
@@ -384,7 +428,7 @@ impl Batch<'_, '_> {
     /// Whether the target must be looked after before anything else begins.
     fn pauses(&self) -> bool {
         let role = self.state.latest.as_ref().map(|(_, role)| *role);
-        let full = || role.is_some_and(|role| self.state.is_full(role, self.board.torrent));
+        let full = || role.is_some_and(|role| self.state.is_full(role, &self.means.torrent));
         self.state.gone || self.state.trouble.times >= TROUBLE || (self.can_restart && full())
     }
 }

@@ -36,6 +36,9 @@ pub struct RunConfig {
     pub jobs: usize,
     /// Stop after so many fails.
     pub max_fail: Option<usize>,
+    /// Torrents for plays that the run's own does not suit, where the target can be started with
+    /// another.
+    pub others: Vec<Torrent>,
 }
 
 impl RunConfig {
@@ -48,6 +51,7 @@ impl RunConfig {
             preflight: true,
             jobs: 1,
             max_fail: None,
+            others: Vec::new(),
         }
     }
 }
@@ -87,7 +91,8 @@ pub fn run_live(
     config: &RunConfig,
     tell: &mut (dyn FnMut(RunEvent) + Send),
 ) -> RunOutcome {
-    live(torrent, plays, config, tell, |board| {
+    let can_change = stage.can_restart();
+    live(torrent, plays, config, can_change, tell, |board| {
         vec![work(stage, board)]
     })
 }
@@ -101,7 +106,8 @@ pub fn run_fleet<S: Stage + Send>(
     config: &RunConfig,
     tell: &mut (dyn FnMut(RunEvent) + Send),
 ) -> RunOutcome {
-    live(torrent, plays, config, tell, |board| {
+    let can_change = stages.iter().all(Stage::can_restart);
+    live(torrent, plays, config, can_change, tell, |board| {
         std::thread::scope(|scope| {
             let workers: Vec<_> = stages
                 .iter_mut()
@@ -122,10 +128,11 @@ fn live<'a>(
     torrent: &'a Torrent,
     plays: &'a [Play],
     config: &'a RunConfig,
+    can_change: bool,
     tell: &'a mut (dyn FnMut(RunEvent) + Send),
     work: impl FnOnce(&Board<'_>) -> Vec<Worked>,
 ) -> RunOutcome {
-    let board = Board::new(torrent, plays, config, tell);
+    let board = Board::new(torrent, plays, config, can_change, tell);
     board.tell(RunEvent::Started {
         plays: plays.len(),
         target: config.target.clone(),

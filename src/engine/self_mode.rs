@@ -17,6 +17,7 @@ use crate::peer::{Peer, PeerConfig, Process, Role as PeerRole, VERBS};
 use crate::scenario::Play;
 use crate::scenario::ast::Role;
 use crate::torrent::{Torrent, fixture};
+use crate::wire::{Capability, Reserved};
 
 /// Where simulated targets listen.
 pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 6881);
@@ -47,6 +48,10 @@ pub fn reference(
         };
         let mut config = PeerConfig::new(torrent.clone(), role);
         config.listen = LISTEN;
+        config.settings.dial_contacts = true;
+        config.settings.dht_port = Some(LISTEN.port());
+        config.reserved =
+            Reserved::with(&[Capability::Fast, Capability::Extended, Capability::Dht]);
         Box::new(Peer::new(change(config)))
     }
 }
@@ -71,7 +76,11 @@ impl<'a> SelfMode<'a> {
     /// With the fixtures' torrents, no latency and one thread.
     pub fn new(make: &'a dyn Make) -> Self {
         Self {
-            torrents: vec![fixture::main().torrent, fixture::one_piece().torrent],
+            torrents: vec![
+                fixture::main().torrent,
+                fixture::one_piece().torrent,
+                fixture::private().torrent,
+            ],
             make,
             world: WorldConfig::default(),
             settings: Settings::default(),

@@ -92,6 +92,8 @@ pub struct Settings {
     pub addresses: Option<u32>,
     /// Verbs that the driver knows.
     pub verbs: BTreeSet<String>,
+    /// Words of `needs` that the target shows although its driver switches them off.
+    pub without: BTreeSet<String>,
     /// Why nobody can make the target dial us; `None` where somebody can.
     pub no_dials: Option<String>,
     /// Why no tracker of ours hears of the target; `None` where one does.
@@ -113,6 +115,7 @@ impl Default for Settings {
             time_scale: 1.0,
             addresses: None,
             verbs: BTreeSet::new(),
+            without: BTreeSet::new(),
             no_dials: None,
             no_tracker: None,
             fresh: FreshPool::new(),

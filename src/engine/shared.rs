@@ -97,6 +97,11 @@ impl Stage for SharedTarget<'_> {
         Ok(())
     }
 
+    fn load(&mut self, torrent: &Torrent) -> Result<(), String> {
+        self.torrent = torrent.clone();
+        self.restart()
+    }
+
     fn elapsed(&self) -> Duration {
         self.before + self.world.now()
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::io::{Health, Tester};
 use super::player::Player;
+use crate::torrent::Torrent;
 
 /// A target, and the means to play testers against it.
 pub trait Stage {
@@ -29,6 +30,11 @@ pub trait Stage {
 
     /// Verbs that the target's driver knows.
     fn verbs(&self) -> BTreeSet<String>;
+
+    /// Words of `needs` that the target's driver switches off, whatever the target shows.
+    fn without(&self) -> BTreeSet<String> {
+        BTreeSet::new()
+    }
 
     /// Whether the target can be made to dial us.
     ///
@@ -59,6 +65,12 @@ pub trait Stage {
     /// # Errors
     /// Why it does not run.
     fn restart(&mut self) -> Result<(), String>;
+
+    /// Ends the target and starts it anew with another torrent.
+    ///
+    /// # Errors
+    /// Why it does not run with that.
+    fn load(&mut self, torrent: &Torrent) -> Result<(), String>;
 
     /// Time since the stage was set, on the clock that its testers are shown.
     fn elapsed(&self) -> Duration;

@@ -238,6 +238,14 @@ pub struct Settings {
     pub tell_upload_only: bool,
     /// UDP port for `port` messages (needs the DHT bit).
     pub dht_port: Option<u16>,
+    /// Whether peers hear of each other by ut_pex.
+    pub pex: bool,
+    /// Time from their extended handshake to the first ut_pex message.
+    pub pex_first: Duration,
+    /// Time between two ut_pex messages; without news there is none.
+    pub pex_every: Duration,
+    /// Whether a leech dials peers that it hears of by ut_pex.
+    pub dial_contacts: bool,
     /// Whether a leech fetches the info dictionary, although it has it, from peers that offer it.
     pub fetch_metadata: bool,
     /// Time between a request for metadata and its answer.
@@ -323,6 +331,10 @@ impl Default for Settings {
             client: "btspec reference".to_owned(),
             tell_upload_only: false,
             dht_port: None,
+            pex: true,
+            pex_first: Duration::from_secs(2),
+            pex_every: Duration::from_secs(65),
+            dial_contacts: false,
             fetch_metadata: false,
             metadata_delay: Duration::ZERO,
             metadata_limit: None,

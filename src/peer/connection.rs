@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use super::event::RequestId;
+use super::exchange::Told;
 use super::extension::Extension;
 use super::stats::Stats;
 use crate::torrent::PieceSet;
@@ -99,6 +100,8 @@ pub(super) struct Connection {
     pub(super) greeted: bool,
     /// Whether ours was sent.
     pub(super) said: bool,
+    /// What they were told of other peers.
+    pub(super) pex: Told,
     /// The peer id that they should have, if anybody told.
     pub(super) expected: Option<PeerId>,
     pub(super) theirs: Option<Handshake>,

@@ -29,13 +29,14 @@ impl Peer {
         if self.defects.has(Quirk::IgnoresLaterHave) && self.said_bitfield(conn) {
             return;
         }
+        let twice = self.defects.has(Quirk::CountsHavesTwice);
         if self.gone_for_good(conn, index) {
             return;
         }
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
-        if c.their_pieces.set(index) && missing && !blind {
+        if (c.their_pieces.set(index) || twice) && missing && !blind {
             c.wanted += 1;
             self.interest_changed(conn);
         }
@@ -274,13 +275,15 @@ impl Peer {
         let in_nothing = self.defects.has(Quirk::InterestInNothing) && !self.store.complete();
         let seed = self.defects.has(Quirk::SeedInterested) && self.store.complete();
         let avoids = self.defects.has(Quirk::AvoidsUploadOnly);
+        let in_others = self.defects.has(Quirk::InterestForAll)
+            && self.connections.values().any(|c| c.wanted > 0);
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
         let upload_only = c.their_extended.as_ref().and_then(|h| h.upload_only());
         let avoided = avoids && upload_only == Some(1);
         let seed = seed && !c.their_pieces.is_empty();
-        let wants = (c.wanted > 0 && !avoided && self.selected) || in_nothing || seed;
+        let wants = (c.wanted > 0 && !avoided && self.selected) || in_nothing || in_others || seed;
         if wants == c.us.interested {
             return;
         }
@@ -304,6 +307,10 @@ impl Peer {
         };
         c.chokes = c.chokes.saturating_add(1);
         c.them.choking = true;
+        self.choke_counts_for_others(conn, true);
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
         if c.agreed.fast && !drops {
             return;
         }
@@ -315,6 +322,9 @@ impl Peer {
             }
             if !forgets {
                 self.store.released(conn, &pending.block);
+            }
+            if self.defects.has(Quirk::AbandonsDroppedByChoke) {
+                self.store.abandon(pending.block.index);
             }
             self.outcome(conn, pending.id, RequestOutcome::Choked);
         }
@@ -336,6 +346,7 @@ impl Peer {
                 self.send(conn, Message::Request(block));
             }
         }
+        self.choke_counts_for_others(conn, false);
     }
 
     // Requests.
@@ -347,6 +358,9 @@ impl Peer {
         }
         let busy = |c: &Connection| c.id != conn && !c.pending.is_empty();
         if self.defects.has(Quirk::OneSourceAtATime) && self.connections.values().any(busy) {
+            return;
+        }
+        if self.requests_no_more(conn) {
             return;
         }
         loop {
@@ -361,6 +375,15 @@ impl Peer {
             };
             self.ask(conn, block, None);
         }
+    }
+
+    /// Defects: nothing is requested of this connection, or nothing any more.
+    fn requests_no_more(&self, conn: u32) -> bool {
+        self.connections.get(&conn).is_some_and(|c| {
+            let asked = c.stats.sent.of(Kind::Request).messages;
+            (asked >= MOST_REQUESTS && self.defects.has(Quirk::StopsRequesting))
+                || (c.initiator && self.defects.has(Quirk::RequestsNothingDialled))
+        })
     }
 
     /// How many requests may be outstanding.
@@ -411,8 +434,13 @@ impl Peer {
         if avoided {
             return None;
         }
+        let left_out = pieces.checked_sub(1);
+        let left_out = left_out.filter(|_| self.defects.has(Quirk::LeavesLastPiece));
         let usable = |index: u32| {
-            c.their_pieces.get(index) && !have.get(index) && !self.left_to_others(c, index)
+            c.their_pieces.get(index)
+                && !have.get(index)
+                && !self.left_to_others(c, index)
+                && left_out != Some(index)
         };
         let skip = |block: &BlockRef| {
             c.has_pending(block)
@@ -463,10 +491,12 @@ impl Peer {
             .next()
     }
 
-    /// A defect: choked from the start, and requests all the same.
+    /// Defects: choked, from the start or later, and requests all the same.
     fn ignores_choke(&self, c: &Connection) -> bool {
-        let unchokes = c.stats.received.of(Kind::Unchoke).messages;
-        self.defects.has(Quirk::RequestsWhileChoked) && unchokes == 0 && c.wanted > 0
+        let never = c.stats.received.of(Kind::Unchoke).messages == 0;
+        let from_the_start = never && self.defects.has(Quirk::RequestsWhileChoked);
+        let later = !never && !c.agreed.fast && self.defects.has(Quirk::RequestsAfterChoke);
+        c.wanted > 0 && (from_the_start || later)
     }
 
     /// A piece that failed with blocks of this connection is left to others who have it.
@@ -490,10 +520,11 @@ impl Peer {
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
-        let in_order = self.defects.has(Quirk::AnswersInOrder);
+        let any_index = self.defects.has(Quirk::IgnoresIndex);
         let fits = |block: &BlockRef| {
-            (in_order || (block.index == index && block.begin == begin))
-                && (block.length == length || wrong_length)
+            (block.index == index || any_index)
+                && block.begin == begin
+                && (block.length == length || (wrong_length && length > 0))
         };
         if let Some(at) = c.pending.iter().position(|p| fits(&p.block)) {
             let pending = c.pending.remove(at);
@@ -663,6 +694,9 @@ impl Peer {
                 self.send(conn, Message::Have { index });
             }
         }
+        if self.defects.has(Quirk::ShowsCorrupt) {
+            self.store.set(index);
+        }
         if self.defects.has(Quirk::ForgetsCorrupt) {
             self.store.abandon(index);
         }
@@ -776,6 +810,8 @@ fn stride(pieces: u32) -> u64 {
 
 /// How long a block may come late, as DESIGN 6 has it.
 const LAPSE: Duration = Duration::from_secs(60);
+/// After so many requests a defect stops.
+const MOST_REQUESTS: u64 = 600;
 const MOST_LAPSED: usize = 1024;
 const MOST_SUGGESTIONS: usize = 64;
 const MOST_ALLOWED: usize = 128;

@@ -5,8 +5,12 @@
 //! (`Effect::On`), a setting is unsound (`Effect::Set`). The few that need code of their own
 //! are a `Quirk` that the peer asks for where it matters.
 
+mod availability;
+mod choking;
+mod dht;
 mod dialling;
 mod donthave;
+mod exchange;
 mod extended;
 mod fast;
 mod framing;
@@ -15,6 +19,7 @@ mod hook;
 mod late;
 mod load;
 mod metadata;
+mod private;
 mod request;
 mod state;
 mod superseed;
@@ -149,9 +154,14 @@ const AREAS: &[&[FaultSpec]] = &[
     extended::FAULTS,
     metadata::FAULTS,
     donthave::FAULTS,
+    dht::FAULTS,
+    exchange::FAULTS,
+    private::FAULTS,
     timing::FAULTS,
     late::FAULTS,
     state::FAULTS,
+    choking::FAULTS,
+    availability::FAULTS,
     transfer::FAULTS,
     load::FAULTS,
     superseed::FAULTS,

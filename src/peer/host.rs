@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::config::{PeerConfig, Role, Settings};
 use super::connection::{Burst, Connection, HalfState, Phase, Slot};
-use super::event::{CloseReason, PeerEvent, RequestOutcome};
+use super::event::{CloseReason, ExtensionNote, PeerEvent, RequestOutcome};
 use super::extension::{ExtensionFactory, Link, LinkAction};
 use super::fault::{Defects, Quirk, What, Wire};
 use super::metadata::Metadata;
@@ -63,6 +63,8 @@ pub struct Peer {
     pub(super) planted: Option<Bytes>,
     /// Connections whose other end has closed and may still read (a defect).
     half_closed: BTreeSet<u32>,
+    /// Contacts that others have told of (a defect).
+    pub(super) hearsay: BTreeSet<SocketAddr>,
     /// Whether anybody was ever unchoked (a defect).
     pub(super) ever_unchoked: bool,
 }
@@ -103,6 +105,8 @@ pub(super) enum Timer {
     SpeakEarly(u32),
     /// The other end has closed and may still read (a defect).
     HalfClosed(u32),
+    /// A connection hears of the others.
+    Pex(u32),
     /// Our handshake on a dial is due (a defect).
     Hesitate(u32),
     /// Nothing but a turn.
@@ -161,6 +165,7 @@ impl Peer {
             shared_ids: BTreeMap::new(),
             planted: None,
             half_closed: BTreeSet::new(),
+            hearsay: BTreeSet::new(),
             ever_unchoked: false,
         };
         peer.add_own_extensions();
@@ -181,6 +186,7 @@ impl Peer {
         let fetches = self.settings.fetch_metadata;
         let timeout = self.settings.request_timeout;
         let (delay, limit) = (self.settings.metadata_delay, self.settings.metadata_limit);
+        let careless = self.defects.has(Quirk::DialsPrivateContacts);
         let own: [(&'static str, ExtensionFactory); 3] = [
             (
                 "ut_metadata",
@@ -188,7 +194,7 @@ impl Peer {
                     Box::new(Metadata::new(true, fetches, timeout).paced(delay, limit))
                 }),
             ),
-            ("ut_pex", Box::new(|| Box::new(Pex))),
+            ("ut_pex", Box::new(move || Box::new(Pex { careless }))),
             ("lt_donthave", Box::new(|| Box::new(DontHave))),
         ];
         for ((name, make), id) in own.into_iter().zip(1_u8..) {
@@ -311,6 +317,7 @@ impl Peer {
             greeted: false,
             said: false,
             expected: None,
+            pex: Default::default(),
             theirs: None,
             frames: FrameDecoder::new(self.settings.frame_limit),
             skip: 0,
@@ -526,6 +533,7 @@ impl Peer {
                     self.say(conn, vec![Wire::Message(request.into_message(1))]);
                 }
             }
+            Timer::Pex(conn) => self.exchange(conn),
             Timer::Hesitate(conn) => self.greet(conn),
             Timer::Turn => {}
         }
@@ -671,6 +679,9 @@ impl Peer {
             match action {
                 LinkAction::Send(payload) => self.send_extension(conn, name, payload),
                 LinkAction::Note(note) => {
+                    if let ExtensionNote::Peers { added, .. } = &note {
+                        self.dial_contacts(added);
+                    }
                     self.event(PeerEvent::Extension { conn, name, note });
                 }
                 LinkAction::LostPiece(index) => self.lost_piece(conn, index),

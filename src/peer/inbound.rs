@@ -368,12 +368,14 @@ impl Peer {
             Message::Choke => self.they_choke(conn),
             Message::Unchoke => self.they_unchoke(conn),
             Message::Interested => {
-                c.them.interested = true;
+                let switched = c.them.interested && self.defects.has(Quirk::InterestToggles);
+                c.them.interested = !switched;
                 c.interested_since = self.now;
                 self.they_are_interested(conn);
             }
             Message::NotInterested => {
                 c.them.interested = false;
+                self.lost_interest_counts_for_others(conn);
                 if self.settings.choke_uninterested {
                     self.choke_now(conn);
                 }
@@ -507,6 +509,7 @@ impl Peer {
                 m.extend(id.as_int().map(|id| (name, id)));
             }
         }
+        self.clear_at_extended_handshake(conn);
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
@@ -544,6 +547,7 @@ impl Peer {
                 extension.on_extended_handshake(link, &handshake);
             });
         }
+        self.schedule_pex(conn);
     }
 }
 

@@ -370,10 +370,12 @@ impl Peer {
     /// Our extended handshake for a connection.
     pub(super) fn extended_handshake(&self, conn: u32) -> Option<ExtendedHandshake> {
         let c = self.connections.get(&conn)?;
+        let private = self.torrent.metainfo().is_private();
+        let hides_pex = private && !self.defects.has(Quirk::DialsPrivateContacts);
         let ids: Vec<(&str, u8)> = c
             .extensions
             .iter()
-            .filter(|slot| !(slot.name == "ut_pex" && self.torrent.metainfo().is_private()))
+            .filter(|slot| !(slot.name == "ut_pex" && hides_pex))
             .map(|slot| (slot.name, slot.id))
             .collect();
         let reqq = i128::try_from(self.settings.reqq).unwrap_or(0);
@@ -441,7 +443,7 @@ impl Peer {
         };
         let payload = self.planted_or(name, payload);
         let mut conn = conn;
-        if name == "ut_metadata" && self.defects.has(Quirk::MetadataToOther) {
+        if self.defects.has(Quirk::MetadataToOther) && is_second_metadata(name, &payload) {
             let mut others = self.connections.values().filter(|c| c.is_open());
             conn = others.find(|c| c.id != conn).map_or(conn, |c| c.id);
         }
@@ -481,6 +483,14 @@ impl Peer {
             dht: both(Capability::Dht),
         }
     }
+}
+
+fn is_second_metadata(name: &str, payload: &Bytes) -> bool {
+    let message = (name == "ut_metadata").then(|| ExtensionMessage::decode(name, payload));
+    matches!(
+        message,
+        Some(Ok(ExtensionMessage::MetadataData { piece: 1, .. }))
+    )
 }
 
 /// A write is cut off at this size, so that a long queue does not become one buffer.

@@ -1,4 +1,5 @@
-//! ut_pex (BEP 11) and lt_donthave (BEP 54), receiving only.
+//! ut_pex (BEP 11) and lt_donthave (BEP 54) as they come in. What we tell of others is in
+//! [`exchange`](super::exchange).
 
 use bytes::Bytes;
 
@@ -6,14 +7,17 @@ use super::event::ExtensionNote;
 use super::extension::{Extension, Link};
 use crate::wire::ExtensionMessage;
 
-/// ut_pex: tells the owner which peers the other end knows. It dials nobody and sends nothing.
+/// ut_pex: tells the owner which peers the other end knows.
 #[derive(Debug, Default)]
-pub struct Pex;
+pub struct Pex {
+    /// Private torrents are no exception (a defect).
+    pub(super) careless: bool,
+}
 
 impl Extension for Pex {
     fn on_message(&mut self, link: &mut Link<'_>, payload: &Bytes) {
         // BEP 27: peers of a private torrent come from its tracker alone.
-        if link.torrent.metainfo().is_private() {
+        if link.torrent.metainfo().is_private() && !self.careless {
             return;
         }
         if let Ok(ExtensionMessage::Pex(pex)) = ExtensionMessage::decode("ut_pex", payload) {

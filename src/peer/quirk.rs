@@ -9,6 +9,7 @@ use super::event::{CloseReason, RefusalCause};
 use super::fault::{Quirk, React, Seen, View, What};
 use super::host::{DEFECT_EXIT, Peer, State, Timer};
 use super::process::Input;
+use crate::torrent::PieceSet;
 use crate::wire::{BlockRef, DecodeError, Frame, FrameDecoder, Handshake, Message, PeerId};
 
 impl Peer {
@@ -118,6 +119,45 @@ impl Peer {
             } else {
                 self.take_in(input);
             }
+        }
+    }
+
+    /// Defects: what one peer says of its choke is taken for the word of all.
+    pub(super) fn choke_counts_for_others(&mut self, conn: u32, choking: bool) {
+        let quirk = if choking {
+            Quirk::ChokeForAll
+        } else {
+            Quirk::UnchokeForAll
+        };
+        if self.defects.has(quirk) {
+            let others = self.connections.values_mut().filter(|c| c.id != conn);
+            others.for_each(|c| c.them.choking = choking);
+        }
+    }
+
+    /// A defect: who lost interest speaks for all.
+    pub(super) fn lost_interest_counts_for_others(&mut self, conn: u32) {
+        if !self.defects.has(Quirk::LostInterestForAll) {
+            return;
+        }
+        for other in self.ids().into_iter().filter(|id| *id != conn) {
+            if let Some(c) = self.connections.get_mut(&other) {
+                c.them.interested = false;
+            }
+            self.choke_now(other);
+        }
+    }
+
+    /// A defect: what a peer has is forgotten at its first extended handshake.
+    pub(super) fn clear_at_extended_handshake(&mut self, conn: u32) {
+        let pieces = self.torrent.geometry().pieces();
+        let clears = self.defects.has(Quirk::ExtendedHandshakeClears);
+        if let Some(c) = self.connections.get_mut(&conn)
+            && clears
+            && c.their_extended.is_none()
+        {
+            c.their_pieces = PieceSet::none(pieces);
+            c.wanted = 0;
         }
     }
 

@@ -10,8 +10,8 @@ impl Peer {
         if !self.settings.super_seed || self.defects.has(Quirk::SuperSeedOffersNothing) {
             return;
         }
-        let many = if self.defects.has(Quirk::SuperSeedOffersAll) {
-            self.torrent.geometry().pieces()
+        let many = if self.defects.has(Quirk::SuperSeedOffersMany) {
+            self.torrent.geometry().pieces() * 2 / 3
         } else {
             1
         };

@@ -412,7 +412,11 @@ impl Peer {
     }
 
     fn serve_block(&mut self, conn: u32, block: BlockRef) {
-        let read = if self.defects.has(Quirk::WrongOffset) && block.begin != 0 {
+        let short =
+            block.length < self.settings.block_len && block.index != self.torrent.geometry().last();
+        let wrong = self.defects.has(Quirk::WrongOffset)
+            || (short && self.defects.has(Quirk::WrongShortBlocks));
+        let read = if wrong && block.begin != 0 {
             BlockRef { begin: 0, ..block }
         } else {
             block

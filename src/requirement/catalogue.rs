@@ -106,6 +106,10 @@ static FILES: &[(&str, &str)] = &[
         include_str!("../../requirements/bep_0010.yaml"),
     ),
     (
+        "bep_0011.yaml",
+        include_str!("../../requirements/bep_0011.yaml"),
+    ),
+    (
         "bep_0016.yaml",
         include_str!("../../requirements/bep_0016.yaml"),
     ),

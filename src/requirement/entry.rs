@@ -166,6 +166,8 @@ pub enum Area {
     Metadata,
     /// BEP 54.
     Donthave,
+    /// BEP 11.
+    Pex,
 }
 
 /// What judges an entry.
@@ -244,6 +246,7 @@ words! {
         Timing = "timing", State = "state", Request = "request", Piece = "piece", Dht = "dht",
         Private = "private", Load = "load", Superseed = "superseed", Priority = "priority",
             Metadata = "metadata", Donthave = "donthave",
+            Pex = "pex",
     }
     Missing { RoleMagnet = "role magnet" }
     Untestable {

@@ -17,6 +17,11 @@ use crate::wire::{Capability, HandshakeError, Kind, Message, Reserved};
 const IDLE: Duration = Duration::from_secs(45);
 /// The first four bytes of a handshake.
 const HANDSHAKE_AS_PREFIX: u32 = u32::from_be_bytes(*b"\x13Bit");
+/// Chokes soon behind their unchoke on one connection that prove nothing.
+const QUICK_CHOKES_BORNE: u32 = 3;
+/// Repeats of choke and unchoke on one connection that prove nothing, beside those that our
+/// messages may have caused.
+const REPEATS_BORNE: u64 = 4;
 /// A request that waits this long may be repeated: clients give up on blocks after 20 s.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -160,13 +165,38 @@ pub fn no_piece_while_choking(event: &Event, session: &Session, _: &Context) -> 
     ))
 }
 
-/// BEP 3, "peer messages": choke and unchoke are states, saying one twice is allowed. Repeats are
-/// reported.
-pub fn choke_changes_state(event: &Event, _: &Session, _: &Context) -> Ruling {
+/// BEP 3, "peer messages": choke and unchoke are states, saying one again is allowed and does
+/// nothing. Clients do it once for an interest of ours, or with a round of their choking; more than
+/// a few repeats within a second each are a loop.
+pub fn choke_repeats(event: &Event, session: &Session, _: &Context) -> Ruling {
     match event.kind {
-        EventKind::Choking { choking, redundant } => Ruling::check(!redundant, || {
-            let name = if choking { "choke" } else { "unchoke" };
-            format!("{name} again")
+        EventKind::Choking {
+            choking,
+            redundant: true,
+            haste,
+        } => {
+            let asked =
+                session.ours().count(Kind::Interested) + session.ours().count(Kind::Request);
+            Ruling::check(u64::from(haste) <= REPEATS_BORNE + asked, || {
+                let name = if choking { "choke" } else { "unchoke" };
+                format!("{name} again, repeat {haste} within a second of the message before")
+            })
+        }
+        EventKind::Choking { .. } => Ruling::Held,
+        _ => Ruling::NotApplicable,
+    }
+}
+
+/// BEP 3, "peer messages": "fibrillation" is choking and unchoking quickly. A few quick chokes come
+/// with new connections or a choke of ours; what counts is that they go on.
+pub fn no_fibrillation(event: &Event, _: &Session, _: &Context) -> Ruling {
+    match event.kind {
+        EventKind::Choking {
+            choking: true,
+            redundant: false,
+            haste,
+        } => Ruling::check(haste <= QUICK_CHOKES_BORNE, || {
+            format!("choke number {haste} within 5 s of the unchoke before it")
         }),
         _ => Ruling::NotApplicable,
     }

@@ -14,6 +14,7 @@
 )]
 
 pub mod bep10;
+pub mod bep11;
 pub mod bep20;
 pub mod bep21;
 pub mod bep27;

@@ -1,7 +1,7 @@
 //! The table of rules.
 
 use super::judge::Context;
-use super::{bep3, bep4, bep5, bep6, bep9, bep10, bep20, bep21, bep27, bep54};
+use super::{bep3, bep4, bep5, bep6, bep9, bep10, bep11, bep20, bep21, bep27, bep54};
 use crate::session::{Event, Session};
 
 /// A passive check on what the target sends.
@@ -81,7 +81,8 @@ pub static RULES: &[Rule] = &[
     absolute(rule("keep-alive-is-empty", "B3-TO-02", "keep-alives are four zero bytes", bep3::keep_alive_is_empty)),
     rule("keep-alive-gap", "B3-TO-01", "something is sent at least every two minutes", bep3::keep_alive_gap),
     rule("no-piece-while-choking", "B3-CH-02", "no block for a request that was made under choke", bep3::no_piece_while_choking),
-    rule("choke-changes-state", "B3-CH-10", "choke and unchoke say something new", bep3::choke_changes_state),
+    rule("choke-repeats", "B3-CH-10", "choke and unchoke are not said over and over", bep3::choke_repeats),
+    rule("no-fibrillation", "B3-CH-09", "a peer is not choked right behind each unchoke", bep3::no_fibrillation),
     rule("starts-choked", "B3-CH-01", "no request before the first unchoke", bep3::starts_choked),
     rule("stops-when-choked", "B3-CH-07", "no request once a choke was read", bep3::stops_when_choked),
     rule("seed-asks-nothing", "B3-IN-05", "a complete peer is not interested and requests nothing", bep3::seed_asks_nothing),
@@ -126,6 +127,14 @@ pub static RULES: &[Rule] = &[
     rule("our-ids-used", "B10-HS-08", "extension messages have the ids of our m", bep10::our_ids_used),
     rule("short-names", "B10-HS-09", "names of one or two bytes are those of the specification", bep10::short_names),
     rule("switched-off-is-unused", "B10-RX-04", "an extension that we set to 0 is not used towards us", bep10::switched_off_is_unused),
+    absolute(rule("pex-lists-are-whole", "B11-FMT-01", "ut_pex lists whole compact contacts", bep11::pex_lists_are_whole)),
+    absolute(rule("pex-flags-match", "B11-FMT-02", "ut_pex has one byte of flags a contact, or none", bep11::pex_flags_match)),
+    absolute(rule("pex-has-a-list", "B11-FMT-03", "ut_pex has one of its four lists at least", bep11::pex_has_a_list)),
+    absolute(rule("pex-flags-assigned", "B11-FMT-04", "ut_pex sets only flags of BEP 11's table", bep11::pex_flags_assigned)),
+    absolute(rule("pex-lists-are-sets", "B11-ADD-03", "ut_pex names no contact twice", bep11::pex_lists_are_sets)),
+    absolute(rule("pex-at-most-fifty", "B11-ADD-04", "ut_pex adds and drops 50 contacts at most", bep11::pex_at_most_fifty)),
+    rule("pex-drops-what-it-added", "B11-DRP-02", "ut_pex drops only contacts that it added before", bep11::pex_drops_what_it_added),
+    rule("pex-once-a-minute", "B11-RATE-01", "ut_pex comes no more than once a minute", bep11::pex_once_a_minute),
     rule("peer-id-convention", "B20-PI-01", "the peer id follows a known convention", bep20::peer_id_convention),
     rule("peer-id-changes", "B20-PI-02", "a process started anew has another peer id", bep20::peer_id_changes),
     rule("upload-only-asks-nothing", "B21-UO-02", "who says upload_only requests nothing", bep21::upload_only_asks_nothing),

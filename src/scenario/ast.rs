@@ -411,6 +411,8 @@ pub struct Connect {
     pub told: Option<BytesTemplate>,
     /// Variable that keeps where we listen, in compact form (BEP 23).
     pub contact: Option<String>,
+    /// Variable that keeps our address, 4 or 16 bytes.
+    pub source: Option<String>,
 }
 
 /// `handshake:` of a connect.
@@ -456,10 +458,23 @@ pub enum Serves {
 pub struct Serve {
     /// Which pieces, instead of those of the `connect`.
     pub pieces: Serves,
-    /// One bit of every block is wrong.
-    pub corrupt: bool,
+    /// Blocks of a piece in which one bit is wrong.
+    pub corrupt: Corrupt,
     /// At most one block in this time.
     pub every: Option<Delay>,
+}
+
+/// Which blocks of a piece the reference core spoils.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Corrupt {
+    /// None.
+    None,
+    /// The one at its beginning.
+    First,
+    /// The one at its end.
+    Last,
+    /// Every one.
+    All,
 }
 
 /// States that `until` waits for; all given ones must hold.

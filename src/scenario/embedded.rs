@@ -7,6 +7,18 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/_blocks.yaml"),
     ),
     (
+        "scenarios/availability.yaml",
+        include_str!("../../scenarios/availability.yaml"),
+    ),
+    (
+        "scenarios/choking.yaml",
+        include_str!("../../scenarios/choking.yaml"),
+    ),
+    (
+        "scenarios/dht_port.yaml",
+        include_str!("../../scenarios/dht_port.yaml"),
+    ),
+    (
         "scenarios/dialling.yaml",
         include_str!("../../scenarios/dialling.yaml"),
     ),
@@ -35,6 +47,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/load.yaml"),
     ),
     (
+        "scenarios/private.yaml",
+        include_str!("../../scenarios/private.yaml"),
+    ),
+    (
         "scenarios/requests.yaml",
         include_str!("../../scenarios/requests.yaml"),
     ),
@@ -57,6 +73,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
     (
         "scenarios/ut_metadata.yaml",
         include_str!("../../scenarios/ut_metadata.yaml"),
+    ),
+    (
+        "scenarios/ut_pex.yaml",
+        include_str!("../../scenarios/ut_pex.yaml"),
     ),
 ];
 

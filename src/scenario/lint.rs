@@ -305,8 +305,9 @@ impl Lints<'_> {
         for list in [&case.given, &case.steps, &case.after] {
             walk(list, false, &mut |step, _| {
                 if let Action::Connect(connect) = &step.action {
-                    // Opening it may be all that is tested.
-                    if !step.cites.is_empty() || !step.then.is_empty() {
+                    // Opening it may be all that is tested, or where it is all that is wanted.
+                    let kept = connect.contact.is_some() || connect.source.is_some();
+                    if kept || !step.cites.is_empty() || !step.then.is_empty() {
                         used.insert(connect.peer.clone());
                     }
                     opened.push((connect.peer.clone(), step.span.clone()));

@@ -189,9 +189,23 @@ impl Test {
                 (Val::Bytes(got), Val::Bytes(wanted)) => sha1(got).as_slice() == wanted.as_ref(),
                 _ => false,
             },
+            TestOp::Names => match (&got, wanted) {
+                (Val::Bytes(got), Val::Bytes(wanted)) => names(got, wanted),
+                _ => false,
+            },
             TestOp::Present => true,
         })
     }
+}
+
+/// Whether a compact list has a record of this address: 4 or 16 bytes, or 6 or 18 with the port.
+fn names(list: &[u8], address: &[u8]) -> bool {
+    let record = match address.len() {
+        4 | 6 => 6,
+        16 | 18 => 18,
+        _ => return false,
+    };
+    list.chunks_exact(record).any(|it| it.starts_with(address))
 }
 
 /// SHA-1, as `sha1` tests it.

@@ -115,13 +115,15 @@ pub enum TestOp {
     Sha1,
     /// The bytes.
     Hex,
+    /// A list of compact addresses (BEP 23) names this address, with or without a port.
+    Names,
     /// The field or key is there (or is not).
     Present,
 }
 
 impl TestOp {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Gt,
         Self::Ge,
         Self::Lt,
@@ -133,6 +135,7 @@ impl TestOp {
         Self::Shorter,
         Self::Sha1,
         Self::Hex,
+        Self::Names,
         Self::Present,
     ];
 
@@ -150,6 +153,7 @@ impl TestOp {
             Self::Shorter => "shorter",
             Self::Sha1 => "sha1",
             Self::Hex => "hex",
+            Self::Names => "names",
             Self::Present => "present",
         }
     }
@@ -167,6 +171,7 @@ impl TestOp {
             Self::Longer => "longer than ",
             Self::Shorter => "shorter than ",
             Self::Sha1 => "of SHA-1 ",
+            Self::Names => "with the address ",
             Self::Present => "present: ",
         }
     }

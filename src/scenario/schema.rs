@@ -4,8 +4,9 @@
 use serde_json::{Map, Value, json};
 
 use super::parse::{
-    ACTIONS, CASE, CHECKS, CONNECT, DEFAULTS, DIRECTIONS, FILE, FORMS, GLOBALS, HANDSHAKES, LANES,
-    MODES, MODIFIERS, NEEDS, ROLES, SERVE, STATED, STATES, VARIANTS, VERBS, fits,
+    ACTIONS, CASE, CHECKS, CONNECT, CORRUPT, DEFAULTS, DIRECTIONS, FILE, FORMS, GLOBALS,
+    HANDSHAKES, LANES, MODES, MODIFIERS, NEEDS, ROLES, SERVE, STATED, STATES, VARIANTS, VERBS,
+    fits,
 };
 use super::pattern::{PatternKind, TestOp};
 use super::view::{HANDSHAKE_FIELDS, MALFORMED_FIELDS};
@@ -364,7 +365,7 @@ fn action(name: &str) -> Value {
         "serve" => {
             let of = |key| match key {
                 "pieces" => serves(),
-                "corrupt" => json!({"type": "boolean"}),
+                "corrupt" => words(&CORRUPT),
                 _ => reference("delay"),
             };
             object(SERVE.map(|key| (key, of(key))), &["pieces"])
@@ -620,6 +621,7 @@ fn matched(ty: FieldType) -> Value {
 fn tests() -> Value {
     let of = |op: TestOp| match op {
         TestOp::Present => reference("condition"),
+        TestOp::Names => reference("bytes"),
         TestOp::Gt
         | TestOp::Ge
         | TestOp::Lt

@@ -241,6 +241,35 @@ fn messages_get_their_values() {
 }
 
 #[test]
+fn runs_of_blocks_begin_and_step_as_they_say() {
+    let encoded = |messages: Vec<Message>| {
+        let bytes: Vec<u8> = messages.iter().flat_map(|m| m.encode().to_vec()).collect();
+        Bytes::from(bytes)
+    };
+    let block = |index, begin| BlockRef::new(index, begin, 16384);
+    assert_eq!(
+        raw("{requests: 3}"),
+        encoded(vec![
+            Message::Request(block(0, 0)),
+            Message::Request(block(0, 16384)),
+            Message::Request(block(1, 0)),
+        ])
+    );
+    assert_eq!(
+        raw("{cancels: 2, first: 3, every: 2}"),
+        encoded(vec![
+            Message::Cancel(block(1, 16384)),
+            Message::Cancel(block(2, 16384)),
+        ])
+    );
+    // The last piece is short: its blocks are left out.
+    assert_eq!(
+        raw("{requests: 10, first: 2051}"),
+        encoded(vec![Message::Request(block(1025, 16384))])
+    );
+}
+
+#[test]
 fn extension_messages_use_the_targets_id() {
     let [Message::Extended { ext_id, payload }] = &sent("{ut_metadata_request: {piece: -1}}")[..]
     else {
@@ -383,6 +412,12 @@ fn patterns_test_fields() {
     };
     assert!(matches("{piece: {block: {len: 16}}}", &piece));
     assert!(!matches("{piece: {block: {len: 17}}}", &piece));
+    assert!(matches(
+        "{piece: {block: {longer: 15, shorter: 17}}}",
+        &piece
+    ));
+    assert!(!matches("{piece: {block: {longer: 16}}}", &piece));
+    assert!(!matches("{piece: {block: {shorter: 16}}}", &piece));
     assert!(matches(
         "{piece: {block: {of: torrent, index: 0, begin: 0, length: 16}}}",
         &piece

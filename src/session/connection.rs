@@ -7,6 +7,7 @@ use super::event::{Event, Stand};
 use super::ext_ids::ExtIds;
 use super::half::Half;
 use super::ledger::{Entry, EntryState, Ledger};
+use super::pex::PexHeard;
 use super::told::{Order, Told};
 use crate::torrent::{Geometry, PieceSet, Torrent};
 use crate::trace::{CloseHow, ConnId, Dir, Observation, Pending};
@@ -63,6 +64,8 @@ pub struct Session {
     /// We sent a ut_metadata message that is no request for a piece there is, or more requests than
     /// are remembered: what comes back may be the answer to that.
     pub(super) metadata_odd: bool,
+    /// What the target has told of other peers.
+    pub(super) pex: PexHeard,
     pub(super) proven: Order,
     pub(super) tainted: bool,
     pub(super) closed: Option<(Dir, CloseHow)>,
@@ -108,6 +111,7 @@ impl Session {
             stray_cancels: BTreeSet::new(),
             metadata_asked: VecDeque::new(),
             metadata_odd: false,
+            pex: PexHeard::default(),
             proven: 0,
             tainted: false,
             closed: None,
@@ -285,6 +289,11 @@ impl Session {
     /// The target's last extension handshake that could be read.
     pub fn their_extended(&self) -> Option<&ExtendedHandshake> {
         self.theirs.extended.as_ref()
+    }
+
+    /// What the target has told of other peers (BEP 11).
+    pub fn their_pex(&self) -> &PexHeard {
+        &self.pex
     }
 
     /// The tester's requests.

@@ -57,6 +57,10 @@ pub enum EventKind {
         choking: bool,
         /// It says what was so already.
         redundant: bool,
+        /// How often the side has said one of the two in haste, this time included: a choke within
+        /// [`HASTE`] of its unchoke while the other side stayed interested, or a repeat within
+        /// [`REPEAT`] of what it repeats. 0 if this one was not in haste.
+        haste: u32,
     },
     /// Interested or not interested.
     Interest {
@@ -272,3 +276,9 @@ pub enum Duty {
     /// The answer to a request, with the fast extension, while nothing else was answered either.
     Answer(Entry),
 }
+
+/// A choke so soon behind the unchoke gives a peer no chance to fill a pipeline; the algorithm of
+/// BEP 3 changes its mind once in ten seconds.
+pub const HASTE: Duration = Duration::from_secs(5);
+/// Who repeats a state so soon does not do it by a timer of choking rounds.
+pub const REPEAT: Duration = Duration::from_secs(1);

@@ -15,6 +15,12 @@ pub struct Half {
     pub(super) handshake_at: Option<Duration>,
     pub(super) choking: bool,
     pub(super) interested: bool,
+    /// When it last choked or unchoked.
+    pub(super) choking_at: Option<Duration>,
+    /// When it last said that it is not interested.
+    pub(super) lost_interest_at: Option<Duration>,
+    pub(super) hasty_chokes: u32,
+    pub(super) hasty_repeats: u32,
     pub(super) has: PieceSet,
     pub(super) announced: PieceSet,
     pub(super) availabilities: u32,
@@ -40,6 +46,10 @@ impl Half {
             handshake_at: None,
             choking: true,
             interested: false,
+            choking_at: None,
+            lost_interest_at: None,
+            hasty_chokes: 0,
+            hasty_repeats: 0,
             has: PieceSet::none(pieces),
             announced: PieceSet::none(pieces),
             availabilities: 0,

@@ -20,6 +20,7 @@ pub mod event;
 pub mod ext_ids;
 pub mod half;
 pub mod ledger;
+mod pex;
 mod reading;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -36,4 +37,5 @@ pub use event::{
 pub use ext_ids::ExtIds;
 pub use half::Half;
 pub use ledger::{AnswerHow, Entry, EntryState, Ledger, Marks};
+pub use pex::PexHeard;
 pub use told::Told;

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::connection::Session;
 use super::event::{
-    Answer, Asked, Availability, AvailabilityKind, Event, EventKind, ExtendedUse, Stand, Stray,
-    StrayKind,
+    Answer, Asked, Availability, AvailabilityKind, Event, EventKind, ExtendedUse, HASTE, REPEAT,
+    Stand, Stray, StrayKind,
 };
 use super::ledger::{Entry, EntryState, MAX_ENTRIES, Marks, Settled};
 use crate::torrent::{BLOCK_LEN, PieceSet};
@@ -114,8 +114,8 @@ impl Session {
             Message::KeepAlive => EventKind::KeepAlive,
             Message::Choke => self.choking(dir, true, order, at),
             Message::Unchoke => self.choking(dir, false, order, at),
-            Message::Interested => self.interest(dir, true, order),
-            Message::NotInterested => self.interest(dir, false, order),
+            Message::Interested => self.interest(dir, true, order, at),
+            Message::NotInterested => self.interest(dir, false, order, at),
             Message::Have { index } => self.have(dir, *index),
             Message::Bitfield { bits } => self.bitfield(dir, bits, typed),
             Message::HaveAll => {
@@ -160,6 +160,7 @@ impl Session {
         let side = self.half_mut(dir);
         let redundant = side.choking == choking;
         side.choking = choking;
+        let haste = self.haste(dir, choking, redundant, at);
         let asked = &mut self.half_mut(dir.flip()).requests;
         if choking {
             asked.choke(at, fast);
@@ -169,13 +170,42 @@ impl Session {
         if dir == Dir::Sent {
             self.our_choke.tell(order, choking);
         }
-        EventKind::Choking { choking, redundant }
+        EventKind::Choking {
+            choking,
+            redundant,
+            haste,
+        }
     }
 
-    fn interest(&mut self, dir: Dir, interested: bool, order: u64) -> EventKind {
+    /// Counts what comes too soon behind the side's last choke or unchoke.
+    fn haste(&mut self, dir: Dir, choking: bool, redundant: bool, at: Duration) -> u32 {
+        let other = self.half(dir.flip());
+        let (interested, lost) = (other.interested, other.lost_interest_at);
+        let side = self.half_mut(dir);
+        let Some(before) = side.choking_at.replace(at) else {
+            return 0;
+        };
+        let after = at.saturating_sub(before);
+        // A choke is the usual answer to a loss of interest.
+        let wanted = interested && lost.is_none_or(|lost| lost < before);
+        if redundant && after < REPEAT {
+            side.hasty_repeats = side.hasty_repeats.saturating_add(1);
+            side.hasty_repeats
+        } else if choking && !redundant && wanted && after < HASTE {
+            side.hasty_chokes = side.hasty_chokes.saturating_add(1);
+            side.hasty_chokes
+        } else {
+            0
+        }
+    }
+
+    fn interest(&mut self, dir: Dir, interested: bool, order: u64, at: Duration) -> EventKind {
         let side = self.half_mut(dir);
         let redundant = side.interested == interested;
         side.interested = interested;
+        if !interested {
+            side.lost_interest_at = Some(at);
+        }
         let complete = side.complete();
         if dir == Dir::Sent {
             self.our_interest.tell(order, interested);
@@ -299,6 +329,11 @@ impl Session {
             .map(|e| at.saturating_sub(e.at));
         let own = asking.has.get(block.index);
         let complete = asking.complete();
+        // A choke of ours that is not read yet throws the request out when it is, even if we have
+        // unchoked since. So does a DontHave without fast.
+        let thrown_out = choke != Stand::Right
+            || self.our_choke.underway(|choking| *choking)
+            || !fast && announced == Stand::Crossing;
         let entry = self.half_mut(dir).requests.ask(Entry {
             id: 0,
             block: *block,
@@ -307,10 +342,7 @@ impl Session {
             marks,
             choked,
             chokes: 0,
-            // On its way when our choke was sent: the choke throws it out when it is read. So does
-            // a DontHave without fast.
-            doubtful: dir == Dir::Received
-                && (choke != Stand::Right || !fast && announced == Stand::Crossing),
+            doubtful: dir == Dir::Received && thrown_out,
             state: EntryState::Open,
         });
         EventKind::Request(Asked {
@@ -577,9 +609,13 @@ impl Session {
                 }
                 false
             }
-            ExtensionMessage::Handshake(_)
-            | ExtensionMessage::MetadataUnknown { .. }
-            | ExtensionMessage::Pex(_) => false,
+            ExtensionMessage::Pex(pex) => {
+                if dir == Dir::Received {
+                    self.pex.take(pex, self.now);
+                }
+                false
+            }
+            ExtensionMessage::Handshake(_) | ExtensionMessage::MetadataUnknown { .. } => false,
         }
     }
 

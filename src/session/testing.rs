@@ -209,7 +209,12 @@ impl Script {
     /// The tester gets an extension handshake with the target's usual ids.
     pub(crate) fn gets_hello(&mut self) -> &mut Self {
         let m = [("ut_metadata", THEIR_METADATA), ("ut_pex", THEIR_PEX)];
-        self.gets_handshake(ExtendedHandshake::new().with_m(&m))
+        let size = self.info().len() as i128;
+        self.gets_handshake(
+            ExtendedHandshake::new()
+                .with_m(&m)
+                .with("metadata_size", size),
+        )
     }
 
     /// The tester gets this extension handshake.
@@ -230,12 +235,26 @@ impl Script {
 
     /// The tester gets a piece of metadata under this id.
     pub(crate) fn gets_metadata(&mut self, piece: i128, id: u8) -> &mut Self {
+        let info = self.info();
         let data = ExtensionMessage::MetadataData {
             piece,
-            total_size: Some(5),
-            data: Bytes::from_static(b"bytes"),
+            total_size: Some(info.len() as i128),
+            data: info,
         };
         self.gets(data.into_message(id))
+    }
+
+    /// The tester gets a ut_metadata message with this payload.
+    pub(crate) fn gets_metadata_payload(&mut self, payload: impl AsRef<[u8]>) -> &mut Self {
+        self.gets(Message::Extended {
+            ext_id: OUR_METADATA,
+            payload: Bytes::copy_from_slice(payload.as_ref()),
+        })
+    }
+
+    /// The info dictionary, which is one piece of metadata.
+    pub(crate) fn info(&self) -> Bytes {
+        self.session.torrent().metainfo().info_bytes().clone()
     }
 
     /// The tester gets a block of the torrent.

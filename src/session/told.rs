@@ -72,6 +72,11 @@ impl<T: Clone + PartialEq> Told<T> {
         self.blurred || is(&self.known) || self.pending.iter().any(|(_, value)| is(value))
     }
 
+    /// Whether the target may still have to read a value for which `is` holds.
+    pub fn underway(&self, is: impl Fn(&T) -> bool) -> bool {
+        self.blurred || self.pending.iter().any(|(_, value)| is(value))
+    }
+
     /// Every value that the target may go by, the latest first.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.pending
@@ -92,6 +97,7 @@ mod tests {
         choking.tell(3, false);
         choking.tell(5, true);
         assert!(choking.possible(|c| !c) && choking.possible(|c| *c));
+        assert!(choking.underway(|c| *c), "choke at 5 is not read");
         choking.prove(3);
         assert!(!choking.known(), "unchoke at 3 is read");
         assert!(choking.possible(|c| *c), "choke at 5 may be read");
@@ -99,7 +105,7 @@ mod tests {
         assert!(choking.possible(|c| !c), "4 says nothing about 5");
         choking.prove(5);
         assert!(!choking.possible(|c| !c));
-        assert!(choking.settled());
+        assert!(choking.settled() && !choking.underway(|c| *c));
     }
 
     #[test]

@@ -114,6 +114,25 @@ impl Live {
         Ok(())
     }
 
+    /// Ends the client and starts it anew with another torrent. A target that is not ours has what
+    /// it has.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn load(
+        &mut self,
+        torrent: &Torrent,
+        sources: &mut Sources,
+    ) -> Result<(), ClientError> {
+        if let Some(started) = &mut self.started {
+            if let Some(tracker) = &started.tracker {
+                tracker.change(torrent.info_hash());
+            }
+            started.torrent = torrent.clone();
+        }
+        self.restart(sources).await
+    }
+
     /// Ends the client, if there is one, and waits until nothing of it is left.
     pub async fn stop(self) {
         if let Some(client) = self.started.and_then(|started| started.client) {
@@ -144,6 +163,12 @@ impl Live {
     /// Verbs that its driver knows.
     pub fn verbs(&self) -> impl Iterator<Item = &str> {
         self.started.iter().flat_map(|started| started.file.verbs())
+    }
+
+    /// Words of `needs` that its driver switches off.
+    pub fn without(&self) -> impl Iterator<Item = &str> {
+        let started = self.started.iter();
+        started.flat_map(|started| started.file.without())
     }
 
     /// The tracker that it announces to, if its driver wants one.

@@ -109,6 +109,13 @@ impl Tracker {
         }
     }
 
+    /// From now on it tracks another torrent.
+    pub fn change(&self, info_hash: InfoHash) {
+        let mut state = lock(&self.shared);
+        state.info_hash = info_hash;
+        state.last = None;
+    }
+
     /// Number of the last announce, from 1, and the peer id in it.
     pub fn announced(&self) -> Option<(u64, PeerId)> {
         let state = lock(&self.shared);

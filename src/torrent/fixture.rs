@@ -16,7 +16,7 @@ use crate::wire::bencode::Value;
 /// A torrent of ours, with its name in `btspec fixture`.
 #[derive(Debug, Clone)]
 pub struct Fixture {
-    /// `main`, `one-piece` or `tracker`.
+    /// `main`, `one-piece`, `tracker` or `private`.
     pub name: &'static str,
     /// Torrent and content.
     pub torrent: Torrent,
@@ -75,9 +75,19 @@ pub fn tracker_at(url: &str) -> Torrent {
     made(&builder, content)
 }
 
+/// 67 pieces of 32 KiB in one file, marked as private (BEP 27).
+pub fn private() -> Fixture {
+    static PRIVATE: OnceLock<Torrent> = OnceLock::new();
+    let torrent = PRIVATE.get_or_init(|| {
+        let content = seeded(0x7072_6976, 66 * 32768 + 16384 + 1234);
+        made(&Builder::new("btspec-private.bin").private(), content)
+    });
+    fixture("private", torrent)
+}
+
 /// Every fixture.
-pub fn all() -> [Fixture; 3] {
-    [main(), one_piece(), tracker()]
+pub fn all() -> [Fixture; 4] {
+    [main(), one_piece(), tracker(), private()]
 }
 
 /// The fixture of this name.

@@ -225,7 +225,7 @@ impl Process for Fake {
                     self.perform(conn, what);
                 }
             }
-            Input::ConnectFailed { .. } => {}
+            Input::ConnectFailed { .. } | Input::Full { .. } | Input::Drained { .. } => {}
             Input::Verb { argv } => {
                 let known = argv.first().is_some_and(|verb| verb == "pause");
                 let code = if known { 0 } else { 64 };

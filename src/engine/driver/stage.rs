@@ -163,6 +163,10 @@ impl Stage for SocketStage {
         self.target.verbs().map(str::to_owned).collect()
     }
 
+    fn without(&self) -> BTreeSet<String> {
+        self.target.without().map(str::to_owned).collect()
+    }
+
     fn dials(&self) -> Result<(), String> {
         self.target.dials()
     }
@@ -191,6 +195,12 @@ impl Stage for SocketStage {
         let restarted = self.target.restart(self.sources.get_mut());
         let restarted = self.runtime.block_on(restarted);
         restarted.map_err(|error| error.to_string())
+    }
+
+    fn load(&mut self, torrent: &Torrent) -> Result<(), String> {
+        let sources = self.sources.get_mut();
+        let loaded = self.runtime.block_on(self.target.load(torrent, sources));
+        loaded.map_err(|error| error.to_string())
     }
 
     fn elapsed(&self) -> Duration {

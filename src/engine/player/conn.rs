@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::engine::io::ConnectError;
 use crate::outcome::{ClosedBy, How};
+use crate::scenario::ast::Corrupt;
 use crate::session::{Session, SessionConfig, frame_limit};
 use crate::torrent::{PieceSet, Torrent};
 use crate::trace::{ConnId, Dir, StreamDecoder};
@@ -76,8 +77,10 @@ pub(super) struct Conn {
     pub(super) unchoke: bool,
     /// Answers of the reference core that wait for a frame boundary, or for their turn.
     pub(super) queue: VecDeque<Message>,
-    /// The reference core answers with a wrong bit in each block.
-    pub(super) corrupt: bool,
+    /// Requests of the target, by number, that came before our latest unchoke.
+    pub(super) thrown_out: u64,
+    /// Blocks that the reference core spoils.
+    pub(super) corrupt: Corrupt,
     /// Time between two answers of the reference core, and when the next may go out.
     pub(super) pace: Duration,
     pub(super) next_answer: Duration,
@@ -156,7 +159,8 @@ impl Conn {
             rejects: false,
             unchoke: false,
             queue: VecDeque::new(),
-            corrupt: false,
+            thrown_out: 0,
+            corrupt: Corrupt::None,
             pace: Duration::ZERO,
             next_answer: Duration::ZERO,
         }

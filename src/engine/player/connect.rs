@@ -53,6 +53,7 @@ impl Ctx {
         } else {
             self.dial(step, connect).await?
         };
+        self.keep_source(conn, connect);
         if connect.handshake != HandshakeMode::Full {
             return Ok(());
         }
@@ -147,7 +148,17 @@ impl Ctx {
         if let Some(name) = &connect.contact {
             self.set(name, Val::Bytes(compact(at)));
         }
+        self.keep_source(conn, connect);
         Ok(())
+    }
+
+    fn keep_source(&self, conn: Index, connect: &Connect) {
+        let local = self.with(|state| state.conns.get(conn).and_then(|c| c.local));
+        if let (Some(name), Some(local)) = (&connect.source, local) {
+            let address = compact(local);
+            let bytes = address.len().saturating_sub(2);
+            self.set(name, Val::Bytes(address.slice(..bytes)));
+        }
     }
 
     fn open_accept(&self, peer: &str, place: Place) -> Index {

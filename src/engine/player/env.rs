@@ -39,6 +39,13 @@ impl<'a> PlayEnv<'a> {
         let session = self.conn.and_then(|index| self.state.conns.get(index));
         let session = session.map(|conn| &conn.session);
         match name {
+            "dials" => {
+                let conns = self.state.conns.iter();
+                let dialled = conns.filter(|c| !c.session.initiator() && c.remote.is_some());
+                u64::try_from(dialled.count())
+                    .ok()
+                    .map(|n| Val::Int(n.into()))
+            }
             "port" => {
                 let mut dialled = self.state.conns.iter().filter(|c| c.session.initiator());
                 let remote = dialled.find_map(|conn| conn.remote);

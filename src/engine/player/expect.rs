@@ -14,6 +14,7 @@ use crate::outcome::Expected;
 use crate::scenario::ast::{Action, Citation, Stated, Step};
 use crate::scenario::pattern::PatternKind;
 use crate::scenario::{Captures, Pattern, ScenarioError};
+use crate::session::EventKind;
 
 impl Ctx {
     /// Sends on `conn` end here: the next one begins a new burst.
@@ -259,6 +260,14 @@ impl Ctx {
                     true
                 }
                 (true, _) => false,
+                // Corrupt data are a fail at any level.
+                (false, Stated::Fail) if found.index.is_some_and(|at| corrupt(state, at)) => {
+                    let actual = found.actual.clone();
+                    state
+                        .tally
+                        .grave(&place, Vec::new(), actual, Some(id), found.at);
+                    true
+                }
                 (false, stated) => {
                     let actual = found.actual.clone();
                     state
@@ -391,6 +400,15 @@ impl Ctx {
         });
         Err(Stop::miss(weight, Some(self.id(conn)), expected, actual))
     }
+}
+
+/// Whether an entry of the log is a block with other bytes than the torrent's.
+fn corrupt(state: &State, index: usize) -> bool {
+    let seen = state.log.get(index);
+    seen.is_some_and(|seen| match &seen.event.kind {
+        EventKind::Answer(answer) => answer.corrupt.is_some() && !answer.entry.marks.any(),
+        _ => false,
+    })
 }
 
 /// Whether a close can be what the step asks for.

@@ -47,6 +47,9 @@ fn invites(steps: &[Step], state: &State) -> bool {
 }
 
 fn lacks(state: &State, need: &Need) -> Option<String> {
+    if state.settings.without.contains(&need.text) {
+        return Some(format!("the driver switches {} off", need.text));
+    }
     let profile = state.settings.profile.as_deref();
     match &need.what {
         NeedKind::Fast => bit(profile?, Capability::Fast),

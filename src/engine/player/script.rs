@@ -290,7 +290,11 @@ impl Ctx {
                     &step.cites
                 };
                 let result = match self.exists(step) {
-                    Ok(false) => continue,
+                    Ok(false) => {
+                        // It was passed all the same: nothing waits for its label in vain.
+                        self.met(step);
+                        continue;
+                    }
                     Ok(true) => self.step(step, cites).await,
                     Err(stop) => Err(stop),
                 };

@@ -35,9 +35,13 @@ impl Ctx {
                     _ => false,
                 })
             };
-            let open = conn.session.ledger_theirs().open();
-            let owed: Vec<BlockRef> = open
+            // Without the fast extension a choke has thrown out what was asked before we unchoked.
+            let (ledger, fast) = (conn.session.ledger_theirs(), conn.session.fast());
+            let thrown_out = conn.thrown_out;
+            let owed: Vec<BlockRef> = ledger
+                .open()
                 .filter(|entry| entry.state == EntryState::Open)
+                .filter(|entry| fast || entry.id >= thrown_out)
                 .map(|entry| entry.block)
                 .filter(|block| conn.serves.get(block.index) && !queued(block))
                 .collect();

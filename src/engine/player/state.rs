@@ -17,7 +17,7 @@ use crate::engine::settings::{Calibration, Settings};
 use crate::outcome::{ClosedBy, How};
 use crate::requirement::Role as RuleRole;
 use crate::rule::Judge;
-use crate::scenario::ast::Role;
+use crate::scenario::ast::{Corrupt, Role};
 use crate::scenario::{Play, Val};
 use crate::session::{AnswerHow, EntryState, Event, EventKind};
 use crate::torrent::Torrent;
@@ -443,6 +443,10 @@ impl State {
         let Some(conn) = self.conns.get_mut(index) else {
             return;
         };
+        let unchokes = matches!(observation.what, What::Message(Message::Unchoke));
+        if unchokes && conn.session.choking_sent() {
+            conn.thrown_out = conn.session.ledger_theirs().asked();
+        }
         conn.session.handle(&observation);
         for event in self.judge_events(index) {
             if event.observation.seq != seq {
@@ -678,11 +682,18 @@ impl State {
 
     /// Queues a block as the answer of the reference core.
     pub(super) fn hand_out(&mut self, index: Index, block: BlockRef) {
+        let size = self.torrent.geometry().piece_size(block.index);
         let (Some(bytes), Some(conn)) = (self.torrent.block(&block), self.conns.get_mut(index))
         else {
             return;
         };
-        let bytes = if conn.corrupt { flipped(&bytes) } else { bytes };
+        let spoilt = match conn.corrupt {
+            Corrupt::None => false,
+            Corrupt::First => block.begin == 0,
+            Corrupt::Last => block.begin.checked_add(block.length) == size,
+            Corrupt::All => true,
+        };
+        let bytes = if spoilt { flipped(&bytes) } else { bytes };
         conn.queue.push_back(Message::Piece {
             index: block.index,
             begin: block.begin,

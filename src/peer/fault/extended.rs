@@ -472,52 +472,6 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             React::Exit,
         ),
     ),
-    FaultSpec::new(
-        "port-without-dht-bit",
-        &["B5-PT-02"],
-        "Sends a port message to peers without the DHT bit.",
-        send(
-            |s| super::framing::opens(s) && !s.peer.conn.agreed.dht,
-            Alter::Other(|s| super::framing::and(s, Message::Port { port: 6881 })),
-        ),
-    ),
-    FaultSpec::new(
-        "dies-of-port-zero",
-        &["B5-PT-03"],
-        "Ends when a port message names port 0.",
-        on(
-            |s| matches!(s.message(), Some(Message::Port { port: 0 })),
-            React::Exit,
-        ),
-    ),
-    FaultSpec::new(
-        "closes-on-port",
-        &["B5-PT-03"],
-        "Closes when a port message comes.",
-        on(|s| s.is(Kind::Port), React::Close),
-    ),
-    FaultSpec::new(
-        "pex-on-private-torrent",
-        &["B27-PV-01"],
-        "Tells peers although the torrent is private.",
-        on(
-            |s| {
-                let private = s.peer.torrent.metainfo().is_private();
-                let offered = s
-                    .extended_handshake()
-                    .and_then(|hello| hello.ext_id("ut_pex"));
-                private && offered.is_some_and(|id| id != 0)
-            },
-            React::SayLater(Duration::from_secs(1), |s| {
-                let offered = s
-                    .extended_handshake()
-                    .and_then(|hello| hello.ext_id("ut_pex"));
-                let payload = Bytes::from_static(b"d5:added6:\x7f\0\0\x01\x1a\xe17:added.f1:\0e");
-                let ext_id = offered.unwrap_or(0);
-                vec![Wire::Message(Message::Extended { ext_id, payload })]
-            }),
-        ),
-    ),
 ];
 
 /// Our extended handshake.

@@ -81,7 +81,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .leech(),
     FaultSpec::new(
         "interested-in-nothing",
-        &["B6-HA-05", "B3-IN-02"],
+        &["B6-HA-05", "B3-IN-02", "B3-IN-04"],
         "Is interested in peers that have nothing.",
         Effect::Quirk(Quirk::InterestInNothing),
     )
@@ -345,6 +345,33 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .leech(),
     FaultSpec::new(
+        "closes-on-piece-behind-own-cancel",
+        &["B6-RJ-12"],
+        "Closes when the block comes that it has cancelled.",
+        on(
+            |s| match s.message() {
+                Some(Message::Piece { index, begin, .. }) => {
+                    let pending = s.peer.conn.pending.iter();
+                    let mut cancelled = pending.filter(|p| p.cancelled).map(|p| p.block);
+                    cancelled.any(|b| (b.index, b.begin) == (*index, *begin))
+                }
+                _ => false,
+            },
+            React::Close,
+        ),
+    )
+    .leech(),
+    FaultSpec::new(
+        "dies-of-many-rejects",
+        &["B6-RJ-17"],
+        "Ends when a dozen of its requests in a row were rejected.",
+        on(
+            |s| s.is(Kind::RejectRequest) && s.peer.conn.rejects_in_a_row >= 11,
+            React::Exit,
+        ),
+    )
+    .leech(),
+    FaultSpec::new(
         "forgets-rejected-blocks",
         &["B6-RJ-13"],
         "Never asks again for a block that was rejected.",
@@ -477,6 +504,19 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .leech()
     .also(&["B3-PC-03"]),
+    FaultSpec::new(
+        "hangs-on-nearly-complete-peer",
+        &["B6-AF-13"],
+        "Does nothing any more when a peer is interested that lacks one piece.",
+        on(
+            |s| {
+                let lacks = s.pieces().saturating_sub(s.peer.conn.their_pieces.count());
+                s.is(Kind::Interested) && s.peer.conn.agreed.fast && lacks == 1
+            },
+            React::Hang,
+        ),
+    )
+    .seed(),
     FaultSpec::new(
         "closes-on-late-allowed-fast",
         &["B6-AF-08"],

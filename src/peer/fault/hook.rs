@@ -248,6 +248,20 @@ pub(in crate::peer) enum Quirk {
     DialsSimilarHash,
     /// On dialled connections, our ids are used towards the other end.
     OwnIdsDialling,
+    /// Peers of a private torrent hear of each other.
+    ExchangesPrivately,
+    /// Connections without a session are told of by ut_pex.
+    ExchangesEarly,
+    /// Contacts that somebody told of are passed on.
+    ExchangesHearsay,
+    /// The second ut_pex message follows the first after a few seconds.
+    ExchangesTwiceAtFirst,
+    /// Incoming connections are told of with the port that they come from.
+    ExchangesSourcePorts,
+    /// Contacts of a ut_pex message are dialled for a private torrent, too.
+    DialsPrivateContacts,
+    /// Every contact of a message is dialled.
+    DialsEveryPort,
     /// Tells trackers another peer id than peers.
     AnnouncesAnotherId,
     /// Ends when it may still write to a connection whose other end has closed.
@@ -372,6 +386,26 @@ pub(in crate::peer) enum Quirk {
     UnchokeRepeats,
     /// As many unchokes as chokes are needed.
     CountsChokes,
+    /// Without fast, pieces with blocks dropped by a choke are given up.
+    AbandonsDroppedByChoke,
+    /// A choke counts on every connection.
+    ChokeForAll,
+    /// An unchoke counts on every connection.
+    UnchokeForAll,
+    /// Without fast, a choke stops no requests.
+    RequestsAfterChoke,
+    /// Interest in one peer is told to all.
+    InterestForAll,
+    /// Repeated interest ends it.
+    InterestToggles,
+    /// Not interested from one peer chokes all.
+    LostInterestForAll,
+    /// An extended handshake makes it forget what the peer has.
+    ExtendedHandshakeClears,
+    /// Corrupt pieces are shown to new connections.
+    ShowsCorrupt,
+    /// A repeated `have` counts as another piece.
+    CountsHavesTwice,
     /// A piece behind a choke closes the connection.
     ClosesOnLatePiece,
     /// A second connection inherits the first one's unchoke.
@@ -396,8 +430,16 @@ pub(in crate::peer) enum Quirk {
     AvoidsUploadOnly,
     /// One request at a time after a choke.
     OneRequestAfterChoke,
-    /// A block answers the oldest request, whatever its numbers.
-    AnswersInOrder,
+    /// A block answers the oldest request for the same offset, of whatever piece.
+    IgnoresIndex,
+    /// Short blocks are read at the start of their piece.
+    WrongShortBlocks,
+    /// Nothing is requested behind 600 requests.
+    StopsRequesting,
+    /// Nothing is requested on connections that were dialled.
+    RequestsNothingDialled,
+    /// The last piece is never requested.
+    LeavesLastPiece,
     /// Closes when a block takes longer than two seconds.
     ImpatientInBlock,
     /// A piece is checked only the first time that it comes.
@@ -428,15 +470,15 @@ pub(in crate::peer) enum Quirk {
     SuperSeedShowsAll,
     /// A super-seed offers nothing.
     SuperSeedOffersNothing,
-    /// A super-seed offers everything at once.
-    SuperSeedOffersAll,
+    /// A super-seed offers most pieces at once.
+    SuperSeedOffersMany,
     /// A super-seed serves what it has not offered.
     SuperSeedServesAll,
     /// A super-seed refuses what it has offered.
     SuperSeedRefuses,
     /// A super-seed never offers a second piece.
     SuperSeedStops,
-    /// Metadata goes to another connection, if there is one.
+    /// The second piece of metadata goes to another connection, if there is one.
     MetadataToOther,
     /// A metadata request in the same segment as another one is lost.
     OneMetadataAtATime,

@@ -95,7 +95,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Reads nothing while somebody does not read what it sends.",
         Effect::Quirk(Quirk::StallsOnFull),
     )
-    .seed(),
+    .seed()
+    .also(&["B6-RJ-03"]),
     FaultSpec::new(
         "keeps-every-connection",
         &["LD-11"],

@@ -77,9 +77,9 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "metadata-under-own-id",
         &["B9-NEG-03"],
-        "Answers for metadata under its own id.",
+        "Answers for metadata under its own id where the other end's is below 16.",
         send(
-            answer,
+            |s| answer(s) && their_id(s) < 16,
             Alter::Other(|s| {
                 let slots = &s.peer.conn.extensions;
                 let own = slots.iter().find(|slot| slot.name == "ut_metadata");
@@ -87,17 +87,17 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .also(&["B9-REQ-01", "B10-HS-08"]),
+    .also(&["B10-HS-08"]),
     FaultSpec::new(
-        "metadata-ids-below-128",
+        "metadata-highest-id-cut",
         &["B9-NEG-03"],
-        "Answers for metadata under the lower seven bits of the id.",
+        "Answers for metadata under id 127 where the other end's is 255.",
         send(
-            answer,
-            Alter::Other(|s| under(s, s.peer.conn.their_id("ut_metadata").unwrap_or(0) & 0x7f)),
+            |s| answer(s) && their_id(s) == 255,
+            Alter::Other(|s| under(s, 127)),
         ),
     )
-    .also(&["B9-REQ-01", "B10-HS-08"]),
+    .also(&["B10-HS-08"]),
     FaultSpec::new(
         "metadata-under-id-zero",
         &["B9-NEG-04"],
@@ -116,18 +116,17 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             React::SayInstead(|s| data_under(s, 1)),
         ),
     )
-    .also(&["B10-HS-08", "B10-RX-24"]),
+    .also(&["B10-HS-08"]),
     FaultSpec::new(
         "metadata-answers-next-piece",
         &["B9-REQ-01"],
-        "Names the piece behind the one that was asked for, the first time for the last one.",
+        "Names the piece behind the one that was asked for, the second time for the last one.",
         Effect::Send {
-            which: |s| answers(s, info_pieces(&s.peer) - 1),
-            nth: Nth::First,
+            which: last,
+            nth: Nth::Only(2),
             alter: Alter::Other(|s| renumbered(s, |piece| piece + 1)),
         },
-    )
-    .also(&["B9-DATA-04"]),
+    ),
     FaultSpec::new(
         "metadata-answered-twice",
         &["B9-REQ-01"],
@@ -143,7 +142,10 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B9-REQ-01"],
         "Serves the last piece once, and keeps silent afterwards.",
         Effect::On {
-            when: |s| asked(s) == Some(info_pieces(&s.peer) - 1),
+            when: |s| {
+                let pieces = info_pieces(&s.peer);
+                pieces > 1 && asked(s) == Some(pieces - 1)
+            },
             nth: Nth::After(1),
             react: React::Ignore,
         },
@@ -153,8 +155,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B9-REQ-01"],
         "Overlooks a metadata request right behind another one.",
         Effect::Quirk(Quirk::OneMetadataAtATime),
-    )
-    .also(&["B9-FLOOD-01"]),
+    ),
     FaultSpec::new(
         "metadata-not-between-blocks",
         &["B9-REQ-01"],
@@ -168,9 +169,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "metadata-not-while-downloading",
         &["B9-REQ-01"],
-        "Forgets metadata requests while it waits for blocks.",
+        "Forgets requests for the last piece of metadata while it waits for blocks.",
         on(
-            |s| asked(s).is_some() && !s.peer.conn.pending.is_empty(),
+            |s| {
+                let last = info_pieces(&s.peer) - 1;
+                asked(s) == Some(last) && !s.peer.conn.pending.is_empty()
+            },
             React::Ignore,
         ),
     )
@@ -178,11 +182,11 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "metadata-to-another-connection",
         &["B9-REQ-01"],
-        "Answers for metadata on the wrong connection, if there is another one.",
+        "Sends the second piece of metadata to another connection, if there is one.",
         Effect::Quirk(Quirk::MetadataToOther),
     ),
     FaultSpec::new(
-        "metadata-number-of-32-bits",
+        "metadata-number-of-one-word",
         &["B9-REQ-02"],
         "Keeps piece numbers in 32 bits with a sign.",
         on(
@@ -207,7 +211,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
-        "metadata-offset-of-32-bits",
+        "metadata-offset-of-one-word",
         &["B9-REQ-02"],
         "Multiplies piece numbers in 32 bits before it checks the range.",
         on(
@@ -222,7 +226,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
-        "metadata-offset-of-64-bits",
+        "metadata-offset-of-two-words",
         &["B9-REQ-02"],
         "Multiplies piece numbers in 64 bits before it checks the range.",
         on(
@@ -293,42 +297,45 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "metadata-last-piece-padded",
         &["B9-DATA-01"],
-        "Pads the last piece to 16 KiB.",
-        send(
-            last,
-            Alter::Other(|s| {
+        "Pads the last piece to 16 KiB, from the second time on.",
+        Effect::Send {
+            which: last,
+            nth: Nth::After(1),
+            alter: Alter::Other(|s| {
                 rebodied(s, |data| {
                     let mut padded = data.to_vec();
                     padded.resize(METADATA_PIECE_LEN, 0);
                     padded
                 })
             }),
-        ),
-    )
-    .also(&["B9-DATA-04"]),
+        },
+    ),
     FaultSpec::new(
         "metadata-last-piece-short",
         &["B9-DATA-01"],
-        "Leaves out the last byte of the last piece.",
-        send(
-            last,
-            Alter::Other(|s| {
+        "Leaves out the last byte of the last piece, from the second time on.",
+        Effect::Send {
+            which: last,
+            nth: Nth::After(1),
+            alter: Alter::Other(|s| {
                 rebodied(s, |data| {
                     let (_, rest) = data.split_last().unwrap_or((&0, &[]));
                     rest.to_vec()
                 })
             }),
-        ),
-    )
-    .also(&["B9-DATA-04"]),
+        },
+    ),
     FaultSpec::new(
-        "metadata-blocks-of-15-kib",
+        "metadata-blocks-of-fifteen-kib",
         &["B9-DATA-01"],
-        "Sends 15 KiB of the second piece.",
-        send(
-            |s| answers(s, 1) && s.is(Kind::UtMetadataData),
-            Alter::Other(|s| rebodied(s, |data| data.get(..15 * 1024).unwrap_or(data).to_vec())),
-        ),
+        "Sends 15 KiB of the second piece, from the second time on.",
+        Effect::Send {
+            which: |s| data(s) && number(s) == Some(1),
+            nth: Nth::After(1),
+            alter: Alter::Other(|s| {
+                rebodied(s, |data| data.get(..15 * 1024).unwrap_or(data).to_vec())
+            }),
+        },
     ),
     FaultSpec::new(
         "metadata-total-size-missing",
@@ -358,16 +365,15 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "metadata-total-size-is-text",
         &["B9-DATA-02"],
-        "Tells total_size as a string, from the third answer on.",
+        "Tells total_size as a string, in the sixth answer.",
         Effect::Send {
             which: data,
-            nth: Nth::After(2),
+            nth: Nth::Only(6),
             alter: Alter::Other(|s| {
                 reworded(s, |dict| set(dict, "total_size", Value::text("35000")))
             }),
         },
-    )
-    .also(&["B9-REQ-01", "B9-DATA-05", "B10-MS-02"]),
+    ),
     FaultSpec::new(
         "metadata-last-byte-wrong",
         &["B9-DATA-03"],
@@ -402,18 +408,17 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .also(&["B9-DATA-01", "B3-FR-24", "B9-REQ-01"]),
+    .also(&["B9-DATA-01", "B3-FR-24", "B9-REQ-01", "B10-RX-05"]),
     FaultSpec::new(
         "metadata-type-is-text",
         &["B9-DATA-05"],
-        "Tells msg_type as a string, from the fourth answer on.",
+        "Tells msg_type as a string, in the sixth answer.",
         Effect::Send {
             which: answer,
-            nth: Nth::After(3),
+            nth: Nth::Only(6),
             alter: Alter::Other(|s| reworded(s, |dict| set(dict, "msg_type", Value::text("1")))),
         },
-    )
-    .also(&["B9-REQ-01"]),
+    ),
     FaultSpec::new(
         "metadata-reject-without-piece",
         &["B9-DATA-05"],
@@ -427,10 +432,10 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "metadata-answer-in-a-list",
         &["B9-DATA-05"],
-        "Wraps the dictionary of its fourth answer into a list.",
+        "Wraps the dictionary of its sixth answer into a list.",
         Effect::Send {
             which: answer,
-            nth: Nth::Only(4),
+            nth: Nth::Only(6),
             alter: Alter::Other(|s| {
                 let Message::Extended { ext_id, payload } = s.message else {
                     return Vec::new();
@@ -516,9 +521,15 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "deaf-after-unknown-metadata-type",
         &["B9-UNK-01"],
-        "Reads nothing any more after a ut_metadata message of a type without a piece.",
+        "Reads nothing any more after a ut_metadata message of unknown type with bytes behind it.",
         on(
-            |s| unknown_type(s).is_some_and(|(_, piece)| piece.is_none()),
+            |s| {
+                let payload = metadata(s);
+                let behind = payload
+                    .as_ref()
+                    .and_then(ExtensionMessage::behind_dictionary);
+                unknown_type(s).is_some() && behind.is_some_and(|behind| behind > 0)
+            },
             React::Deafen,
         ),
     ),
@@ -692,14 +703,15 @@ fn data(sent: &Sent<'_>) -> bool {
     sent.is(Kind::UtMetadataData)
 }
 
-/// Our data of the last piece.
+/// Our data of the last piece of several.
 fn last(sent: &Sent<'_>) -> bool {
-    data(sent) && number(sent) == Some(info_pieces(&sent.peer) - 1)
+    let pieces = info_pieces(&sent.peer);
+    data(sent) && pieces > 1 && number(sent) == Some(pieces - 1)
 }
 
-/// Our answer about this piece.
-fn answers(sent: &Sent<'_>, piece: i128) -> bool {
-    answer(sent) && number(sent) == Some(piece)
+/// The other end's id for ut_metadata.
+fn their_id(sent: &Sent<'_>) -> u8 {
+    sent.peer.conn.their_id("ut_metadata").unwrap_or(0)
 }
 
 fn number(sent: &Sent<'_>) -> Option<i128> {

@@ -30,23 +30,18 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .seed(),
     FaultSpec::new(
-        "begin-of-block-number",
-        &["B3-RQ-01", "B3-RQ-17"],
-        "Names the number of a block instead of its offset.",
-        send(
-            |s| begins(s) > 0,
-            Alter::Other(|s| altered(s, |_, begin, _| *begin /= BLOCK_LEN)),
-        ),
-    )
-    .seed(),
-    FaultSpec::new(
         "index-in-wrong-byte-order",
         &["B3-RQ-01", "B3-RQ-17"],
-        "Writes the index of blocks behind piece 255 with its bytes swapped.",
-        send(
-            |s| index(s) > 255,
-            Alter::Other(|s| altered(s, |index, _, _| *index = index.swap_bytes())),
-        ),
+        "Writes the index of the first block behind piece 255 with its bytes swapped, without fast.",
+        Effect::Send {
+            which: |s| {
+                let last = s.peer.torrent.geometry().last();
+                let far = index(s) > 255 && index(s) < last && begins(s) > 0;
+                far && early(s) && !s.peer.conn.agreed.fast
+            },
+            nth: Nth::First,
+            alter: Alter::Other(|s| altered(s, |index, _, _| *index = index.swap_bytes())),
+        },
     )
     .seed(),
     FaultSpec::new(
@@ -64,14 +59,13 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .seed()
-    .also(&["B3-RQ-01", "B3-RQ-02", "B3-RQ-20"]),
+    .seed(),
     FaultSpec::new(
         "last-block-a-byte-short",
-        &["B3-RQ-03"],
-        "Leaves out the last byte of the torrent.",
+        &["B3-RQ-03", "B3-RQ-17"],
+        "Leaves out the last byte of the torrent when it is asked for early.",
         send(
-            |s| ends_torrent(s),
+            |s| ends_torrent(s) && early(s),
             Alter::Other(|s| {
                 altered(s, |_, _, block| {
                     block.pop();
@@ -79,24 +73,25 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .seed()
-    .also(&["B3-RQ-17", "B3-RQ-15", "B3-RQ-20"]),
+    .seed(),
     FaultSpec::new(
         "ignores-short-last-block",
         &["B3-RQ-03"],
-        "Gives no answer to the request of the short last block.",
+        "Gives no answer to the request of the short last block when it comes early, without fast.",
         on(
             |s| {
                 let geometry = s.peer.torrent.geometry();
                 let last = geometry.last();
                 let tail = geometry.blocks(last).last();
-                s.request().is_some_and(|block| Some(block) == tail)
+                let conn = s.peer.conn;
+                let asked = conn.stats.received.of(Kind::Request).messages;
+                let early = asked <= EARLY && !conn.agreed.fast;
+                s.request().is_some_and(|block| Some(block) == tail && early)
             },
             React::Ignore,
         ),
     )
-    .seed()
-    .also(&["B3-RQ-15", "B3-RQ-20"]),
+    .seed(),
     FaultSpec::new(
         "serves-last-block-once",
         &["B3-RQ-15"],
@@ -147,7 +142,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| {
                 let conn = s.peer.conn;
                 let said = conn.stats.received.of(Kind::NotInterested).messages > 0;
-                s.is(Kind::Request) && said && !conn.us.choking
+                // What they led to is not on its way yet.
+                s.is(Kind::Request) && said && !conn.them.interested && !conn.out.is_empty()
             },
             React::Exit,
         ),
@@ -166,8 +162,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .seed()
-    .also(&["B3-RQ-20"]),
+    .seed(),
     FaultSpec::new(
         "lacks-one-piece-that-it-announced",
         &["B3-RQ-20"],
@@ -189,8 +184,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 let last = geometry.last();
                 let size = geometry.piece_size(last).unwrap_or(0);
                 let over = |b: BlockRef| b.begin < size && b.length <= BLOCK_LEN && b.length > 0;
-                s.request()
-                    .is_some_and(|b| b.index == last && over(b) && !geometry.contains(&b))
+                plain(s).is_some_and(|b| b.index == last && over(b) && !geometry.contains(&b))
             },
             React::SayInstead(|s| {
                 let block = s.request().unwrap_or(BlockRef::new(0, 0, 0));
@@ -198,8 +192,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .seed()
-    .also(&["B6-RJ-16"]),
+    .seed(),
     FaultSpec::new(
         "serves-into-next-piece",
         &["B3-RQ-04"],
@@ -208,7 +201,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| {
                 let geometry = s.peer.torrent.geometry();
                 let size = geometry.piece_len();
-                s.request().is_some_and(|b| {
+                plain(s).is_some_and(|b| {
                     b.length > 0
                         && b.length <= BLOCK_LEN
                         && b.begin < size
@@ -219,8 +212,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             React::SayInstead(contiguous),
         ),
     )
-    .seed()
-    .also(&["B6-RJ-16"]),
+    .seed(),
     FaultSpec::new(
         "begin-is-signed",
         &["B3-RQ-05"],
@@ -263,7 +255,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         on(
             |s| {
                 let low = |b: BlockRef| b.index > 0xffff && (b.index & 0xffff) < s.pieces();
-                s.request().is_some_and(|b| low(b) && b.length <= BLOCK_LEN)
+                plain(s).is_some_and(|b| low(b) && b.length <= BLOCK_LEN)
             },
             React::SayInstead(|s| {
                 let block = s.request().unwrap_or(BlockRef::new(0, 0, 0));
@@ -273,8 +265,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .seed()
-    .also(&["B6-RJ-16"]),
+    .seed(),
     FaultSpec::new(
         "offset-in-32-bits",
         &["B3-RQ-06"],
@@ -305,7 +296,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                     let size = geometry.piece_size(b.index);
                     size.is_some_and(|size| b.begin < size)
                 };
-                s.request().is_some_and(|b| b.length == 0 && rest(b))
+                plain(s).is_some_and(|b| b.length == 0 && rest(b))
             },
             React::SayInstead(|s| {
                 let block = s.request().unwrap_or(BlockRef::new(0, 0, 0));
@@ -316,8 +307,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .seed()
-    .also(&["B6-RJ-16"]),
+    .seed(),
     FaultSpec::new(
         "hangs-on-zero-length",
         &["B3-RQ-08"],
@@ -374,7 +364,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B3-RQ-11", "B3-RQ-17"],
         "Rounds the begin of a block down to a multiple of 16 KiB.",
         send(
-            |s| begins(s) % BLOCK_LEN != 0,
+            |s| !begins(s).is_multiple_of(BLOCK_LEN),
             Alter::Other(|s| altered(s, |_, begin, _| *begin -= *begin % BLOCK_LEN)),
         ),
     )
@@ -396,14 +386,13 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .seed()
-    .also(&["B3-RQ-09"]),
+    .seed(),
     FaultSpec::new(
         "rounds-length-up",
-        &["B3-RQ-12", "B3-RQ-17"],
+        &["B3-RQ-12", "B3-RQ-11", "B3-RQ-17"],
         "Fills up an answer below 16 KiB to a multiple of 512 bytes.",
         send(
-            |s| block_len(s) % 512 != 0 && !ends_torrent(s),
+            |s| !block_len(s).is_multiple_of(512) && !ends_torrent(s),
             Alter::Other(|s| {
                 altered_with(s, |view, index, begin, block| {
                     let length = block.len().next_multiple_of(512);
@@ -414,8 +403,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .seed()
-    .also(&["B3-RQ-11"]),
+    .seed(),
     FaultSpec::new(
         "hangs-on-one-byte",
         &["B3-RQ-12"],
@@ -500,7 +488,9 @@ pub(super) const FAULTS: &[FaultSpec] = &[
 ];
 
 /// A piece far from both ends, which only a whole download comes across.
-const SOMEWHERE: u32 = 700;
+const SOMEWHERE: u32 = 1010;
+/// Requests of a connection that has just begun.
+const EARLY: u64 = 4;
 
 fn piece(block: BlockRef, bytes: impl Into<Bytes>) -> Vec<Wire> {
     vec![Wire::Message(Message::Piece {
@@ -508,6 +498,11 @@ fn piece(block: BlockRef, bytes: impl Into<Bytes>) -> Vec<Wire> {
         begin: block.begin,
         block: bytes.into(),
     })]
+}
+
+/// A request of a peer without fast.
+fn plain(seen: &Seen<'_>) -> Option<BlockRef> {
+    seen.request().filter(|_| !seen.peer.conn.agreed.fast)
 }
 
 /// The bytes that a request means if pieces follow each other without end.
@@ -592,6 +587,11 @@ fn block_len(sent: &Sent<'_>) -> u32 {
         Message::Piece { block, .. } => u32::try_from(block.len()).unwrap_or(u32::MAX),
         _ => 0,
     }
+}
+
+/// Whether few requests have come.
+fn early(sent: &Sent<'_>) -> bool {
+    sent.peer.conn.stats.received.of(Kind::Request).messages <= EARLY
 }
 
 fn pieces_sent(sent: &Sent<'_>) -> u64 {

@@ -53,7 +53,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Closes when a piece comes right behind a choke.",
         Effect::Quirk(Quirk::ClosesOnLatePiece),
     )
-    .leech(),
+    .leech()
+    .also(&["B3-PC-14"]),
     FaultSpec::new(
         "forgets-blocks-dropped-by-choke",
         &["B3-PC-01"],
@@ -235,7 +236,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             React::Close,
         ),
     )
-    .also(&["B3-HS-10", "B3-HS-15", "B3-TO-06"]),
+    .also(&["B3-HS-10", "B3-HS-15", "B3-TO-06", "B3-RQ-07"]),
     FaultSpec::new(
         "ignores-have-behind-bitfield",
         &["B3-BF-15"],
@@ -319,24 +320,28 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "loses-one-answer",
         &["B3-RQ-02"],
-        "The 20th block on a connection without fast is never sent.",
+        "The 20th block that answers a burst of some 64 without fast is never sent.",
         Effect::Send {
-            which: |s| s.is(Kind::Piece) && !s.peer.conn.agreed.fast,
+            which: |s| {
+                let conn = s.peer.conn;
+                let asked = conn.stats.received.of(Kind::Request).messages;
+                s.is(Kind::Piece) && !conn.agreed.fast && (65..70).contains(&asked)
+            },
             nth: Nth::Only(20),
             alter: Alter::Drop,
         },
     )
-    .seed()
-    .also(&["B3-CN-01", "B3-RQ-20"]),
+    .seed(),
     FaultSpec::new(
         "pads-last-block",
-        &["B3-RQ-03"],
-        "Sends the short last block with the length of the others.",
+        &["B3-RQ-03", "B3-RQ-17"],
+        "Sends the short last block with the length of the others when it is asked for early.",
         send(
             |s| match s.message {
                 Message::Piece { index, block, .. } => {
                     let geometry = s.peer.torrent.geometry();
-                    *index == geometry.last() && last_block(&geometry, block.len())
+                    let early = s.peer.conn.stats.received.of(Kind::Request).messages <= 4;
+                    *index == geometry.last() && last_block(&geometry, block.len()) && early
                 }
                 _ => false,
             },
@@ -355,11 +360,10 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .seed()
-    .also(&["B3-RQ-20", "B3-RQ-17"]),
+    .seed(),
     FaultSpec::new(
         "serves-past-end",
-        &["B3-RQ-04"],
+        &["B3-RQ-04", "B3-RQ-05", "B3-RQ-09"],
         "Serves what there is of a block that reaches past the end of its piece.",
         Effect::Quirk(Quirk::ServesPastEnd),
     )
@@ -420,8 +424,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Sends the first block of a piece for each of its blocks.",
         Effect::Quirk(Quirk::WrongOffset),
     )
-    .seed()
-    .also(&["B3-RQ-01", "B3-RQ-02", "B3-RQ-03"]),
+    .seed(),
     FaultSpec::new(
         "cancel-drops-everything",
         &["B3-CN-01"],
@@ -471,13 +474,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "never-requests-last-piece",
         &["B3-PC-01"],
         "Leaves the last piece out.",
-        send(
-            |s| {
-                let last = s.peer.torrent.geometry().last();
-                s.is(Kind::Request) && s.block().is_some_and(|b| b.index == last)
-            },
-            Alter::Drop,
-        ),
+        Effect::Quirk(Quirk::LeavesLastPiece),
     )
     .leech(),
     FaultSpec::new(
@@ -604,7 +601,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::AcceptsWrongLength),
     )
     .leech()
-    .also(&["B3-PC-08", "B3-HV-02"]),
+    .also(&["B3-PC-08", "B3-HV-02", "B3-PC-18", "B3-FR-24"]),
     FaultSpec::new(
         "dies-of-duplicate-block",
         &["B3-PC-13"],

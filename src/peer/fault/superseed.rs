@@ -18,10 +18,10 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .seed(),
     FaultSpec::new(
-        "super-seed-offers-everything",
+        "super-seed-offers-most-pieces",
         &["B16-02"],
-        "Offers all pieces, one have after another.",
-        Effect::Quirk(Quirk::SuperSeedOffersAll),
+        "Offers two thirds of the pieces, one have after another.",
+        Effect::Quirk(Quirk::SuperSeedOffersMany),
     )
     .seed(),
     FaultSpec::new(

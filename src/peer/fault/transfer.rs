@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Alter, Effect, FaultSpec, Nth, Quirk, React, Seen, on, send};
+use super::{Alter, Effect, FaultSpec, Quirk, React, Seen, on, send};
 use crate::wire::{Kind, Message};
 
 pub(super) const FAULTS: &[FaultSpec] = &[
@@ -11,21 +11,14 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "stops-requesting",
         &["B3-PC-01"],
         "Requests nothing behind its 600th request on a connection.",
-        Effect::Send {
-            which: |s| s.is(Kind::Request),
-            nth: Nth::After(600),
-            alter: Alter::Drop,
-        },
+        Effect::Quirk(Quirk::StopsRequesting),
     )
     .leech(),
     FaultSpec::new(
         "requests-nothing-of-whom-it-dialled",
         &["B3-PC-01"],
         "Requests nothing on connections that it has opened.",
-        send(
-            |s| s.is(Kind::Request) && s.peer.conn.initiator,
-            Alter::Drop,
-        ),
+        Effect::Quirk(Quirk::RequestsNothingDialled),
     )
     .leech()
     .dialling(),
@@ -59,10 +52,10 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .leech(),
     // Answers.
     FaultSpec::new(
-        "takes-answers-in-order",
+        "takes-blocks-of-any-piece",
         &["B3-PC-06"],
-        "Takes a block for the answer to its oldest request.",
-        Effect::Quirk(Quirk::AnswersInOrder),
+        "Takes a block for the oldest one it asked for at that offset, of whatever piece.",
+        Effect::Quirk(Quirk::IgnoresIndex),
     )
     .leech(),
     FaultSpec::new(
@@ -142,7 +135,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Counts a block that comes again towards its piece.",
         Effect::Quirk(Quirk::DuplicateCounts),
     )
-    .leech(),
+    .leech()
+    .also(&["B3-FR-24"]),
     // Data that is corrupt.
     FaultSpec::new(
         "checks-a-piece-once",
@@ -168,8 +162,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "serves-wrong-bytes-while-downloading",
         &["B3-PC-17"],
-        "Sends the first block of a piece for each of its blocks.",
-        Effect::Quirk(Quirk::WrongOffset),
+        "Sends the first bytes of a piece for whatever is less than a block.",
+        Effect::Quirk(Quirk::WrongShortBlocks),
     )
     .leech()
     .also(&["B3-FR-24"]),

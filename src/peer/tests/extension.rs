@@ -8,7 +8,7 @@ use crate::peer::event::ExtensionNote;
 use crate::peer::{CloseReason, Extension, ExtensionError, Input, Link, PeerEvent};
 use crate::wire::bencode::Value;
 use crate::wire::extension::{ExtendedHandshake, PexMessage};
-use crate::wire::{Capability, ExtensionMessage, Handshake, Message};
+use crate::wire::{Capability, ExtensionMessage, Handshake, Kind, Message};
 
 /// An extension of a library user: sends back what it gets, counts what it sees.
 #[derive(Debug, Default)]
@@ -337,6 +337,79 @@ fn donthave_takes_a_piece_back() {
             .their_pieces()
             .is_empty()
     );
+}
+
+#[test]
+fn donthave_cancels_requests_without_fast_only() {
+    for (bits, open) in [
+        (&[Capability::Extended][..], 0),
+        (&[Capability::Fast, Capability::Extended], 2),
+    ] {
+        let mut talk = Talk::to(leech());
+        let conn = talk.open(bits);
+        talk.send(conn, &[have(3), Message::Unchoke]);
+        let requests = |talk: &Talk| talk.peer.connection(conn).unwrap().requests().len();
+        assert_eq!(requests(&talk), 2);
+        let lost = ExtensionMessage::DontHave { index: 3 };
+        talk.send(conn, &[lost.into_message(3)]);
+        assert_eq!(requests(&talk), open);
+    }
+}
+
+#[test]
+fn dropped_piece_is_told_and_its_requests_are_rejected() {
+    let mut talk = Talk::to(seed().with_settings(|s| s.serve_delay = secs(1)));
+    let conns = [talk.open_fast(), talk.open(&[Capability::Extended])];
+    for conn in conns {
+        talk.send(
+            conn,
+            &[message(0, b"d1:md11:lt_donthavei7eee"), Message::Interested],
+        );
+        talk.send(conn, &[request(3, 0), request(4, 0)]);
+        talk.messages(conn);
+    }
+    talk.peer.discard(3, secs(0));
+    talk.take();
+    let told = ExtensionMessage::DontHave { index: 3 }.into_message(7);
+    assert_eq!(talk.messages(conns[0]), [told.clone(), reject(3, 0)]);
+    assert_eq!(talk.messages(conns[1]), [told]);
+    talk.wait(secs(2));
+    for conn in conns {
+        assert_eq!(talk.messages(conn), [piece(4, 0)]);
+        talk.send(conn, &[request(3, 0)]);
+    }
+    talk.wait(secs(2));
+    assert_eq!(talk.messages(conns[0]), [reject(3, 0)]);
+    assert_eq!(talk.messages(conns[1]), []);
+}
+
+#[test]
+fn metadata_is_paced_and_limited() {
+    let mut talk = Talk::to(seed().with_settings(|s| {
+        s.metadata_delay = secs(3);
+        s.metadata_limit = Some(1);
+    }));
+    let conn = talk.open_fast();
+    let ask = ExtensionMessage::MetadataRequest { piece: 0 }.into_message(1);
+    let hello = message(0, b"d1:md11:ut_metadatai9eee");
+    talk.send(conn, &[hello, ask.clone(), ask]);
+    talk.messages(conn);
+    talk.wait(secs(2));
+    assert_eq!(talk.messages(conn), []);
+    talk.wait(secs(2));
+    let kinds: Vec<_> = talk
+        .messages(conn)
+        .into_iter()
+        .map(|answer| match answer {
+            Message::Extended { ext_id: 9, payload } => {
+                ExtensionMessage::decode("ut_metadata", &payload)
+                    .unwrap()
+                    .kind()
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(kinds, [Kind::UtMetadataData, Kind::UtMetadataReject]);
 }
 
 #[test]

@@ -71,7 +71,21 @@ fn unknown(id: u8, length: usize) -> Message {
 }
 
 fn metadata_request() -> Message {
-    ExtensionMessage::MetadataRequest { piece: 0 }.into_message(1)
+    metadata(0)
+}
+
+fn metadata(piece: i128) -> Message {
+    ExtensionMessage::MetadataRequest { piece }.into_message(1)
+}
+
+/// A DontHave, under the id that the peer gives it.
+fn gone(index: u32) -> Message {
+    ExtensionMessage::DontHave { index }.into_message(3)
+}
+
+fn ours(ext_id: u8, payload: &[u8]) -> Message {
+    let payload = Bytes::copy_from_slice(payload);
+    Message::Extended { ext_id, payload }
 }
 
 /// Opens, gets unchoked (seed) or gives pieces and unchokes (leech).
@@ -869,6 +883,146 @@ const SCRIPTS: &[(&str, Script)] = &[
         talk.wait(secs(8));
         talk.send(conn, &[metadata_request()]);
     }),
+    ("metadata again and again", |talk| {
+        let conn = set_up(talk, BOTH);
+        for _ in 0..8 {
+            talk.send(conn, &[metadata(0)]);
+        }
+        talk.send(conn, &[metadata(0), metadata(0)]);
+        alive(talk, conn);
+    }),
+    ("metadata that there is not", |talk| {
+        for piece in [1, 7, -1, 1 << 31, 1 << 32, 1 << 18, 1 << 50] {
+            after(talk, BOTH, &[metadata(piece)]);
+        }
+    }),
+    ("metadata under the highest id", |talk| {
+        first(talk, BOTH, &[hello(&[("ut_metadata", 255)]), metadata(0)]);
+    }),
+    ("metadata under a low id", |talk| {
+        first(talk, BOTH, &[hello(&[("ut_metadata", 5)]), metadata(0)]);
+    }),
+    ("metadata without an id", |talk| {
+        first(talk, BOTH, &[metadata(0)]);
+    }),
+    ("metadata between blocks", |talk| {
+        after(talk, BOTH, &[request(4, 0), metadata(0), request(4, BLOCK)]);
+    }),
+    ("metadata for two", |talk| {
+        let one = set_up(talk, BOTH);
+        let other = set_up(talk, BOTH);
+        talk.send(one, &[metadata(0)]);
+        talk.send(other, &[metadata(0)]);
+    }),
+    ("metadata flood", |talk| {
+        let conn = set_up(talk, BOTH);
+        talk.send(conn, &vec![metadata(0); 100]);
+        alive(talk, conn);
+    }),
+    ("metadata of unknown types", |talk| {
+        for payload in [
+            &b"d8:msg_typei9e5:piecei0ee"[..],
+            b"d8:msg_typei256e5:piecei0ee",
+            b"d8:msg_typei9e5:piecei0eexx",
+        ] {
+            after(talk, BOTH, &[ours(1, payload)]);
+        }
+    }),
+    ("odd metadata requests", |talk| {
+        for payload in [
+            &b"d2:aa4:xeey8:msg_typei0e5:piecei0ee"[..],
+            b"d8:msg_typei0e5:piecei0e10:total_sizei7ee",
+            b"d8:msg_typei0ee",
+            b"d8:msg_typei0e5:piece1:0e",
+            b"d8:msg_typei0e5:piecei0eegarbage",
+        ] {
+            after(talk, BOTH, &[ours(1, payload)]);
+        }
+        let nested = [&b"d2:aa"[..], &[b'l'; 600], &[b'e'; 600], b"e"].concat();
+        after(talk, BOTH, &[ours(1, &nested)]);
+    }),
+    ("metadata that nobody asked for", |talk| {
+        let data = |piece| ExtensionMessage::MetadataData {
+            piece,
+            total_size: Some(4),
+            data: Bytes::from_static(b"d1:e"),
+        };
+        after(talk, BOTH, &[data(0).into_message(1)]);
+        after(talk, BOTH, &[data(1 << 40).into_message(1)]);
+        let reject = ExtensionMessage::MetadataReject { piece: 0 };
+        after(talk, BOTH, &[reject.into_message(1)]);
+    }),
+    ("metadata offered", |talk| {
+        let payload = ExtendedHandshake::new()
+            .with_m(&[("ut_metadata", 20)])
+            .with("metadata_size", Value::Int(9))
+            .encode();
+        first(talk, BOTH, &[raw_hello(&payload)]);
+    }),
+    ("pieces taken back", |talk| {
+        for names in [
+            &[("lt_donthave", 22), ("ut_metadata", 20)][..],
+            &[("ut_metadata", 20)],
+        ] {
+            let conn = talk.open(BOTH);
+            talk.send(conn, &[hello(names), bitfield([3, 4, 5])]);
+            talk.send(conn, &[gone(4), gone(4), gone(9), Message::Unchoke]);
+            talk.send(conn, &[have(4)]);
+            alive(talk, conn);
+        }
+    }),
+    ("everything taken back", |talk| {
+        first(
+            talk,
+            BOTH,
+            &[bitfield([4]), gone(4), have(4), Message::Unchoke],
+        );
+    }),
+    ("requested piece taken back", |talk| {
+        for bits in [BOTH, PLAIN] {
+            let conn = talk.open(bits);
+            talk.send(conn, &[bitfield([4]), Message::Unchoke]);
+            talk.send(conn, &[gone(4), have(4)]);
+            talk.send(conn, &[piece(4, 0)]);
+            alive(talk, conn);
+        }
+    }),
+    ("taken back by one of two", |talk| {
+        let loser = talk.open(BOTH);
+        let keeper = talk.open(BOTH);
+        talk.send(loser, &[bitfield([4])]);
+        talk.send(keeper, &[bitfield([4])]);
+        talk.send(loser, &[gone(4)]);
+        talk.send(keeper, &[Message::Unchoke]);
+        alive(talk, keeper);
+    }),
+    ("odd pieces taken back", |talk| {
+        let pieces = torrent().geometry().pieces();
+        after(talk, BOTH, &[gone(pieces)]);
+        after(talk, BOTH, &[gone(u32::MAX)]);
+        after(talk, BOTH, &[ours(3, b"\0\0\0")]);
+    }),
+    ("drops a piece", |talk| {
+        let conns = [
+            (BOTH, &[("lt_donthave", 22)][..]),
+            (PLAIN, &[("lt_donthave", 22)]),
+            (BOTH, &[("ut_metadata", 20)]),
+        ]
+        .map(|(bits, names)| {
+            let conn = talk.open(bits);
+            talk.send(conn, &[hello(names), Message::Interested]);
+            conn
+        });
+        for conn in conns {
+            talk.send(conn, &[request(4, 0)]);
+        }
+        let argv = ["discard", "4"].map(str::to_owned).to_vec();
+        talk.give(Input::Verb { argv });
+        for conn in conns {
+            talk.send(conn, &[request(4, BLOCK)]);
+        }
+        talk.wait(secs(5));
+    }),
     ("id above 127", |talk| {
         let conn = talk.open(BOTH);
         talk.send(conn, &[hello(&[("ut_metadata", 201)]), metadata_request()]);
@@ -952,7 +1106,46 @@ fn every_fault_shows_in_its_roles_and_seldom() {
 }
 
 /// Faults that show on other torrents only; each has a test of its own below.
-const ELSEWHERE: &[&str] = &["allowed-fast-never-ends", "pex-on-private-torrent"];
+const ELSEWHERE: &[&str] = &[
+    "allowed-fast-never-ends",
+    "pex-on-private-torrent",
+    "metadata-answers-next-piece",
+    "metadata-piece-served-once",
+    "metadata-last-piece-padded",
+    "metadata-last-piece-short",
+    "metadata-blocks-of-fifteen-kib",
+    "metadata-total-size-of-piece",
+    "metadata-last-byte-wrong",
+    "metadata-length-without-piece",
+    "metadata-to-another-connection",
+];
+
+#[test]
+fn faults_of_later_metadata_pieces_show_where_there_are_some() {
+    let torrent = fixture::main().torrent;
+    let run = |faults: FaultSet| {
+        let config = PeerConfig::new(torrent.clone(), Role::Seed).with_faults(faults);
+        let mut talk = Talk::to(config);
+        let mut handshake = Talk::handshake_with(BOTH);
+        handshake.info_hash = torrent.info_hash();
+        let [_, conn] = [44, 33].map(|id| {
+            let conn = talk.connect();
+            talk.raw(conn, &handshake.encode());
+            talk.greeting(conn);
+            talk.send(conn, &[hello(&[("ut_metadata", id)])]);
+            conn
+        });
+        for piece in [0, 1, 2, 2, 1, 0, 2] {
+            talk.send(conn, &[metadata(piece)]);
+        }
+        talk.log
+    };
+    let sound = run(FaultSet::none());
+    for name in ELSEWHERE.iter().filter(|name| name.starts_with("metadata")) {
+        let fault = fault::by_name(name).unwrap();
+        assert_ne!(run(FaultSet::one(fault)), sound, "{name}");
+    }
+}
 
 #[test]
 fn small_torrent_never_ends_the_allowed_fast_set() {

@@ -213,14 +213,63 @@ fn piece_allowed_fast_comes_under_choke() {
 }
 
 #[test]
-fn repeated_choke_and_unchoke_are_reported() {
-    Case::seed().holds("choke-changes-state");
+fn a_storm_of_unchokes_is_reported_and_a_repeat_is_not() {
+    Case::seed().holds("choke-repeats");
     let mut case = Case::seed();
-    case.gets(Unchoke);
-    case.breaks("choke-changes-state", "unchoke again");
+    for _ in 0..30 {
+        case.wait(10.0).gets(Unchoke);
+    }
+    case.holds("choke-repeats");
     let mut case = Case::both(&[]);
-    case.gets(Choke);
-    case.breaks("choke-changes-state", "choke again");
+    case.sends(Interested).gets(Unchoke);
+    for _ in 0..5 {
+        case.gets(Unchoke);
+    }
+    case.holds("choke-repeats");
+    case.gets(Unchoke);
+    case.breaks(
+        "choke-repeats",
+        "unchoke again, repeat 6 within a second of the message before",
+    );
+}
+
+#[test]
+fn quick_chokes_are_borne_three_times() {
+    let mut case = Case::both(&[]);
+    case.sends(Interested);
+    for _ in 0..3 {
+        case.gets(Unchoke).wait(2.0).gets(Choke).wait(2.0);
+    }
+    case.holds("no-fibrillation");
+    case.gets(Unchoke).wait(2.0).gets(Choke);
+    case.breaks(
+        "no-fibrillation",
+        "choke number 4 within 5 s of the unchoke before it",
+    );
+}
+
+#[test]
+fn slow_chokes_and_those_that_we_asked_for_are_no_fibrillation() {
+    let mut case = Case::both(&[]);
+    case.sends(Interested);
+    for _ in 0..10 {
+        case.gets(Unchoke).wait(6.0).gets(Choke);
+    }
+    case.holds("no-fibrillation");
+    let mut case = Case::both(&[]);
+    for _ in 0..10 {
+        case.sends(Interested)
+            .gets(Unchoke)
+            .sends(NotInterested)
+            .gets(Choke);
+    }
+    case.holds("no-fibrillation");
+    // Unchoked without interest, as some do, and choked again.
+    let mut case = Case::both(&[]);
+    for _ in 0..10 {
+        case.gets(Unchoke).wait(1.0).gets(Choke).wait(1.0);
+    }
+    case.holds("no-fibrillation");
 }
 
 #[test]
@@ -236,6 +285,14 @@ fn starts_choked() {
         "starts-choked",
         "request for piece 0 begin 0 length 16384 before our first unchoke",
     );
+}
+
+#[test]
+fn a_request_repeated_behind_a_quick_choke_is_no_duplicate() {
+    let mut case = Case::leech();
+    case.sends(Unchoke).sends(Choke).sends(Unchoke);
+    case.gets(Request(block(0))).gets(Request(block(0)));
+    case.holds("no-duplicate-request");
 }
 
 #[test]

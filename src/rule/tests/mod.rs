@@ -3,7 +3,9 @@
 
 mod bep10;
 mod bep3;
+mod bep54;
 mod bep6;
+mod bep9;
 mod crossing;
 mod fuzz;
 mod ordinary;

@@ -19,6 +19,7 @@ const EVERYTHING: &[crate::wire::Capability] = &[Fast, Extended, Dht];
 /// pieces and another unchoke at our interest, an empty PEX message.
 fn libtorrent_seed() -> Case {
     let mut case = Case::both(EVERYTHING);
+    let size = case.info().len() as i128;
     let hello = ExtendedHandshake::new()
         .with_m(&[
             ("lt_donthave", 7),
@@ -27,7 +28,7 @@ fn libtorrent_seed() -> Case {
             ("ut_pex", 1),
         ])
         .with("complete_ago", Value::Int(-1))
-        .with("metadata_size", Value::Int(765))
+        .with("metadata_size", Value::Int(size))
         .with("reqq", Value::Int(2000))
         .with("upload_only", Value::Int(1))
         .with("v", Value::text("libtorrent/2.0.8.0"))

@@ -1,8 +1,8 @@
 //! The actions of steps.
 
 use super::super::ast::{
-    Action, CheckOp, CloseKind, Comparison, Condition, Connect, ConnectMode, HandshakeMode,
-    Listening, Measure, OwnClose, Repeat, Serve, Serves, State, Verb,
+    Action, CheckOp, CloseKind, Comparison, Condition, Connect, ConnectMode, Corrupt,
+    HandshakeMode, Listening, Measure, OwnClose, Repeat, Serve, Serves, State, Verb,
 };
 use super::super::error::ScenarioError;
 use super::super::eval::Expr;
@@ -124,7 +124,7 @@ pub(super) fn action(
 }
 
 /// Keys of `connect`.
-pub(in super::super) const CONNECT: [&str; 13] = [
+pub(in super::super) const CONNECT: [&str; 14] = [
     "peer",
     "from",
     "reserved",
@@ -138,6 +138,7 @@ pub(in super::super) const CONNECT: [&str; 13] = [
     "mode",
     "told",
     "contact",
+    "source",
 ];
 
 /// Words of `handshake`.
@@ -206,6 +207,7 @@ fn connect(
         },
         told: part("told")?,
         contact: None,
+        source: None,
         peer,
     };
     if connect.handshake != HandshakeMode::Full
@@ -229,14 +231,18 @@ fn connect(
             return Err(ScenarioError::invalid(map.key_span(key), message));
         }
     }
-    let contact = match map.get("contact") {
-        Some(node) => {
-            let variable = name(text(node)?, &node.span)?;
-            Some(scope.add_slot(&variable, &node.span, Type::Bytes)?)
-        }
-        None => None,
+    let mut kept = |key: &str| {
+        let Some(node) = map.get(key) else {
+            return Ok(None);
+        };
+        let variable = name(text(node)?, &node.span)?;
+        scope.add_slot(&variable, &node.span, Type::Bytes).map(Some)
     };
-    let connect = Connect { contact, ..connect };
+    let connect = Connect {
+        contact: kept("contact")?,
+        source: kept("source")?,
+        ..connect
+    };
     if let Some(open) = &mut reader.connections {
         open.insert(connect.peer.clone());
         if open.len() > limits::CONNECTIONS {
@@ -266,11 +272,22 @@ fn serves(node: Option<&Node>, scope: &Scope) -> Result<Serves> {
 /// Keys of `serve`.
 pub(in super::super) const SERVE: [&str; 3] = ["pieces", "corrupt", "every"];
 
+/// Words of `corrupt`.
+pub(in super::super) const CORRUPT: [(&str, Corrupt); 4] = [
+    ("none", Corrupt::None),
+    ("first", Corrupt::First),
+    ("last", Corrupt::Last),
+    ("all", Corrupt::All),
+];
+
 fn serve(node: &Node, scope: &Scope) -> Result<Serve> {
     let map = Fields::of(node, "`serve`", &SERVE)?;
     Ok(Serve {
         pieces: serves(Some(map.require("pieces")?), scope)?,
-        corrupt: map.get("corrupt").map_or(Ok(false), boolean)?,
+        corrupt: match map.get("corrupt") {
+            Some(node) => word(node, "blocks", &CORRUPT)?,
+            None => Corrupt::None,
+        },
         every: map
             .get("every")
             .map(|node| delay_of(node, scope))

@@ -25,7 +25,7 @@ use super::error::ScenarioError;
 use super::span::SourceFile;
 use super::yaml::{self, Value};
 
-pub(super) use self::action::{CHECKS, CONNECT, HANDSHAKES, MODES, SERVE, STATES, VERBS};
+pub(super) use self::action::{CHECKS, CONNECT, CORRUPT, HANDSHAKES, MODES, SERVE, STATES, VERBS};
 pub(super) use self::bytes::FORMS;
 pub(super) use self::case::{CASE, DEFAULTS, DIRECTIONS, LANES, NEEDS, ROLES, VARIANTS};
 pub(super) use self::fields::duration;

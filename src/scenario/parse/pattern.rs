@@ -266,6 +266,7 @@ impl Reader<'_> {
                 let bytes = super::bytes::hex(node)?;
                 Ok(Wanted::Bytes(BytesTemplate::Literal(bytes)))
             }
+            TestOp::Names if sized => self.bytes(node, false),
             TestOp::Present => typed(self.scope, Type::Bool),
             _ => Err(ScenarioError::invalid(
                 &key.span,

@@ -318,7 +318,7 @@ fn first_word(path: &str) -> &str {
 const FRESH: u32 = 16;
 
 /// Names of the format (SCENARIOS 2).
-pub(in super::super) const GLOBALS: [(&str, Type); 36] = [
+pub(in super::super) const GLOBALS: [(&str, Type); 37] = [
     ("torrent.pieces", Type::Int),
     ("torrent.piece_len", Type::Int),
     ("torrent.total_len", Type::Int),
@@ -336,6 +336,7 @@ pub(in super::super) const GLOBALS: [(&str, Type); 36] = [
     ("target.missing", Type::List),
     ("target.allowed_fast", Type::List),
     ("target.port", Type::Int),
+    ("target.dials", Type::Int),
     ("peer.ext.ut_metadata", Type::Int),
     ("peer.ext.ut_pex", Type::Int),
     ("peer.ext.lt_donthave", Type::Int),

@@ -91,7 +91,10 @@ fn kept_by(steps: &[Step], slots: &mut BTreeSet<String>) {
             Action::Memory(slot) => {
                 slots.insert(slot.clone());
             }
-            Action::Connect(connect) => slots.extend(connect.contact.clone()),
+            Action::Connect(connect) => {
+                slots.extend(connect.contact.clone());
+                slots.extend(connect.source.clone());
+            }
             Action::Repeat(repeat) => lists_of(&repeat.body, slots),
             Action::Use(block) => kept_by(&block.body, slots),
             _ => {}

@@ -1,10 +1,10 @@
 //! Steps and blocks as text.
 
 use super::super::ast::{
-    Action, CheckOp, CloseKind, Condition, Connect, ConnectMode, Delay, HandshakeMode, Listening,
-    OwnClose, Repeat, Serves, Sizes, Stated, Step, Use,
+    Action, CheckOp, CloseKind, Condition, Connect, ConnectMode, Corrupt, Delay, HandshakeMode,
+    Listening, OwnClose, Repeat, Serves, Sizes, Stated, Step, Use,
 };
-use super::super::parse::{CHECKS, HANDSHAKES, MODES, STATED, VERBS};
+use super::super::parse::{CHECKS, CORRUPT, HANDSHAKES, MODES, STATED, VERBS};
 use super::super::play::name_in;
 use super::bytes::{bytes, message, messages, pattern, patterns, raw};
 use super::emit::Yaml;
@@ -221,8 +221,8 @@ impl<'a> Printer<'a> {
             Action::Serve(serve) => {
                 let mut inner = Entries::default();
                 inner.add("pieces", serves(&serve.pieces, names));
-                if serve.corrupt {
-                    inner.add("corrupt", Yaml::raw("true"));
+                if serve.corrupt != Corrupt::None {
+                    inner.add("corrupt", Yaml::raw(name_in(&CORRUPT, &serve.corrupt)));
                 }
                 if let Some(every) = &serve.every {
                     inner.add("every", self.delay(every));
@@ -288,6 +288,9 @@ impl<'a> Printer<'a> {
         }
         if let Some(contact) = &connect.contact {
             map.add("contact", Yaml::text(self.names.local(contact)));
+        }
+        if let Some(source) = &connect.source {
+            map.add("source", Yaml::text(self.names.local(source)));
         }
         Yaml::Map(map.0)
     }

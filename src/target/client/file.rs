@@ -30,6 +30,7 @@ pub struct ClientFile {
     pub(super) verbs: BTreeMap<String, Command>,
     pub(super) other_verb: Option<Command>,
     pub(super) grace: Duration,
+    pub(super) without: Vec<String>,
     pub(in crate::target) tracker: Option<TrackerPlan>,
 }
 
@@ -192,6 +193,11 @@ impl ClientFile {
     /// Roles that it can be started in.
     pub fn roles(&self) -> &[Role] {
         &self.roles
+    }
+
+    /// Words of `needs` that it shows although it is told not to use them.
+    pub fn without(&self) -> impl Iterator<Item = &str> {
+        self.without.iter().map(String::as_str)
     }
 
     /// Connections that it bears at once.

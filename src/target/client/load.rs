@@ -38,6 +38,8 @@ struct RawFile {
     verbs: BTreeMap<String, Vec<String>>,
     stop: Option<RawStop>,
     tracker: Option<RawTracker>,
+    #[serde(default)]
+    without: Vec<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -137,6 +139,7 @@ pub(super) fn from_command(command: &str) -> Result<ClientFile, FileError> {
         verbs: BTreeMap::new(),
         other_verb: None,
         grace: GRACE,
+        without: Vec::new(),
         // Whoever announces can be asked to dial; whoever does not is none the worse for it.
         tracker: tracker(RawTracker::default()).ok(),
     })
@@ -233,6 +236,7 @@ fn client(raw: RawFile, script: Option<Script>) -> Result<ClientFile, (String, F
             Some(stop) => duration("stop.grace", &stop.grace)?,
             None => GRACE,
         },
+        without: raw.without,
         tracker: raw.tracker.map(tracker).transpose()?,
         vars,
     })
