@@ -363,6 +363,7 @@ impl Worker<'_, '_> {
             settings: Settings {
                 addresses: self.stage.addresses(),
                 verbs: self.stage.verbs(),
+                without: self.stage.without(),
                 no_dials: self.stage.dials().err(),
                 no_tracker: self.stage.announces().err(),
                 ..config.settings.clone()
