@@ -85,7 +85,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Is interested in peers that have nothing.",
         Effect::Quirk(Quirk::InterestInNothing),
     )
-    .leech(),
+    .leech()
+    .also(&["B54-RX-04"]),
     FaultSpec::new(
         "tolerates-have-all-without-fast",
         &["B6-HA-06"],
