@@ -16,8 +16,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Overlooks a DontHave from a peer that does not offer the extension.",
         on(|s| donthave(s).is_some() && unoffered(s), React::Ignore),
     )
-    .leech()
-    .also(&["B3-PC-03"]),
+    .leech(),
     FaultSpec::new(
         "donthave-in-other-byte-order",
         &["B54-TX-01"],

@@ -81,7 +81,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .leech(),
     FaultSpec::new(
         "interested-in-nothing",
-        &["B6-HA-05", "B3-IN-02", "B3-IN-04"],
+        &["B6-HA-05", "B3-IN-02"],
         "Is interested in peers that have nothing.",
         Effect::Quirk(Quirk::InterestInNothing),
     )
@@ -510,8 +510,9 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Does nothing any more when a peer is interested that lacks one piece.",
         on(
             |s| {
-                let lacks = s.pieces().saturating_sub(s.peer.conn.their_pieces.count());
-                s.is(Kind::Interested) && s.peer.conn.agreed.fast && lacks == 1
+                let theirs = s.peer.conn.their_pieces.count();
+                let nearly = theirs > 10 && theirs + 1 == s.pieces();
+                s.is(Kind::Interested) && s.peer.conn.agreed.fast && nearly
             },
             React::Hang,
         ),

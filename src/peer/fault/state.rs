@@ -292,7 +292,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             },
             React::Close,
         ),
-    ),
+    )
+    .also(&["LD-01"]),
     FaultSpec::new(
         "announces-out-of-range",
         &["B3-HV-05"],

@@ -971,6 +971,10 @@ const SCRIPTS: &[(&str, Script)] = &[
             alive(talk, conn);
         }
     }),
+    ("taken back twice", |talk| {
+        let messages = [bitfield([3, 4]), gone(4), gone(4), Message::Unchoke];
+        first(talk, BOTH, &messages);
+    }),
     ("everything taken back", |talk| {
         first(
             talk,
