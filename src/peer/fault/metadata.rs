@@ -178,13 +178,15 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             React::Ignore,
         ),
     )
-    .leech(),
+    .leech()
+    .also(&["B9-FLOOD-01"]),
     FaultSpec::new(
         "metadata-to-another-connection",
         &["B9-REQ-01"],
         "Sends the second piece of metadata to another connection, if there is one.",
         Effect::Quirk(Quirk::MetadataToOther),
-    ),
+    )
+    .also(&["B10-RX-08"]),
     FaultSpec::new(
         "metadata-number-of-one-word",
         &["B9-REQ-02"],
@@ -408,7 +410,13 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .also(&["B9-DATA-01", "B3-FR-24", "B9-REQ-01", "B10-RX-05"]),
+    .also(&[
+        "B9-DATA-01",
+        "B3-FR-24",
+        "B9-REQ-01",
+        "B10-RX-05",
+        "B9-FLOOD-01",
+    ]),
     FaultSpec::new(
         "metadata-type-is-text",
         &["B9-DATA-05"],
@@ -445,8 +453,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 vec![Wire::Message(Message::Extended { ext_id, payload })]
             }),
         },
-    )
-    .also(&["B9-REQ-01"]),
+    ),
     FaultSpec::new(
         "metadata-reject-with-bytes",
         &["B9-REJ-01"],
