@@ -39,8 +39,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "keeps-every-request",
         &["LD-04"],
-        "Keeps a block for each request.",
-        Effect::Quirk(Quirk::Leaks(Kind::Request, 16 << 10)),
+        "Keeps a block and a half for each request.",
+        Effect::Quirk(Quirk::Leaks(Kind::Request, 24 << 10)),
     )
     .seed(),
     FaultSpec::new(
