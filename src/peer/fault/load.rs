@@ -95,8 +95,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Reads nothing while somebody does not read what it sends.",
         Effect::Quirk(Quirk::StallsOnFull),
     )
-    .seed()
-    .also(&["B6-RJ-03"]),
+    .seed(),
     FaultSpec::new(
         "keeps-every-connection",
         &["LD-11"],

@@ -32,7 +32,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .also(&["B10-HS-03"]),
+    .also(&["B21-UO-02"]),
     FaultSpec::new(
         "metadata-size-untold",
         &["B9-NEG-01"],
@@ -48,7 +48,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 })
             }),
         ),
-    ),
+    )
+    .also(&["B21-UO-02"]),
     FaultSpec::new(
         "metadata-size-zero-when-dialling",
         &["B9-NEG-01"],
@@ -86,8 +87,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 under(s, own.map_or(1, |slot| slot.id))
             }),
         ),
-    )
-    .also(&["B10-HS-08"]),
+    ),
     FaultSpec::new(
         "metadata-highest-id-cut",
         &["B9-NEG-03"],
@@ -96,8 +96,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| answer(s) && their_id(s) == 255,
             Alter::Other(|s| under(s, 127)),
         ),
-    )
-    .also(&["B10-HS-08"]),
+    ),
     FaultSpec::new(
         "metadata-under-id-zero",
         &["B9-NEG-04"],
@@ -115,8 +114,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| unoffered(s) && asked(s).is_some(),
             React::SayInstead(|s| data_under(s, 1)),
         ),
-    )
-    .also(&["B10-HS-08"]),
+    ),
     FaultSpec::new(
         "metadata-answers-next-piece",
         &["B9-REQ-01"],
@@ -178,15 +176,14 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             React::Ignore,
         ),
     )
-    .leech()
-    .also(&["B9-FLOOD-01"]),
+    .leech(),
     FaultSpec::new(
         "metadata-to-another-connection",
         &["B9-REQ-01"],
         "Sends the second piece of metadata to another connection, if there is one.",
         Effect::Quirk(Quirk::MetadataToOther),
     )
-    .also(&["B10-RX-08"]),
+    .also(&["B3-CH-03", "B3-CH-09", "B6-SU-01"]),
     FaultSpec::new(
         "metadata-number-of-one-word",
         &["B9-REQ-02"],
@@ -294,8 +291,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 })
             }),
         ),
-    )
-    .also(&["B9-DATA-02"]),
+    ),
     FaultSpec::new(
         "metadata-last-piece-padded",
         &["B9-DATA-01"],
@@ -411,11 +407,11 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     )
     .also(&[
-        "B9-DATA-01",
         "B3-FR-24",
-        "B9-REQ-01",
         "B10-RX-05",
-        "B9-FLOOD-01",
+        "B3-HV-04",
+        "B3-CN-02",
+        "B11-RATE-03",
     ]),
     FaultSpec::new(
         "metadata-type-is-text",
@@ -435,8 +431,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| s.is(Kind::UtMetadataReject),
             Alter::Other(|s| reworded(s, |dict| dict.retain(|(key, _)| key.as_ref() != b"piece"))),
         ),
-    )
-    .also(&["B9-REQ-03"]),
+    ),
     FaultSpec::new(
         "metadata-answer-in-a-list",
         &["B9-DATA-05"],
@@ -648,8 +643,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B9-ROB-02"],
         "Serves to others the metadata that somebody sent it unasked.",
         Effect::Quirk(Quirk::KeepsUnsolicitedMetadata),
-    )
-    .also(&["B9-DATA-01", "B9-DATA-03"]),
+    ),
     FaultSpec::new(
         "metadata-request-with-total-size",
         &["B9-FET-07"],

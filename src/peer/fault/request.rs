@@ -418,8 +418,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Serves a peer without fast that it has unchoked once, choked or not.",
         Effect::Quirk(Quirk::ServesAfterFirstUnchoke),
     )
-    .seed()
-    .also(&["B3-CH-02"]),
+    .seed(),
     // Cancels.
     FaultSpec::new(
         "cancel-takes-another-block-of-piece",
