@@ -62,7 +62,7 @@ async fn lives(name: &str) {
     assert!(version.contains('.'), "{version}");
     let mut sources = Sources::loopback(0);
     for role in [Role::Seed, Role::Leech] {
-        let client = Client::start(&file, role, &torrent(), &launcher(), &mut sources)
+        let client = Client::start(&file, role, &torrent(), &launcher(), None, &mut sources)
             .await
             .unwrap();
         client.probe_verbs().await.unwrap();
@@ -127,10 +127,17 @@ async fn webtorrent_runs_behind_its_driver() {
 async fn a_client_that_ends_at_once_shows_its_last_words() {
     let file = shell("brief", "echo no luck today; exit 3", "");
     let mut sources = Sources::loopback(0);
-    let error = Client::start(&file, Role::Seed, &torrent(), &launcher(), &mut sources)
-        .await
-        .unwrap_err()
-        .to_string();
+    let error = Client::start(
+        &file,
+        Role::Seed,
+        &torrent(),
+        &launcher(),
+        None,
+        &mut sources,
+    )
+    .await
+    .unwrap_err()
+    .to_string();
     assert!(error.contains("exit code 3"), "{error}");
     assert!(error.contains("no luck today"), "{error}");
     eventually("the state folder is removed", || {
@@ -143,10 +150,17 @@ async fn a_client_that_ends_at_once_shows_its_last_words() {
 async fn a_client_that_never_listens_is_given_up() {
     let file = shell("mute", "exec sleep 1000", "ready: {within: 300ms}");
     let mut sources = Sources::loopback(0);
-    let error = Client::start(&file, Role::Leech, &torrent(), &launcher(), &mut sources)
-        .await
-        .unwrap_err()
-        .to_string();
+    let error = Client::start(
+        &file,
+        Role::Leech,
+        &torrent(),
+        &launcher(),
+        None,
+        &mut sources,
+    )
+    .await
+    .unwrap_err()
+    .to_string();
     assert!(error.contains("mute is not ready after 0 s"), "{error}");
     assert!(error.contains("refused"), "{error}");
     eventually("the state folder is removed", || {

@@ -101,7 +101,8 @@ fn desk(name: &str) -> (PathBuf, String) {
 }
 
 fn installed(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").stdin(Stdio::null());
+    let mut command = Command::new(program);
+    let found = command.arg("--version").stdin(Stdio::null());
     found.output().is_ok()
 }
 

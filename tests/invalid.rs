@@ -3,7 +3,7 @@
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use btspec::scenario::{ScenarioError, lint, load};
+use btspec::scenario::{Lint, ScenarioError, lint, load};
 
 /// Compares with `snapshots/NAME.snap`.
 #[track_caller]
@@ -178,6 +178,7 @@ mod linted {
 
     files! {
         "lint", "lint", findings, every_file_has_its_test:
+        cite_never_judged
         expect_of_state
         negative_unproved
         next_without_tag
@@ -188,6 +189,17 @@ mod linted {
         unreachable
         unused_connection
         verdict_without_note
+    }
+
+    #[test]
+    fn every_lint_is_shown_by_a_file() {
+        let files = std::fs::read_dir("tests/data/lint").unwrap();
+        let shown: Vec<String> = files.map(|file| findings(&file.unwrap().path())).collect();
+        let shown = shown.concat();
+        for lint in Lint::ALL {
+            let name = format!("warning[{}]", lint.name());
+            assert!(shown.contains(&name), "{name}");
+        }
     }
 
     #[test]

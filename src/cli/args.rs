@@ -86,7 +86,7 @@ pub(crate) struct AuditArgs {
     /// Only list the defects
     #[arg(long, conflicts_with_all = ["null", "twins", "repeats"])]
     pub(crate) list: bool,
-    /// Judge only that every requirement in FILE is still proved, whatever else the table says
+    /// Also judge that every requirement in FILE is still proved
     #[arg(long, value_name = "FILE", conflicts_with_all = ["null", "twins", "repeats", "fault", "list"])]
     pub(crate) still_proved: Option<PathBuf>,
     /// Write the requirements that are proved to FILE

@@ -63,7 +63,7 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Stop> {
             write_proved(file, &table.proved())?;
         }
         if let Some(file) = &args.still_proved {
-            return still_proved(file, &table.proved());
+            good &= still_proved(file, &table.proved())?;
         }
         good &= table.is_good();
     }
@@ -82,18 +82,17 @@ fn write_proved(file: &Path, proved: &BTreeSet<String>) -> Result<(), Stop> {
 }
 
 /// Whether nothing of the list was lost.
-fn still_proved(file: &Path, proved: &BTreeSet<String>) -> Result<Exit, Stop> {
+fn still_proved(file: &Path, proved: &BTreeSet<String>) -> Result<bool, Stop> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| Stop::usage(format!("cannot read {}: {error}", file.display())))?;
     let listed = text.lines().map(str::trim);
     let lost: Vec<&str> = listed
         .filter(|id| !id.is_empty() && !id.starts_with('#') && !proved.contains(*id))
         .collect();
-    if lost.is_empty() {
-        return Ok(Exit::Ok);
+    if !lost.is_empty() {
+        out::diagnose(format!("no longer proved: {}", lost.join(" ")));
     }
-    out::diagnose(format!("no longer proved: {}", lost.join(" ")));
-    Ok(Exit::Found)
+    Ok(lost.is_empty())
 }
 
 /// First line of the list of proved requirements.

@@ -32,6 +32,7 @@ pub(super) fn play(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, S
     let only_self = [
         ("--latency", args.latency.is_some()),
         ("--fault", !args.fault.is_empty()),
+        ("--twin", args.twin.is_some()),
         ("--shared-target", args.shared_target),
     ];
     if args.instances.is_some() && args.is_self() {
@@ -95,7 +96,11 @@ fn play_self(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selecte
     }
     let faults = fault::set(&args.fault)?;
     let seed = config.settings.seed;
-    let make = self_mode::reference(move |peer| peer.with_seed(seed).with_faults(faults.clone()));
+    let twin = args.twin.as_deref().map(fault::twin).transpose()?;
+    let make = self_mode::reference(move |peer| {
+        let peer = peer.with_seed(seed).with_faults(faults.clone());
+        twin.map_or_else(|| peer.clone(), |twin| (twin.change)(peer.clone()))
+    });
     let mut mode = SelfMode::new(&make);
     if args.torrent.is_some() {
         mode.torrents = vec![torrent(args)?];

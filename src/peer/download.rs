@@ -25,8 +25,10 @@ impl Peer {
         }
         let missing = !self.store.have().get(index);
         let wanted = self.connections.get(&conn).map_or(0, |c| c.wanted);
-        let blind = wanted == 0 && self.defects.has(Quirk::HaveRaisesNoInterest);
-        if self.defects.has(Quirk::IgnoresLaterHave) && self.said_bitfield(conn) {
+        let blind =
+            wanted == 0 && self.defects.has(Quirk::HaveRaisesNoInterest) && !self.young(conn);
+        if self.defects.has(Quirk::IgnoresLaterHave) && self.said_bitfield(conn) && self.young(conn)
+        {
             return;
         }
         let twice = self.defects.has(Quirk::CountsHavesTwice);
@@ -50,9 +52,19 @@ impl Peer {
         connection.is_some_and(|c| c.gone.contains(&index))
     }
 
+    /// What defects look at: a bitfield that named pieces came before.
     fn said_bitfield(&self, conn: u32) -> bool {
         let connection = self.connections.get(&conn);
-        connection.is_some_and(|c| c.stats.received.of(Kind::Bitfield).messages > 0)
+        connection.is_some_and(|c| {
+            let bitfield = c.stats.received.of(Kind::Bitfield).messages > 0;
+            bitfield && !c.their_pieces.is_empty()
+        })
+    }
+
+    /// What defects look at: the connection is still in its opening.
+    fn young(&self, conn: u32) -> bool {
+        let connection = self.connections.get(&conn);
+        connection.is_some_and(|c| self.now.saturating_sub(c.open_since) < OPENING)
     }
 
     pub(super) fn their_bitfield(&mut self, conn: u32, bits: &Bytes) {
@@ -272,7 +284,8 @@ impl Peer {
         if !self.settings.auto_download {
             return;
         }
-        let in_nothing = self.defects.has(Quirk::InterestInNothing) && !self.store.complete();
+        let in_nothing =
+            self.defects.has(Quirk::InterestInNothing) && !self.store.complete() && self.selected;
         let seed = self.defects.has(Quirk::SeedInterested) && self.store.complete();
         let avoids = self.defects.has(Quirk::AvoidsUploadOnly);
         let in_others = self.defects.has(Quirk::InterestForAll)
@@ -283,6 +296,10 @@ impl Peer {
         let upload_only = c.their_extended.as_ref().and_then(|h| h.upload_only());
         let avoided = avoids && upload_only == Some(1);
         let seed = seed && !c.their_pieces.is_empty();
+        // Only who never had anything: that interest ends is another defect's.
+        let in_nothing = in_nothing
+            && c.their_pieces.is_empty()
+            && c.stats.received.of(Kind::Have).messages == 0;
         let wants = (c.wanted > 0 && !avoided && self.selected) || in_nothing || in_others || seed;
         if wants == c.us.interested {
             return;
@@ -522,7 +539,7 @@ impl Peer {
         };
         let any_index = self.defects.has(Quirk::IgnoresIndex);
         let fits = |block: &BlockRef| {
-            (block.index == index || any_index)
+            (block.index == index || (any_index && block.index.abs_diff(index) == 1))
                 && block.begin == begin
                 && (block.length == length || (wrong_length && length > 0))
         };
@@ -817,3 +834,5 @@ const MOST_SUGGESTIONS: usize = 64;
 const MOST_ALLOWED: usize = 128;
 const MOST_REJECTS: u32 = 4;
 const BAD_BLOCK_BACKOFF: Duration = Duration::from_secs(2);
+/// What a connection says this soon belongs to its opening.
+const OPENING: Duration = Duration::from_secs(10);

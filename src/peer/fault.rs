@@ -16,6 +16,7 @@ mod fast;
 mod framing;
 mod handshake;
 mod hook;
+mod late;
 mod load;
 mod metadata;
 mod private;
@@ -157,6 +158,7 @@ const AREAS: &[&[FaultSpec]] = &[
     exchange::FAULTS,
     private::FAULTS,
     timing::FAULTS,
+    late::FAULTS,
     state::FAULTS,
     choking::FAULTS,
     availability::FAULTS,

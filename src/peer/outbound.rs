@@ -442,10 +442,12 @@ impl Peer {
             theirs
         };
         let payload = self.planted_or(name, payload);
-        let mut conn = conn;
-        if name == "ut_metadata" && self.defects.has(Quirk::MetadataToOther) {
-            let mut others = self.connections.values().filter(|c| c.is_open());
-            conn = others.find(|c| c.id != conn).map_or(conn, |c| c.id);
+        let (mut conn, mut ext_id) = (conn, ext_id);
+        if self.defects.has(Quirk::MetadataToOther) && is_second_metadata(name, &payload) {
+            let others = self.connections.values();
+            let mut others = others.filter(|c| c.is_open() && c.id != conn);
+            let offered = others.find_map(|c| Some((c.id, c.their_id(name)?)));
+            (conn, ext_id) = offered.unwrap_or((conn, ext_id));
         }
         self.send(conn, Message::Extended { ext_id, payload });
     }
@@ -483,6 +485,14 @@ impl Peer {
             dht: both(Capability::Dht),
         }
     }
+}
+
+fn is_second_metadata(name: &str, payload: &Bytes) -> bool {
+    let message = (name == "ut_metadata").then(|| ExtensionMessage::decode(name, payload));
+    matches!(
+        message,
+        Some(Ok(ExtensionMessage::MetadataData { piece: 1, .. }))
+    )
 }
 
 /// A write is cut off at this size, so that a long queue does not become one buffer.

@@ -7,4 +7,5 @@ mod fast;
 mod faults;
 mod messages;
 mod requests;
+mod superseed;
 mod support;

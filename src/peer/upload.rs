@@ -116,12 +116,8 @@ impl Peer {
         self.ever_unchoked = true;
         self.send(conn, Message::Unchoke);
         if first && fast {
-            let suggested = self
-                .store
-                .have()
-                .iter()
-                .take(self.settings.suggestions as usize);
-            for index in suggested.collect::<Vec<_>>() {
+            let have = self.store.have().clone();
+            for index in have.iter().take(self.settings.suggestions as usize) {
                 self.send(conn, Message::SuggestPiece { index });
             }
         }

@@ -188,6 +188,7 @@ mod tests {
             ("main", "3f4c2966377b19e14ccba448c7293207941ae651"),
             ("one-piece", "77ecf46407f230b1c48434f00cffd07dbd3a86f1"),
             ("tracker", "ea29075a96abdccf4573aa165f351ad6734a8500"),
+            ("private", "475973ab3efa89bed742a38cffcff8c7a4cc848d"),
         ];
         assert_eq!(hashes, expected.map(|(name, hash)| (name, hash.to_owned())));
     }

@@ -171,3 +171,49 @@ fn killed_host_resets_and_refuses() {
     pair.net.dial(pair.a, 3, addr(1), addr(2), pair.now);
     assert_eq!(pair.run()[0].2, NetEvent::Refused);
 }
+
+#[test]
+fn what_is_not_read_waits_and_the_sender_is_told() {
+    let mut pair = Pair::open();
+    pair.net.reading(pair.b, 2, false, pair.now);
+    let much = Bytes::from(vec![7; 200 * 1024]);
+    pair.net.send(pair.a, 1, &much, pair.now);
+    assert_eq!(pair.run(), vec![], "buffers hold that much");
+    pair.net.send(pair.a, 1, &much, pair.now);
+    let told: Vec<NetEvent> = pair.run().into_iter().map(|(_, _, event)| event).collect();
+    assert_eq!(told, vec![NetEvent::Full]);
+    pair.net.half_close(pair.a, 1, pair.now);
+    assert_eq!(pair.run(), vec![]);
+    pair.net.reading(pair.b, 2, true, pair.now);
+    let (a, b) = (pair.a, pair.b);
+    let seen: Vec<(HostId, NetEvent)> = pair.run().into_iter().map(|(_, h, e)| (h, e)).collect();
+    let to_b: Vec<&NetEvent> = seen
+        .iter()
+        .filter(|(h, _)| *h == b)
+        .map(|(_, e)| e)
+        .collect();
+    let much = NetEvent::Bytes(much);
+    assert_eq!(to_b, vec![&much, &much, &NetEvent::Eof]);
+    assert!(
+        !seen.contains(&(a, NetEvent::Drained)),
+        "it has ended its side"
+    );
+}
+
+#[test]
+fn sender_is_told_when_it_is_read_again() {
+    let mut pair = Pair::open();
+    pair.net.reading(pair.b, 2, false, pair.now);
+    let much = Bytes::from(vec![7; 300 * 1024]);
+    pair.net.send(pair.a, 1, &much, pair.now);
+    pair.run();
+    pair.net.reading(pair.b, 2, true, pair.now);
+    let a = pair.a;
+    let told: Vec<NetEvent> = pair
+        .run()
+        .into_iter()
+        .filter(|(_, host, _)| *host == a)
+        .map(|(_, _, event)| event)
+        .collect();
+    assert_eq!(told, vec![NetEvent::Drained]);
+}

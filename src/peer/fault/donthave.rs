@@ -16,8 +16,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Overlooks a DontHave from a peer that does not offer the extension.",
         on(|s| donthave(s).is_some() && unoffered(s), React::Ignore),
     )
-    .leech()
-    .also(&["B3-PC-03"]),
+    .leech(),
     FaultSpec::new(
         "donthave-in-other-byte-order",
         &["B54-TX-01"],
@@ -77,7 +76,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         on(|s| donthave(s).is_some() && !unoffered(s), React::Ignore),
     )
     .leech()
-    .also(&["B3-PC-03", "B54-RX-03", "B54-RX-04"]),
+    .also(&["B54-RX-03", "B54-RX-04"]),
     FaultSpec::new(
         "donthave-off-by-one",
         &["B54-RX-01"],
@@ -85,7 +84,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::DontHaveOfNext),
     )
     .leech()
-    .also(&["B3-PC-03", "B54-NEG-01", "B54-RX-04"]),
+    .also(&["B54-NEG-01", "B54-RX-03", "B54-RX-04", "B54-RX-05"]),
     FaultSpec::new(
         "reads-donthave-in-other-byte-order",
         &["B54-RX-01"],
@@ -93,7 +92,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::DontHaveMirrored),
     )
     .leech()
-    .also(&["B3-PC-03", "B54-NEG-01", "B54-RX-04"]),
+    .also(&["B54-NEG-01", "B54-RX-03", "B54-RX-04"]),
     FaultSpec::new(
         "donthave-for-everybody",
         &["B54-RX-01"],
@@ -108,7 +107,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::DontHaveOfEverything),
     )
     .leech()
-    .also(&["B54-NEG-01", "B54-RX-05"]),
+    .also(&["B54-RX-05"]),
     FaultSpec::new(
         "donthave-for-ever",
         &["B54-RX-01"],
@@ -116,7 +115,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::DontHaveForEver),
     )
     .leech()
-    .also(&["B54-RX-02", "B54-RX-03"]),
+    .also(&["B54-RX-03"]),
     FaultSpec::new(
         "donthave-repeats-requests",
         &["B54-RX-02"],
@@ -124,7 +123,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::DontHaveRepeatsRequests),
     )
     .leech()
-    .also(&["B3-PC-05", "B3-PC-03"]),
+    .also(&["B3-PC-05"]),
     FaultSpec::new(
         "donthave-cancels-with-fast",
         &["B54-RX-02"],
@@ -205,8 +204,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Serves slowly, and forgets what waits when its piece is dropped.",
         Effect::Quirk(Quirk::ForgetsDiscarded),
     )
-    .seed()
-    .also(&["B6-RJ-03"]),
+    .seed(),
 ];
 
 /// Bytes of a message under our id for lt_donthave.

@@ -97,7 +97,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     ),
     FaultSpec::new(
         "cuts-ids-to-seven-bits",
-        &["B10-HS-08"],
+        &["B10-HS-08", "B9-NEG-03"],
         "Sends extension messages under the lower seven bits of the id.",
         Effect::Quirk(Quirk::CutsIds),
     ),

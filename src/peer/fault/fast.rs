@@ -81,11 +81,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .leech(),
     FaultSpec::new(
         "interested-in-nothing",
-        &["B6-HA-05", "B3-IN-02", "B3-IN-04"],
+        &["B6-HA-05", "B3-IN-02"],
         "Is interested in peers that have nothing.",
         Effect::Quirk(Quirk::InterestInNothing),
     )
-    .leech(),
+    .leech()
+    .also(&["B54-RX-04"]),
     FaultSpec::new(
         "tolerates-have-all-without-fast",
         &["B6-HA-06"],

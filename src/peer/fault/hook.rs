@@ -430,7 +430,7 @@ pub(in crate::peer) enum Quirk {
     AvoidsUploadOnly,
     /// One request at a time after a choke.
     OneRequestAfterChoke,
-    /// A block answers the oldest request for the same offset, of whatever piece.
+    /// A block answers the oldest request for the same offset, also of a neighbouring piece.
     IgnoresIndex,
     /// Short blocks are read at the start of their piece.
     WrongShortBlocks,
@@ -478,7 +478,7 @@ pub(in crate::peer) enum Quirk {
     SuperSeedRefuses,
     /// A super-seed never offers a second piece.
     SuperSeedStops,
-    /// Metadata goes to another connection, if there is one.
+    /// The second piece of metadata goes to another connection, if there is one.
     MetadataToOther,
     /// A metadata request in the same segment as another one is lost.
     OneMetadataAtATime,

@@ -39,8 +39,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "keeps-every-request",
         &["LD-04"],
-        "Keeps a block for each request.",
-        Effect::Quirk(Quirk::Leaks(Kind::Request, 16 << 10)),
+        "Keeps a block and a half for each request.",
+        Effect::Quirk(Quirk::Leaks(Kind::Request, 24 << 10)),
     )
     .seed(),
     FaultSpec::new(
@@ -72,7 +72,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::Leaks(Kind::Extended, 1 << 20)),
     ),
     FaultSpec::new(
-        "ignores-the-33rd-connection",
+        "never-looks-at-the-last-of-many",
         &["LD-08"],
         "Accepts connections beyond 32 and never looks at them.",
         Effect::Quirk(Quirk::IgnoresBeyond(32)),

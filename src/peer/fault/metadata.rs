@@ -116,7 +116,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             React::SayInstead(|s| data_under(s, 1)),
         ),
     )
-    .also(&["B10-HS-08", "B10-RX-24"]),
+    .also(&["B10-HS-08"]),
     FaultSpec::new(
         "metadata-answers-next-piece",
         &["B9-REQ-01"],
@@ -155,8 +155,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B9-REQ-01"],
         "Overlooks a metadata request right behind another one.",
         Effect::Quirk(Quirk::OneMetadataAtATime),
-    )
-    .also(&["B9-FLOOD-01"]),
+    ),
     FaultSpec::new(
         "metadata-not-between-blocks",
         &["B9-REQ-01"],
@@ -170,19 +169,24 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "metadata-not-while-downloading",
         &["B9-REQ-01"],
-        "Forgets metadata requests while it waits for blocks.",
+        "Forgets requests for the last piece of metadata while it waits for blocks.",
         on(
-            |s| asked(s).is_some() && !s.peer.conn.pending.is_empty(),
+            |s| {
+                let last = info_pieces(&s.peer) - 1;
+                asked(s) == Some(last) && !s.peer.conn.pending.is_empty()
+            },
             React::Ignore,
         ),
     )
-    .leech(),
+    .leech()
+    .also(&["B9-FLOOD-01"]),
     FaultSpec::new(
         "metadata-to-another-connection",
         &["B9-REQ-01"],
-        "Answers for metadata on the wrong connection, if there is another one.",
+        "Sends the second piece of metadata to another connection, if there is one.",
         Effect::Quirk(Quirk::MetadataToOther),
-    ),
+    )
+    .also(&["B10-RX-08"]),
     FaultSpec::new(
         "metadata-number-of-one-word",
         &["B9-REQ-02"],
@@ -363,16 +367,15 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "metadata-total-size-is-text",
         &["B9-DATA-02"],
-        "Tells total_size as a string, from the sixth answer on.",
+        "Tells total_size as a string, in the sixth answer.",
         Effect::Send {
             which: data,
-            nth: Nth::After(5),
+            nth: Nth::Only(6),
             alter: Alter::Other(|s| {
                 reworded(s, |dict| set(dict, "total_size", Value::text("35000")))
             }),
         },
-    )
-    .also(&["B9-REQ-01", "B9-DATA-05", "B10-MS-02"]),
+    ),
     FaultSpec::new(
         "metadata-last-byte-wrong",
         &["B9-DATA-03"],
@@ -407,18 +410,23 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .also(&["B9-DATA-01", "B3-FR-24", "B9-REQ-01", "B10-RX-05"]),
+    .also(&[
+        "B9-DATA-01",
+        "B3-FR-24",
+        "B9-REQ-01",
+        "B10-RX-05",
+        "B9-FLOOD-01",
+    ]),
     FaultSpec::new(
         "metadata-type-is-text",
         &["B9-DATA-05"],
-        "Tells msg_type as a string, from the sixth answer on.",
+        "Tells msg_type as a string, in the sixth answer.",
         Effect::Send {
             which: answer,
-            nth: Nth::After(5),
+            nth: Nth::Only(6),
             alter: Alter::Other(|s| reworded(s, |dict| set(dict, "msg_type", Value::text("1")))),
         },
-    )
-    .also(&["B9-REQ-01"]),
+    ),
     FaultSpec::new(
         "metadata-reject-without-piece",
         &["B9-DATA-05"],
@@ -445,8 +453,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 vec![Wire::Message(Message::Extended { ext_id, payload })]
             }),
         },
-    )
-    .also(&["B9-REQ-01"]),
+    ),
     FaultSpec::new(
         "metadata-reject-with-bytes",
         &["B9-REJ-01"],

@@ -243,7 +243,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Believes the bitfield and no have behind it.",
         Effect::Quirk(Quirk::IgnoresLaterHave),
     )
-    .leech(),
+    .leech()
+    .also(&["B54-RX-01"]),
     FaultSpec::new(
         "closes-on-extended-handshake-behind-bitfield",
         &["B3-BF-16"],
@@ -292,7 +293,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             },
             React::Close,
         ),
-    ),
+    )
+    .also(&["LD-01"]),
     FaultSpec::new(
         "announces-out-of-range",
         &["B3-HV-05"],

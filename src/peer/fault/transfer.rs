@@ -21,7 +21,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::RequestsNothingDialled),
     )
     .leech()
-    .dialling(),
+    .dialling()
+    .also(&["B3-HS-29"]),
     FaultSpec::new(
         "one-request-at-a-time",
         &["B3-PC-04"],
@@ -42,7 +43,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Asks for 12,000 bytes at a time.",
         Effect::Set(|s| s.block_len = 12_000),
     )
-    .leech(),
+    .leech()
+    .also(&["B3-FR-21"]),
     FaultSpec::new(
         "asks-in-ascending-order",
         &["B3-PC-21"],
@@ -52,9 +54,9 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .leech(),
     // Answers.
     FaultSpec::new(
-        "takes-blocks-of-any-piece",
+        "takes-blocks-of-the-next-piece",
         &["B3-PC-06"],
-        "Takes a block for the oldest one it asked for at that offset, of whatever piece.",
+        "Takes a block for the oldest one it asked for at that offset, also of the next piece.",
         Effect::Quirk(Quirk::IgnoresIndex),
     )
     .leech(),
@@ -165,8 +167,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Sends the first bytes of a piece for whatever is less than a block.",
         Effect::Quirk(Quirk::WrongShortBlocks),
     )
-    .leech()
-    .also(&["B3-FR-24"]),
+    .leech(),
     FaultSpec::new(
         "asks-corrupt-source-for-ever",
         &["B3-PC-22"],

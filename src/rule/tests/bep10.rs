@@ -100,6 +100,7 @@ fn keys_are_sorted_and_unique() {
         case.breaks_first("dictionaries-sorted", detail);
     }
     let mut case = Case::seed();
+    case.sends_metadata_request(0);
     case.gets_frame(&[&[20, OUR_METADATA][..], b"d5:piecei0e8:msg_typei2ee"].concat());
     case.breaks("dictionaries-sorted", "key out of order at byte 11");
 }

@@ -138,8 +138,11 @@ fn our_cancel_crosses_the_block() {
 fn piece_taken_back_crosses_requests() {
     let mut case = Case::both(&[Fast, Extended]);
     case.sends_hello().sends(HaveAll).gets(HaveNone);
+    let size = case.info().len() as i128;
     case.gets_handshake(
-        crate::wire::ExtendedHandshake::new().with_m(&[("lt_donthave", 7), ("ut_metadata", 3)]),
+        crate::wire::ExtendedHandshake::new()
+            .with_m(&[("lt_donthave", 7), ("ut_metadata", 3)])
+            .with("metadata_size", size),
     );
     case.gets(Interested).sends(Unchoke);
     case.sends(ExtensionMessage::DontHave { index: 4 }.into_message(7));

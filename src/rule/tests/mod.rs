@@ -2,6 +2,7 @@
 //! messages cross.
 
 mod bep10;
+mod bep11;
 mod bep3;
 mod bep54;
 mod bep6;
