@@ -331,7 +331,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| match s.message {
                 Message::Piece { index, block, .. } => {
                     let geometry = s.peer.torrent.geometry();
-                    let early = s.peer.conn.stats.received.of(Kind::Request).messages <= 4;
+                    let asked = s.peer.conn.stats.received.of(Kind::Request).messages;
+                    let early = (3..5).contains(&asked);
                     *index == geometry.last() && last_block(&geometry, block.len()) && early
                 }
                 _ => false,
