@@ -192,8 +192,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| asked(s).is_some_and(|piece| i32::try_from(piece).is_err()),
             React::SayInstead(|s| {
                 let piece = asked(s).unwrap_or(0);
-                let cut = i32::from_ne_bytes((piece as u32).to_ne_bytes());
-                data_or_reject(s, cut.into(), cut.into())
+                let cut = i128::from(low_word(piece).cast_signed());
+                data_or_reject(s, cut, cut)
             }),
         ),
     ),
@@ -204,7 +204,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         on(
             |s| asked(s).is_some_and(|piece| u32::try_from(piece).is_err() && piece > 0),
             React::SayInstead(|s| {
-                let piece = asked(s).unwrap_or(0) as u32;
+                let piece = low_word(asked(s).unwrap_or(0));
                 reject(s, piece.into())
             }),
         ),
@@ -848,6 +848,11 @@ fn made(peer: &View<'_>, piece: i128, data: Bytes) -> ExtensionMessage {
         total_size: Some(info_len(peer)),
         data,
     }
+}
+
+/// The lowest 32 bits of a number.
+fn low_word(number: i128) -> u32 {
+    u32::try_from(number & i128::from(u32::MAX)).unwrap_or(0)
 }
 
 /// A message under the id that the other end gave; nothing without one.
