@@ -625,9 +625,8 @@ impl Peer {
         let check = if self.defects.has(Quirk::SkipsHash)
             || self.defects.has(Quirk::AcceptsWrongLength)
             || self.defects.has(Quirk::KeepsUnrequested)
+            || (self.defects.has(Quirk::ChecksOnce) && self.store.has_failed(block.index))
         {
-            Check::Nothing
-        } else if self.defects.has(Quirk::ChecksOnce) && self.store.has_failed(block.index) {
             Check::Nothing
         } else if self.defects.has(Quirk::ChecksAllButLastBlock) {
             Check::AllButLastBlock

@@ -132,7 +132,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             pex,
             Alter::Other(|s| {
                 list(s, "added", |bytes| {
-                    bytes.chunks_exact_mut(6).for_each(|it| it[4..].reverse());
+                    bytes.chunks_exact_mut(6).for_each(swap_port);
                 })
             }),
         ),
@@ -206,7 +206,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             pex,
             Alter::Other(|s| {
                 list(s, "dropped", |bytes| {
-                    bytes.chunks_exact_mut(6).for_each(|it| it[3] ^= 0x40);
+                    bytes.chunks_exact_mut(6).for_each(|it| flip(it, 3, 0x40));
                 })
             }),
         ),
@@ -219,7 +219,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             pex,
             Alter::Other(|s| {
                 list(s, "dropped", |bytes| {
-                    bytes.chunks_exact_mut(6).for_each(|it| it[5] ^= 1);
+                    bytes.chunks_exact_mut(6).for_each(|it| flip(it, 5, 1));
                 })
             }),
         ),
@@ -362,6 +362,19 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .leech(),
 ];
+
+/// The port of a contact in the other byte order.
+fn swap_port(contact: &mut [u8]) {
+    if let Some(port) = contact.get_mut(4..) {
+        port.reverse();
+    }
+}
+
+fn flip(contact: &mut [u8], at: usize, bits: u8) {
+    if let Some(byte) = contact.get_mut(at) {
+        *byte ^= bits;
+    }
+}
 
 fn pex(sent: &Sent<'_>) -> bool {
     sent.is(Kind::UtPex)

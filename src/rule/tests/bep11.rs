@@ -36,10 +36,12 @@ fn lists_are_whole_contacts() {
     good.holds(rule).is_clean();
     let ragged = "added has 5 bytes, 6 a contact";
     let mut bad = case();
-    bad.gets(pex([("added", &ONE[..5])])).breaks(rule, ragged);
+    bad.gets(pex([("added", &ONE[..5])]));
+    bad.breaks(rule, ragged);
     let six = "added6 has 6 bytes, 18 a contact";
     let mut bad = case();
-    bad.gets(pex([("added6", ONE)])).breaks(rule, six);
+    bad.gets(pex([("added6", ONE)]));
+    bad.breaks(rule, six);
     let mut bad = case();
     bad.gets(raw(b"d5:addedi1ee"));
     bad.breaks(rule, "added is no string but");
