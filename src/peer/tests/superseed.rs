@@ -124,8 +124,11 @@ fn every_fault_of_a_super_seed_shows() {
     }
 }
 
+/// A fault, the role in which it shows, and what brings it out.
+type Load = (&'static str, Role, fn(&mut Talk));
+
 /// Faults that show only under load, and a load for each.
-pub(super) const LOADS: &[(&str, Role, fn(&mut Talk))] = &[
+pub(super) const LOADS: &[Load] = &[
     ("closes-on-many-haves", Role::Seed, |t| {
         flood(t, &have(1), 8_000)
     }),
