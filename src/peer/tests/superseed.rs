@@ -112,7 +112,7 @@ fn every_fault_of_a_super_seed_shows() {
             let first = talk.open(FAST);
             let offered = offers(talk, first);
             talk.send(first, &[Message::Interested]);
-            for index in 0..8 {
+            for index in (0..8).chain(offered.iter().copied()) {
                 talk.send(first, &[request(index, 0)]);
             }
             let second = talk.open(FAST);
