@@ -34,6 +34,7 @@ impl Served {
         };
         let mut config = PeerConfig::new(torrent.clone(), role);
         config.listen = LISTEN;
+        config.settings.dht_port = Some(LISTEN.port());
         config.reserved =
             Reserved::with(&[Capability::Fast, Capability::Extended, Capability::Dht]);
         let (tell, told) = std::sync::mpsc::channel();

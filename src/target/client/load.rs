@@ -509,7 +509,9 @@ mod tests {
             ("port".to_owned(), "1".to_owned()),
             ("torrent".to_owned(), "a b".to_owned()),
         ]);
-        assert_eq!(file.start.fill(&vars), ["sh", "-c", "tinybt -p '1' 'a b'"]);
+        let here = std::env::current_dir().unwrap();
+        let line = format!("cd '{}' && tinybt -p '1' 'a b'", here.display());
+        assert_eq!(file.start.fill(&vars), ["sh", "-c", &line]);
         let error = ClientFile::exec("tinybt {prt}").unwrap_err().to_string();
         assert!(error.contains("nothing fills `{prt}`"), "{error}");
         assert!(ClientFile::exec("  ").is_err());
