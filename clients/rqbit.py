@@ -6,6 +6,7 @@
 
 import json
 import os
+import re
 import sys
 import time
 import urllib.error
@@ -43,10 +44,12 @@ def load(ctl, torrent, data):
             time.sleep(0.05)
     with open(torrent, "rb") as file:
         metainfo = file.read()
-    # It puts the files themselves into the folder that it is told, without the torrent's name.
-    names = os.listdir(data)
-    folder = urllib.parse.quote(os.path.join(data, *names[:1]), safe="")
-    daemon.ask(f"/torrents?overwrite=true&output_folder={folder}", metainfo)
+    # Several files it puts straight into the folder that it is told, without the torrent's name.
+    folder = data
+    if b"5:filesl" in metainfo:
+        name = re.search(rb"4:name([0-9]+):", metainfo)
+        folder = os.path.join(data, metainfo[name.end() : name.end() + int(name[1])].decode())
+    daemon.ask(f"/torrents?overwrite=true&output_folder={urllib.parse.quote(folder, safe='')}", metainfo)
 
 
 def verb(ctl, word, arg=""):
@@ -62,7 +65,7 @@ def verb(ctl, word, arg=""):
         "pause": lambda: daemon.ask("/torrents/0/pause", b"") and None,
         "resume": lambda: daemon.ask("/torrents/0/start", b"") and None,
         "complete": complete,
-        "content-dir": lambda: daemon.get("/torrents/0")["output_folder"],
+        "content-dir": lambda: arg,
     }
     if word not in verbs:
         return UNKNOWN

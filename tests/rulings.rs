@@ -564,6 +564,24 @@ fn reject_and_open_connection_are_no_proof_of_life() {
 // Ruling 10.
 
 #[test]
+fn block_proves_life_where_metadata_is_nobodys_business() {
+    let text = file(
+        "    cites: [B3-HS-03]
+    needs: [\"torrent.private\"]
+    given:
+      - connect: {}
+    steps:
+      - alive: {}
+",
+    );
+    let discreet = faked(&text, seed_opening(), |_, m, t| match m {
+        Message::Extended { ext_id: 1, .. } => vec![],
+        _ => serve(m, t),
+    });
+    assert_verdict(&discreet, Verdict::Pass);
+}
+
+#[test]
 fn closed_knows_how_and_ends_any_wait_at_once() {
     let body = |step: &str| {
         file(&format!(

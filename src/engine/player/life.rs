@@ -642,6 +642,10 @@ fn choose(state: &State, conn: Index) -> Probe {
     let Some(known) = state.conns.get(conn) else {
         return Probe::Wait;
     };
+    // Some keep the metadata of a private torrent to themselves, although they offer the extension.
+    if state.torrent.metainfo().is_private() {
+        return choose_other(state, conn);
+    }
     let session = &known.session;
     let ours = session.ext_id_ours("ut_metadata").is_some();
     let theirs = session.ext_id_theirs("ut_metadata").is_some();
