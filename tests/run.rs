@@ -189,6 +189,18 @@ fn strict_makes_a_warn_fail() {
 }
 
 #[test]
+fn a_twin_is_another_sound_peer() {
+    let id = "handshake/forty-eight-bytes:seed";
+    let args = ["--filter", "id(handshake/forty-eight-bytes)"];
+    let (_, usual) = json(&args);
+    let twin = [&args[..], &["--twin", "waits-for-the-whole-handshake"]].concat();
+    let (_, twin) = json(&twin);
+    assert_eq!((verdict(&usual, id), verdict(&twin, id)), ("pass", "info"));
+    run(["run", "--twin", "evil"]).stops(2, &["no twin `evil`", "fast-off"]);
+    run(["run", "--twin", "plain", "--target", "127.0.0.1:1"]).stops(2, &["--twin", "self"]);
+}
+
+#[test]
 fn shuffle_changes_the_order_and_nothing_else() {
     let cases = |args: &[&str]| {
         let args = [&["--filter", "suite(fast_ext)", "--role", "seed"], args].concat();

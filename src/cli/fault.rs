@@ -1,5 +1,6 @@
-//! `--fault NAME`: a defect of the reference peer.
+//! `--fault NAME`: a defect of the reference peer; `--twin NAME`: another sound peer.
 
+use btspec::audit::{TWINS, Twin};
 use btspec::peer::fault::{self, FaultSet};
 use btspec::requirement::nearest;
 
@@ -16,5 +17,14 @@ pub(super) fn set(names: &[String]) -> Result<FaultSet, Stop> {
             Stop::usage(format!("no fault `{name}`; {meant}"))
         })?;
         Ok(set.with(fault))
+    })
+}
+
+/// The sound peer of that name.
+pub(super) fn twin(name: &str) -> Result<Twin, Stop> {
+    let twin = TWINS.iter().find(|twin| twin.name == name);
+    twin.copied().ok_or_else(|| {
+        let names: Vec<&str> = TWINS.iter().map(|twin| twin.name).collect();
+        Stop::usage(format!("no twin `{name}`; one of {}", names.join(", ")))
     })
 }

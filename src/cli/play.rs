@@ -32,6 +32,7 @@ pub(super) fn play(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, S
     let only_self = [
         ("--latency", args.latency.is_some()),
         ("--fault", !args.fault.is_empty()),
+        ("--twin", args.twin.is_some()),
         ("--shared-target", args.shared_target),
     ];
     if args.instances.is_some() && args.is_self() {
@@ -95,7 +96,11 @@ fn play_self(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selecte
     }
     let faults = fault::set(&args.fault)?;
     let seed = config.settings.seed;
-    let make = self_mode::reference(move |peer| peer.with_seed(seed).with_faults(faults.clone()));
+    let twin = args.twin.as_deref().map(fault::twin).transpose()?;
+    let make = self_mode::reference(move |peer| {
+        let peer = peer.with_seed(seed).with_faults(faults.clone());
+        twin.map_or_else(|| peer.clone(), |twin| (twin.change)(peer.clone()))
+    });
     let mut mode = SelfMode::new(&make);
     if args.torrent.is_some() {
         mode.torrents = vec![torrent(args)?];
@@ -220,7 +225,9 @@ fn open(args: &RunArgs, torrent: &Torrent) -> Result<(Vec<SocketStage>, Role), C
         let launcher = Launcher::this_program().map_err(|error| {
             Closed::Stop(Stop::internal(format!("no path to this program: {error}")))
         })?;
-        let instances = args.instances.map_or(driver.instances(), usize::from);
+        let instances = args
+            .instances
+            .map_or_else(|| driver.instances(), usize::from);
         let start = || {
             let driver = driver.clone();
             SocketStage::client(driver, peer_role(role), torrent.clone(), launcher.clone())
@@ -228,6 +235,10 @@ fn open(args: &RunArgs, torrent: &Torrent) -> Result<(Vec<SocketStage>, Role), C
         // Whether it starts at all is found out with one.
         let mut stages = vec![start()?];
         let others = std::thread::scope(|scope| {
+            #[expect(
+                clippy::needless_collect,
+                reason = "all of them start before the first is waited for"
+            )]
             let others: Vec<_> = (1..instances).map(|_| scope.spawn(start)).collect();
             let joined = others.into_iter().map(|other| {
                 let panicked = std::panic::resume_unwind;

@@ -54,6 +54,9 @@ pub(crate) struct RunArgs {
     /// (only `self`, with --role)
     #[arg(long, env = "BTSPEC_SHARED_TARGET", help_heading = TARGET)]
     pub(crate) shared_target: bool,
+    /// Another sound peer of the audit instead of the reference peer (only `self`)
+    #[arg(long, value_name = "NAME", env = "BTSPEC_TWIN", help_heading = TARGET)]
+    pub(crate) twin: Option<String>,
     /// A defect of the reference peer to switch on; may be repeated (only `self`)
     #[arg(long, value_name = "NAME", env = "BTSPEC_FAULT", help_heading = TARGET)]
     pub(crate) fault: Vec<String>,
@@ -142,6 +145,9 @@ impl RunArgs {
             if let Some(value) = value {
                 flag(name, value);
             }
+        }
+        if let Some(twin) = &self.twin {
+            flag("twin", twin.clone());
         }
         for fault in &self.fault {
             flag("fault", fault.clone());

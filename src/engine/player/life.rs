@@ -176,6 +176,11 @@ impl Ctx {
         self.with(|s| s.conns.get(conn).is_some_and(super::conn::Conn::open))
     }
 
+    /// Whether the target has closed: an answer is then looked for in vain behind the close.
+    fn has_closed(&self, conn: Index) -> bool {
+        self.with(|s| s.conns.get(conn).is_some_and(|c| c.target_closed))
+    }
+
     /// Asks for a sign of life on `conn`, in the surest way that it offers.
     async fn probe(&self, conn: Index, span: Duration) -> Flow<Life> {
         if !self.with(|s| {
@@ -187,6 +192,9 @@ impl Ctx {
             return Ok(if closed { Life::Closed } else { Life::Mute });
         }
         self.opening(conn, span).await?;
+        if self.has_closed(conn) {
+            return Ok(Life::Closed);
+        }
         let probe = self.with(|state| choose(state, conn));
         match probe {
             Probe::Metadata(piece) => {
@@ -276,6 +284,9 @@ impl Ctx {
     async fn probe_block(&self, conn: Index, span: Duration) -> Flow<Life> {
         let grant = self.scaled(self.with(|s| Limits::of(s).grant));
         for _ in 0..TRIES {
+            if self.has_closed(conn) {
+                return Ok(Life::Closed);
+            }
             let allowed = self.with(|state| allowed_block(state, conn));
             let choked =
                 self.with(|s| s.conns.get(conn).is_none_or(|c| c.session.target_choking()));
