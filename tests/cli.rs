@@ -82,9 +82,9 @@ fn fixture_writes_the_same_bytes_every_time() {
     for dir in [&a, &b] {
         let ran = run([OsStr::new("fixture"), OsStr::new("--out"), dir.as_os_str()]);
         assert_eq!(ran.code, 0, "{ran:?}");
-        assert_eq!(ran.out.lines().count(), 3);
+        assert_eq!(ran.out.lines().count(), 4);
     }
-    for name in ["main", "one-piece", "tracker"] {
+    for name in ["main", "one-piece", "tracker", "private"] {
         let file = format!("{name}.torrent");
         assert_eq!(
             std::fs::read(a.join(&file)).unwrap(),

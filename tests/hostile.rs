@@ -10,12 +10,14 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 use std::thread::{park_timeout, spawn};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use command::btspec;
 
 /// A run against any of them must be over by then.
 const LIMIT: Duration = Duration::from_secs(180);
+/// Time between two looks at it.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Handshake of somebody who has whatever was asked for.
 fn mirrored(stream: &mut TcpStream) -> std::io::Result<()> {
@@ -44,17 +46,18 @@ fn ends(serve: fn(TcpStream) -> std::io::Result<()>) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let began = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
+    let pauses = LIMIT.as_millis() / PAUSE.as_millis();
+    let ended = (0..pauses).find_map(|_| {
+        let status = child.try_wait().unwrap();
+        if status.is_none() {
+            park_timeout(PAUSE);
         }
-        if began.elapsed() > LIMIT {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            panic!("still running after {LIMIT:?}");
-        }
-        park_timeout(Duration::from_millis(100));
+        status
+    });
+    let Some(status) = ended else {
+        child.kill().unwrap();
+        child.wait().unwrap();
+        panic!("still running after {LIMIT:?}");
     };
     let output = child.wait_with_output().unwrap();
     let out = String::from_utf8(output.stdout).unwrap();

@@ -1310,7 +1310,7 @@ fn measure_observes_and_fails_only_where_told() {
 fn missing_need_is_a_skip_with_evidence_before_anything_is_sent() {
     for (need, word) in [
         ("dht", "reserved bytes"),
-        ("driver(slots)", "slots"),
+        ("driver(content-dir)", "content-dir"),
         ("torrent.pieces > 100000", "torrent.pieces"),
     ] {
         let text = file(&format!(
@@ -1322,9 +1322,16 @@ fn missing_need_is_a_skip_with_evidence_before_anything_is_sent() {
       - alive: {{}}
 "
         ));
-        let outcome = case(&text);
-        assert_verdict(&outcome, Verdict::Skip);
-        assert!(reason(&outcome).contains(word), "{}", reason(&outcome));
+        // A target without the DHT bit, and without a verb.
+        let make = |_, torrent: &btspec::torrent::Torrent| -> Box<dyn btspec::peer::Process> {
+            let react = |_: u32, m: &Message, t: &btspec::torrent::Torrent| serve(m, t);
+            let fake = support::fake::Fake::new(torrent, seed_opening(), Box::new(react));
+            Box::new(fake)
+        };
+        let run = support::run_against(&text, &make);
+        let outcome = &run.cases[0];
+        assert_verdict(outcome, Verdict::Skip);
+        assert!(reason(outcome).contains(word), "{}", reason(outcome));
         assert!(outcome.transcript.is_empty());
     }
 }

@@ -715,7 +715,7 @@ fn the_case_that_kills_is_told_from_those_beside_it() {
     let driver = file(
         "mortal.yaml",
         &format!(
-            "name: mortal\njobs: 8\nstart: [\"{binary}\", serve, --listen, \"{{bind}}:{{port}}\", --role, \"{{role}}\", --torrent, \"{{torrent}}\", --fault, dies-of-full-reserved]\n"
+            "name: mortal\njobs: 8\nstart: [\"{binary}\", serve, --listen, \"{{bind}}:{{port}}\", --role, \"{{role}}\", --torrent, \"{{torrent}}\", --data, \"{{data}}\", --fault, dies-of-full-reserved]\n"
         ),
     );
     let filter = "id(handshake/*-reserved-bits*) | id(handshake/split*)";

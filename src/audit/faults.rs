@@ -218,7 +218,7 @@ fn judge(
             let Some(id) = finding.requirement.as_deref() else {
                 continue;
             };
-            about |= fault.breaks.contains(&id);
+            about |= fault.breaks.contains(&id) || presumes(id, fault);
             excuses.insert(id);
             if fault.breaks.contains(&id) && kills_as(id, finding.verdict) {
                 kills.push(Kill {
@@ -288,6 +288,15 @@ fn decisive(row: &CaseOutcome) -> impl Iterator<Item = &Finding> {
 fn cites(row: &CaseOutcome, finding: &Finding) -> bool {
     let id = finding.requirement.as_ref();
     id.is_some_and(|id| row.requirements.contains(id))
+}
+
+/// Whether the entry cannot be judged on a target that breaks what the fault breaks.
+fn presumes(id: &str, fault: &FaultSpec) -> bool {
+    let entry = catalogue().get(id);
+    entry.is_some_and(|entry| {
+        let mut presumed = entry.presumes.iter();
+        presumed.any(|id| fault.breaks.contains(&id.as_str()))
+    })
 }
 
 /// Whether this verdict is what a broken requirement deserves.

@@ -61,11 +61,11 @@ impl Known {
         let Some(expectations) = &self.expectations else {
             return Ok(Vec::new());
         };
-        // `Transmission 3.00`: the first word that begins like a number.
+        // `Transmission 3.00`, `aria2/1.36.0`: the first word that begins like a number.
         let client = run.target.client.clone();
         let version = client.as_deref().and_then(|client| {
             client
-                .split_whitespace()
+                .split(|c: char| c.is_whitespace() || c == '/')
                 .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))
         });
         let around = Surroundings {

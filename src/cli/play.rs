@@ -225,7 +225,9 @@ fn open(args: &RunArgs, torrent: &Torrent) -> Result<(Vec<SocketStage>, Role), C
         let launcher = Launcher::this_program().map_err(|error| {
             Closed::Stop(Stop::internal(format!("no path to this program: {error}")))
         })?;
-        let instances = args.instances.map_or(driver.instances(), usize::from);
+        let instances = args
+            .instances
+            .map_or_else(|| driver.instances(), usize::from);
         let start = || {
             let driver = driver.clone();
             SocketStage::client(driver, peer_role(role), torrent.clone(), launcher.clone())
@@ -233,6 +235,10 @@ fn open(args: &RunArgs, torrent: &Torrent) -> Result<(Vec<SocketStage>, Role), C
         // Whether it starts at all is found out with one.
         let mut stages = vec![start()?];
         let others = std::thread::scope(|scope| {
+            #[expect(
+                clippy::needless_collect,
+                reason = "all of them start before the first is waited for"
+            )]
             let others: Vec<_> = (1..instances).map(|_| scope.spawn(start)).collect();
             let joined = others.into_iter().map(|other| {
                 let panicked = std::panic::resume_unwind;

@@ -124,13 +124,19 @@ impl<'a> Board<'a> {
     }
 
     fn keep(&self, index: usize, played: Played) {
-        if played.outcome.verdict == Verdict::Fail {
+        let failed = |played: &Played| played.outcome.verdict == Verdict::Fail;
+        let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(slot) = results.get_mut(index) else {
+            return;
+        };
+        if failed(&played) {
             self.fails.fetch_add(1, Ordering::Relaxed);
         }
-        let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = results.get_mut(index) {
-            *slot = Some(played);
+        // A play that is played again counts once.
+        if slot.as_ref().is_some_and(failed) {
+            self.fails.fetch_sub(1, Ordering::Relaxed);
         }
+        *slot = Some(played);
     }
 }
 
@@ -274,6 +280,8 @@ impl Worker<'_, '_> {
             most: if shared { None } else { Some(1) },
             can_restart: self.stage.can_restart(),
             begun: BTreeMap::new(),
+            events: 0,
+            troubled: Vec::new(),
             state: &mut self.state,
         };
         if let Err(reason) = self.stage.play_cast(lanes, &mut cast) {
@@ -363,6 +371,7 @@ impl Worker<'_, '_> {
             settings: Settings {
                 addresses: self.stage.addresses(),
                 verbs: self.stage.verbs(),
+                without: self.stage.without(),
                 no_dials: self.stage.dials().err(),
                 no_tracker: self.stage.announces().err(),
                 ..config.settings.clone()
@@ -420,7 +429,12 @@ struct Batch<'a, 'b> {
     /// How many more may begin; `None` is any number.
     most: Option<usize>,
     can_restart: bool,
-    begun: BTreeMap<PlayId, usize>,
+    /// Place in the run, and the event at which it began.
+    begun: BTreeMap<PlayId, (usize, u32)>,
+    /// Beginnings and ends so far.
+    events: u32,
+    /// Plays that did not end well, and the event at which they ended.
+    troubled: Vec<(usize, u32)>,
     state: &'a mut State,
 }
 
@@ -449,14 +463,16 @@ impl Cast for Batch<'_, '_> {
             title: play.case.title.clone(),
         });
         let player = self.means.player(play, self.state);
-        self.begun.insert(player.id(), index);
+        self.events += 1;
+        self.begun.insert(player.id(), (index, self.events));
         Some(player)
     }
 
     fn ended(&mut self, player: Player, log: &dyn Fn() -> Vec<String>) {
-        let Some(index) = self.begun.remove(&player.id()) else {
+        let Some((index, began)) = self.begun.remove(&player.id()) else {
             return;
         };
+        self.events += 1;
         let Some(play) = self.board.plays.get(index) else {
             return;
         };
@@ -467,9 +483,22 @@ impl Cast for Batch<'_, '_> {
         let was_gone = self.state.gone;
         self.state.note(&played, play.role);
         let beside_others = was_gone || !self.begun.is_empty();
-        if self.state.gone && beside_others && self.can_restart {
-            self.state.again.push_back(index);
-            return;
+        if self.state.gone && self.can_restart {
+            // Those that ended badly after this one began may have met the death without knowing it.
+            let met = self.troubled.iter().filter(|(_, ended)| *ended > began);
+            let met: Vec<usize> = met.map(|(index, _)| *index).collect();
+            self.troubled.retain(|(index, _)| !met.contains(index));
+            if beside_others || !met.is_empty() {
+                self.state.again.extend(met);
+                self.state.again.push_back(index);
+                return;
+            }
+        }
+        if !matches!(
+            played.outcome.verdict,
+            Verdict::Pass | Verdict::Info | Verdict::Skip
+        ) {
+            self.troubled.push((index, self.events));
         }
         self.board
             .tell(RunEvent::CaseFinished(Box::new(played.outcome.clone())));

@@ -296,6 +296,10 @@ impl Peer {
         let upload_only = c.their_extended.as_ref().and_then(|h| h.upload_only());
         let avoided = avoids && upload_only == Some(1);
         let seed = seed && !c.their_pieces.is_empty();
+        // Only who never had anything: that interest ends is another defect's.
+        let in_nothing = in_nothing
+            && c.their_pieces.is_empty()
+            && c.stats.received.of(Kind::Have).messages == 0;
         let wants = (c.wanted > 0 && !avoided && self.selected) || in_nothing || in_others || seed;
         if wants == c.us.interested {
             return;
@@ -621,9 +625,8 @@ impl Peer {
         let check = if self.defects.has(Quirk::SkipsHash)
             || self.defects.has(Quirk::AcceptsWrongLength)
             || self.defects.has(Quirk::KeepsUnrequested)
+            || (self.defects.has(Quirk::ChecksOnce) && self.store.has_failed(block.index))
         {
-            Check::Nothing
-        } else if self.defects.has(Quirk::ChecksOnce) && self.store.has_failed(block.index) {
             Check::Nothing
         } else if self.defects.has(Quirk::ChecksAllButLastBlock) {
             Check::AllButLastBlock
@@ -831,4 +834,4 @@ const MOST_ALLOWED: usize = 128;
 const MOST_REJECTS: u32 = 4;
 const BAD_BLOCK_BACKOFF: Duration = Duration::from_secs(2);
 /// What a connection says this soon belongs to its opening.
-const OPENING: Duration = Duration::from_secs(5);
+const OPENING: Duration = Duration::from_secs(10);

@@ -53,8 +53,8 @@ impl Peer {
         };
         let told = &c.pex.peers;
         let new = |(at, _): &(&SocketAddr, &u8)| !told.contains(at);
-        let added: Vec<(SocketAddr, u8)> = now.iter().filter(new).map(|(a, f)| (*a, *f)).collect();
-        let added: Vec<_> = added.into_iter().take(most).collect();
+        let added = now.iter().filter(new).take(most);
+        let added: Vec<(SocketAddr, u8)> = added.map(|(at, flags)| (*at, *flags)).collect();
         let gone = told.iter().filter(|at| !now.contains_key(at));
         let dropped: Vec<SocketAddr> = gone.take(most).copied().collect();
         if !added.is_empty() || !dropped.is_empty() {

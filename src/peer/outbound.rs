@@ -442,10 +442,12 @@ impl Peer {
             theirs
         };
         let payload = self.planted_or(name, payload);
-        let mut conn = conn;
+        let (mut conn, mut ext_id) = (conn, ext_id);
         if self.defects.has(Quirk::MetadataToOther) && is_second_metadata(name, &payload) {
-            let mut others = self.connections.values().filter(|c| c.is_open());
-            conn = others.find(|c| c.id != conn).map_or(conn, |c| c.id);
+            let others = self.connections.values();
+            let mut others = others.filter(|c| c.is_open() && c.id != conn);
+            let offered = others.find_map(|c| Some((c.id, c.their_id(name)?)));
+            (conn, ext_id) = offered.unwrap_or((conn, ext_id));
         }
         self.send(conn, Message::Extended { ext_id, payload });
     }

@@ -389,12 +389,12 @@ impl Store {
             Check::Hash => false,
             Check::Nothing => true,
             Check::AllButLastBlock => {
-                let given = blocks().enumerate().filter_map(|(n, (_, bytes))| {
+                let mut given = blocks().enumerate().filter_map(|(n, (_, bytes))| {
                     let block = self.block_ref(index, n)?;
                     let last = n + 1 == partial.slots.len();
                     Some(last || self.torrent.block(&block).as_ref() == Some(bytes))
                 });
-                given.fold(true, |all, good| all && good)
+                given.all(|good| good)
             }
         };
         if right || overlooked {

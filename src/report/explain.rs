@@ -150,6 +150,10 @@ fn requirement(entry: &Requirement, suites: &[Suite], out: &mut dyn io::Write) -
             .collect::<Vec<_>>();
         section("Needs", &needs.join(", "), out)?;
     }
+    if !entry.presumes.is_empty() {
+        let list = entry.presumes.join(", ");
+        section("Seems broken where one of these is", &list, out)?;
+    }
     judges(entry, suites, out)
 }
 

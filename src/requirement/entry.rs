@@ -42,6 +42,9 @@ pub struct Requirement {
     pub area: Area,
     /// 1: quick and decisive; 2: second wave; 3: slow, load or for information.
     pub tier: u8,
+    /// Others without which it cannot be judged: a target that breaks one of them may seem to break
+    /// this one as well.
+    pub presumes: Vec<String>,
     /// What judges it.
     pub status: Status,
 }

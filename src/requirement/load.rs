@@ -66,6 +66,9 @@ pub enum Flaw {
     /// The status `untestable` without the key, or the key with another status.
     #[error("the status `untestable` and the key of that name go together")]
     Untestable,
+    /// It presumes itself, or an entry that does not exist.
+    #[error("`presumes` names an entry that does not exist, or this one")]
+    Presumes,
     /// The status `waiting` without the key, or the key with another status.
     #[error("the status `waiting` and the key of that name go together")]
     Waiting,
@@ -99,6 +102,8 @@ struct Entry {
     needs: Vec<Need>,
     area: Area,
     tier: u8,
+    #[serde(default)]
+    presumes: Vec<String>,
     status: StatusWord,
     untestable: Option<UntestableEntry>,
     waiting: Option<WaitingEntry>,
@@ -155,6 +160,16 @@ pub(super) fn load(files: &[(&str, &str)]) -> Result<Catalogue, CatalogueError> 
                 id,
                 flaw,
             })?);
+        }
+    }
+    for entry in &entries {
+        let unknown = |id: &String| !ids.contains(id) || id == entry.id.as_str();
+        if entry.presumes.iter().any(unknown) {
+            return Err(CatalogueError::Entry {
+                file: format!("bep_{:04}.yaml", entry.bep),
+                id: entry.id.to_string(),
+                flaw: Flaw::Presumes,
+            });
         }
     }
     Ok(Catalogue::new(beps, entries))
@@ -218,6 +233,7 @@ fn requirement(bep: u16, entry: Entry) -> Result<Requirement, Flaw> {
         needs: entry.needs,
         area: entry.area,
         tier: entry.tier,
+        presumes: entry.presumes,
         status,
     })
 }
@@ -324,6 +340,16 @@ requirements:
                 "status: cases",
                 "status: rule\n    waiting: {needs: role magnet, because: b.}",
                 "`waiting` and the key",
+            ),
+            (
+                "tier: 1",
+                "tier: 1\n    presumes: [B6-RJ-02]",
+                "`presumes` names an entry that does not exist",
+            ),
+            (
+                "tier: 1",
+                "tier: 1\n    presumes: [B6-RJ-01]",
+                "or this one",
             ),
             ("why:", "whi:", "whi"),
             ("level: must", "level: convention", "convention"),

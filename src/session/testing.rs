@@ -47,6 +47,14 @@ pub(crate) fn private_torrent() -> Torrent {
     Torrent::build(&builder, Content::from_seed(7, geometry)).unwrap()
 }
 
+/// A ut_pex message of nobody.
+pub(crate) fn empty_pex(ext_id: u8) -> Message {
+    Message::Extended {
+        ext_id,
+        payload: Bytes::from_static(b"d5:added0:e"),
+    }
+}
+
 /// A bitfield with every piece of [`torrent`].
 pub(crate) fn full() -> Message {
     Message::Bitfield {

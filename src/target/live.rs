@@ -196,11 +196,8 @@ impl Live {
     /// Why not.
     pub fn dials(&self) -> Result<(), String> {
         let started = self.started.as_ref();
-        match started.and_then(|started| started.places.as_ref()) {
-            Some(Err(why)) => {
-                return Err(format!("the target does not dial 127.x, and we {why}"));
-            }
-            Some(Ok(_)) | None => {}
+        if let Some(Err(why)) = started.and_then(|started| started.places.as_ref()) {
+            return Err(format!("the target does not dial 127.x, and we {why}"));
         }
         let by_verb = self.client().is_some_and(|client| client.knows("add-peer"));
         match self.tracker() {

@@ -167,9 +167,11 @@ fn range(base: Ipv4Addr, bits: u32) -> Option<impl Iterator<Item = Ipv4Addr>> {
 /// 127.0.1.1, 127.0.1.2, … without host parts 0 and 255.
 fn nth_loopback(n: u32) -> IpAddr {
     let low = n % 254 + 1;
-    let rest = n / 254 + 1;
-    let [_, _, high, middle] = rest.to_be_bytes();
-    let low = u8::try_from(low).unwrap_or(1);
+    // No octet behind the second is zero: a mask of the wrong length is to show in what a target
+    // makes of the address.
+    let rest = n / 254;
+    let (high, middle) = (rest / 255, rest % 255 + 1);
+    let [high, middle, low] = [high, middle, low].map(|octet| u8::try_from(octet).unwrap_or(1));
     IpAddr::V4(Ipv4Addr::new(127, high, middle, low))
 }
 
@@ -197,8 +199,9 @@ mod tests {
             let IpAddr::V4(ip) = sources.fresh().unwrap() else {
                 panic!("not IPv4");
             };
-            let [net, _, _, host] = ip.octets();
-            assert!(net == 127 && host != 0 && host != 255, "{ip}");
+            let [net, _, middle, host] = ip.octets();
+            assert!(net == 127 && middle != 0, "{ip}");
+            assert!(host != 0 && host != 255, "{ip}");
             assert!(seen.insert(ip));
         }
         assert_eq!(seen.first().unwrap().to_string(), "127.0.1.1");
@@ -208,7 +211,7 @@ mod tests {
     #[test]
     fn wraps_around_at_the_end_of_loopback() {
         let mut sources = Sources::loopback(LOOPBACKS - 1);
-        assert_eq!(sources.fresh().unwrap().to_string(), "127.253.232.254");
+        assert_eq!(sources.fresh().unwrap().to_string(), "127.254.230.254");
         assert_eq!(sources.fresh().unwrap().to_string(), "127.0.1.1");
     }
 

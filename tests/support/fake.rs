@@ -14,7 +14,7 @@ use btspec::wire::{
 use bytes::Bytes;
 
 /// The tester's id for ut_metadata.
-const TESTERS_METADATA: u8 = 201;
+const TESTERS_METADATA: u8 = 101;
 
 /// What the target does, at once or later.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub(crate) struct Fake {
     /// Connects to whoever we are told, and says these bytes first.
     pub(crate) dial_opening: Vec<Bytes>,
     dialled: u32,
+    /// Whom we were told to connect to.
+    remote: Option<SocketAddr>,
     opened: u32,
     now: Duration,
 }
@@ -106,6 +108,7 @@ impl Fake {
             out: VecDeque::new(),
             dial_opening: Vec::new(),
             dialled: 0,
+            remote: None,
             opened: 0,
             now: Duration::ZERO,
         }
@@ -208,12 +211,10 @@ impl Process for Fake {
             }
             Input::Bytes { conn, bytes } => self.read(conn, &bytes),
             Input::Eof { conn } => {
-                self.conns.remove(&conn);
                 self.out.push_back(Output::Fin { conn });
+                self.ended(conn);
             }
-            Input::Reset { conn } => {
-                self.conns.remove(&conn);
-            }
+            Input::Reset { conn } => self.ended(conn),
             Input::Dial { remote, .. } => self.dial(remote),
             Input::Timeout => {
                 let (due, rest) = std::mem::take(&mut self.timers)
@@ -248,7 +249,21 @@ impl Process for Fake {
 }
 
 impl Fake {
+    /// Who is turned away before it could say hello tries once more, as clients do whose encrypted
+    /// opening is refused.
+    fn ended(&mut self, conn: u32) {
+        let gone = self.conns.remove(&conn);
+        let dialled = conn % 2 == 1;
+        if let Some(remote) = self.remote
+            && dialled
+            && gone.is_some_and(|gone| !gone.greeted)
+        {
+            self.dial(remote);
+        }
+    }
+
     fn dial(&mut self, remote: SocketAddr) {
+        self.remote = Some(remote);
         self.dialled += 1;
         self.out.push_back(Output::Connect {
             conn: self.dialled * 2 - 1,

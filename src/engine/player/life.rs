@@ -126,6 +126,8 @@ impl Ctx {
             let early = closed.is_some_and(|c| cut_short || c.after_sent < provocation);
             (early, cut_short)
         });
+        // Where staying and closing are equally right, closing half-way through a long frame is, too.
+        let early = early && !(stay == Stated::Pass && close == Stated::Pass);
         // A close that is no pass is one behind each of the segments that the author cut.
         if early && (stated == Stated::Pass || !cut_short) {
             let text = format!("{actual}, before everything was sent");

@@ -45,9 +45,9 @@ impl Ctx {
                 .map(|entry| entry.block)
                 .filter(|block| conn.serves.get(block.index) && !queued(block))
                 .collect();
-            if !conn.session.choking_sent() {
-                owed.into_iter()
-                    .for_each(|block| state.hand_out(index, block));
+            let choking = conn.session.choking_sent();
+            for block in owed.iter().filter(|_| !choking) {
+                state.hand_out(index, *block);
             }
             state.flush(index);
         });

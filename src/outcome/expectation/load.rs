@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Condition, Entry, Expectations, Operator};
+use super::{Condition, Entry, Expectations, Operator, VersionCondition};
 use crate::outcome::Verdict;
 use crate::outcome::date::Date;
 use crate::requirement::nearest;
@@ -131,10 +131,16 @@ fn filled(text: String, span: &Span) -> Result<String, ScenarioError> {
 }
 
 fn condition(text: &str, span: &Span) -> Result<Condition, ScenarioError> {
-    let wanted = "`version < \"4.0\"`; operators < <= == != >= >";
+    let wanted = "`version < \"4.0\"`, operators < <= == != >= >, or `role == seed`";
+    if let Some(rest) = text.strip_prefix("role") {
+        let role = rest.trim_start().strip_prefix("==").map(str::trim);
+        let role = role.filter(|role| ["seed", "leech"].contains(role));
+        let role = role.ok_or_else(|| wrong(span, "no such role", wanted))?;
+        return Ok(Condition::Role(role.to_owned()));
+    }
     let rest = text
         .strip_prefix("version")
-        .ok_or_else(|| wrong(span, "a condition is about `version`", wanted))?
+        .ok_or_else(|| wrong(span, "a condition is about `version` or `role`", wanted))?
         .trim_start();
     let (operator, rest) = [
         ("<=", Operator::Le),
@@ -151,10 +157,10 @@ fn condition(text: &str, span: &Span) -> Result<Condition, ScenarioError> {
     if version.is_empty() || !version.chars().any(|c| c.is_ascii_digit()) {
         return Err(wrong(span, "no version to compare with", wanted));
     }
-    Ok(Condition {
+    Ok(Condition::Version(VersionCondition {
         operator,
         version: version.to_owned(),
-    })
+    }))
 }
 
 fn wrong(span: &Span, message: impl Into<String>, expected: impl Into<String>) -> ScenarioError {

@@ -38,7 +38,7 @@ pub struct Entry {
     pub source: Option<String>,
     /// Part of the finding, so that another failure of the same case is not covered.
     pub text: Option<String>,
-    /// Holds only for these versions of the client.
+    /// Holds only for these versions of the client, or in this role.
     pub condition: Option<Condition>,
     /// Last day on which it holds.
     pub until: Option<Date>,
@@ -46,9 +46,18 @@ pub struct Entry {
     pub issue: Option<String>,
 }
 
+/// `version < "4.0"` or `role == leech`; the latter for rules, whose ids tell no role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// On the client's version.
+    Version(VersionCondition),
+    /// On the target's role: `seed` or `leech`.
+    Role(String),
+}
+
 /// `version < "4.0"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Condition {
+pub struct VersionCondition {
     operator: Operator,
     version: String,
 }
@@ -64,6 +73,19 @@ enum Operator {
 }
 
 impl Condition {
+    /// Whether it holds; `None` if that cannot be told.
+    fn holds(&self, run: &RunOutcome, version: Option<&str>) -> Option<bool> {
+        match self {
+            Self::Version(wanted) => version.map(|version| wanted.holds(version)),
+            Self::Role(wanted) => match run.target.role.as_deref() {
+                Some("seed" | "leech") => Some(run.target.role.as_deref() == Some(wanted)),
+                _ => None,
+            },
+        }
+    }
+}
+
+impl VersionCondition {
     /// Whether it holds for `version`.
     fn holds(&self, version: &str) -> bool {
         let order = compare_versions(version, &self.version);
@@ -163,6 +185,11 @@ impl Expectations {
                 });
                 continue;
             }
+            // What is not known decides nothing: the entry is believed, and not blamed.
+            let holds = match &entry.condition {
+                None => Some(true),
+                Some(condition) => condition.holds(run, around.version),
+            };
             let matching = run
                 .cases
                 .iter_mut()
@@ -180,19 +207,13 @@ impl Expectations {
                 }
                 continue;
             }
-            // An unknown version decides nothing: the entry is believed, and not blamed.
-            let version = match (&entry.condition, around.version) {
-                (None, _) => Some(true),
-                (Some(_), None) => None,
-                (Some(condition), Some(version)) => Some(condition.holds(version)),
-            };
-            if version == Some(false) {
+            if holds == Some(false) {
                 continue;
             }
             for case in matching {
                 if entry.lists(case) {
                     case.known = Some(entry.reason.clone());
-                } else if version == Some(true) && entry.outdated_by(case.verdict) {
+                } else if holds == Some(true) && entry.outdated_by(case.verdict) {
                     complain(Trouble::Better {
                         id: case.id.clone(),
                         listed: entry.verdict,

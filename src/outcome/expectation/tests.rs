@@ -120,6 +120,25 @@ fn text_and_version_narrow_an_entry() {
 }
 
 #[test]
+fn a_rule_may_be_broken_in_one_role_only() {
+    let text = "- {case: rule/a, verdict: fail, reason: r, if: role == leech}\n";
+    for (role, verdict, known, complaints) in [
+        ("leech", Verdict::Fail, true, 0),
+        ("leech", Verdict::Pass, false, 1),
+        ("seed", Verdict::Fail, false, 0),
+        ("seed", Verdict::Pass, false, 0),
+        ("both", Verdict::Pass, false, 0),
+    ] {
+        let mut run = run(&[("rule/a", verdict)]);
+        run.target.role = Some(role.to_owned());
+        assert_eq!(applied(text, &mut run, None).len(), complaints, "{role}");
+        assert_eq!(run.cases[0].known.is_some(), known, "{role}");
+    }
+    let wrong = "- {case: rule/a, verdict: fail, reason: r, if: role == both}\n";
+    assert!(Expectations::load("f.yaml", wrong).is_err());
+}
+
+#[test]
 fn wrong_files_are_refused_with_a_place() {
     for (text, place, words) in [
         ("case: x\n", ":1:1", "a list"),
@@ -153,7 +172,7 @@ fn wrong_files_are_refused_with_a_place() {
         (
             "- {case: x, verdict: fail, reason: r, if: arch == 3}\n",
             ":1:",
-            "about `version`",
+            "about `version` or `role`",
         ),
         (
             "- {case: [x], verdict: fail, reason: r}\n",

@@ -18,8 +18,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             Alter::Other(|s| bits(s, |bytes| bytes.iter().map(|b| b.reverse_bits()).collect())),
         ),
     )
-    .leech()
-    .also(&["B3-BF-03"]),
+    .leech(),
     FaultSpec::new(
         "shows-bitfield-by-words",
         &["B3-BF-04"],
@@ -89,7 +88,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     )
     .seed()
-    .also(&["B3-HS-15", "B54-TX-01"]),
+    .also(&["B3-HS-15"]),
     FaultSpec::new(
         "shows-first-piece-unseen",
         &["B3-BF-05"],
@@ -115,8 +114,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             Alter::Other(|s| shown(s.peer.store.have().clone())),
         ),
     )
-    .leech()
-    .also(&["B3-BF-01"]),
+    .leech(),
     // Bitfields of ours.
     FaultSpec::new(
         "overlooks-short-bitfield",
@@ -160,8 +158,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .leech()
-    .also(&["B3-CH-01", "B3-PC-02"]),
+    .leech(),
     FaultSpec::new(
         "dies-of-spare-bits",
         &["B3-BF-09"],
@@ -213,8 +210,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             },
             React::Close,
         ),
-    )
-    .also(&["B3-IN-03", "B6-HA-08"]),
+    ),
     FaultSpec::new(
         "closes-dialled-without-bitfield",
         &["B3-BF-14"],
@@ -242,8 +238,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             react: React::Ignore,
         },
     )
-    .leech()
-    .also(&["B3-IN-03"]),
+    .leech(),
     FaultSpec::new(
         "extended-handshake-clears-bitfield",
         &["B3-BF-16"],
@@ -347,8 +342,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Shows a piece whose hash is wrong to new connections.",
         Effect::Quirk(Quirk::ShowsCorrupt),
     )
-    .leech()
-    .also(&["B3-PC-08"]),
+    .leech(),
     // Haves of ours.
     FaultSpec::new(
         "requests-piece-out-of-range",
@@ -369,7 +363,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     )
     .leech()
-    .also(&["B3-CH-01", "B3-PC-02"]),
+    .also(&["B3-CH-01"]),
     FaultSpec::new(
         "dies-of-have-in-the-padding",
         &["B3-HV-03"],

@@ -31,8 +31,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             s.rotate_every = Duration::from_secs(86_400);
         }),
     )
-    .seed()
-    .also(&["B6-HA-09"]),
+    .seed(),
     FaultSpec::new(
         "unchokes-after-ninety-seconds",
         &["B3-CH-03"],
@@ -109,16 +108,14 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             react: React::Ignore,
         },
     )
-    .leech()
-    .also(&["B3-CH-08", "B3-PC-01"]),
+    .leech(),
     FaultSpec::new(
         "gives-up-what-a-choke-threw-out",
         &["B3-CH-06"],
         "Asks nobody any more for a piece of which a choke has thrown out a request.",
         Effect::Quirk(Quirk::AbandonsDroppedByChoke),
     )
-    .leech()
-    .also(&["B3-PC-01"]),
+    .leech(),
     FaultSpec::new(
         "choke-counts-for-everybody",
         &["B3-CH-05"],
@@ -132,8 +129,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Unchoked by one peer, it asks everybody.",
         Effect::Quirk(Quirk::UnchokeForAll),
     )
-    .leech()
-    .also(&["B6-RJ-19"]),
+    .leech(),
     FaultSpec::new(
         "requests-after-choke",
         &["B3-CH-07"],
@@ -270,8 +266,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Closes on not interested while requests are open.",
         on(lost_with_requests, React::Close),
     )
-    .seed()
-    .also(&["B6-RJ-04", "B6-RJ-05"]),
+    .seed(),
     FaultSpec::new(
         "dies-when-interest-is-lost",
         &["B3-IN-07"],
@@ -303,8 +298,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             alter: Alter::Other(|s| and(s, Message::Choke)),
         },
     )
-    .seed()
-    .also(&["B3-CH-03"]),
+    .seed(),
 ];
 
 /// How many messages of this kind have come, this one included.

@@ -112,8 +112,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     )
     .seed()
-    .dialling()
-    .also(&["B6-RJ-03"]),
+    .dialling(),
     FaultSpec::new(
         "serves-one-block-to-whom-it-dialled",
         &["B3-HS-29"],
@@ -125,8 +124,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         },
     )
     .seed()
-    .dialling()
-    .also(&["B6-RJ-03"]),
+    .dialling(),
     FaultSpec::new(
         "wants-nothing-of-whom-it-dialled",
         &["B3-HS-29"],
@@ -140,8 +138,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     )
     .leech()
-    .dialling()
-    .also(&["B3-HS-11"]),
+    .dialling(),
     FaultSpec::new(
         "own-ids-when-dialling",
         &["B10-HS-08"],
@@ -168,6 +165,5 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             Alter::Drop,
         ),
     )
-    .dialling()
-    .also(&["B3-HS-29"]),
+    .dialling(),
 ];

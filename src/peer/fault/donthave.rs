@@ -34,8 +34,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .seed()
-    .also(&["B54-TX-02"]),
+    .seed(),
     FaultSpec::new(
         "donthave-of-eight-bytes",
         &["B54-TX-01"],
@@ -52,16 +51,14 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .seed()
-    .also(&["B54-TX-02"]),
+    .seed(),
     FaultSpec::new(
         "donthave-to-everybody",
         &["B54-TX-02"],
         "Sends DontHave under its own id to peers that do not offer the extension.",
         Effect::Quirk(Quirk::DontHaveUnoffered),
     )
-    .seed()
-    .also(&["B10-HS-08"]),
+    .seed(),
     FaultSpec::new(
         "donthave-untold",
         &["B54-TX-02"],
@@ -75,24 +72,21 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Overlooks DontHave.",
         on(|s| donthave(s).is_some() && !unoffered(s), React::Ignore),
     )
-    .leech()
-    .also(&["B3-PC-03", "B54-RX-03", "B54-RX-04"]),
+    .leech(),
     FaultSpec::new(
         "donthave-off-by-one",
         &["B54-RX-01"],
         "Takes DontHave for the piece behind the one that it names.",
         Effect::Quirk(Quirk::DontHaveOfNext),
     )
-    .leech()
-    .also(&["B3-PC-03", "B54-NEG-01", "B54-RX-04"]),
+    .leech(),
     FaultSpec::new(
         "reads-donthave-in-other-byte-order",
         &["B54-RX-01"],
         "Reads the index of a DontHave least significant byte first.",
         Effect::Quirk(Quirk::DontHaveMirrored),
     )
-    .leech()
-    .also(&["B3-PC-03", "B54-NEG-01", "B54-RX-04"]),
+    .leech(),
     FaultSpec::new(
         "donthave-for-everybody",
         &["B54-RX-01"],
@@ -106,32 +100,28 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Takes everything as gone when one piece is taken back.",
         Effect::Quirk(Quirk::DontHaveOfEverything),
     )
-    .leech()
-    .also(&["B54-NEG-01", "B54-RX-05"]),
+    .leech(),
     FaultSpec::new(
         "donthave-for-ever",
         &["B54-RX-01"],
         "Overlooks the have of a piece that was taken back before.",
         Effect::Quirk(Quirk::DontHaveForEver),
     )
-    .leech()
-    .also(&["B54-RX-02", "B54-RX-03"]),
+    .leech(),
     FaultSpec::new(
         "donthave-repeats-requests",
         &["B54-RX-02"],
         "Sends its requests for a piece again when it is taken back.",
         Effect::Quirk(Quirk::DontHaveRepeatsRequests),
     )
-    .leech()
-    .also(&["B3-PC-05", "B3-PC-03"]),
+    .leech(),
     FaultSpec::new(
         "donthave-cancels-with-fast",
         &["B54-RX-02"],
         "Forgets its requests for a piece that is taken back, with the fast extension too.",
         Effect::Quirk(Quirk::DontHaveCancelsFast),
     )
-    .leech()
-    .also(&["B3-PC-05"]),
+    .leech(),
     FaultSpec::new(
         "donthave-keeps-requests",
         &["B54-RX-03"],
@@ -204,8 +194,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Serves slowly, and forgets what waits when its piece is dropped.",
         Effect::Quirk(Quirk::ForgetsDiscarded),
     )
-    .seed()
-    .also(&["B6-RJ-03"]),
+    .seed(),
 ];
 
 /// Bytes of a message under our id for lt_donthave.

@@ -18,8 +18,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             pex,
             Alter::Other(|s| list(s, "added", |bytes| bytes.truncate(bytes.len() - 1))),
         ),
-    )
-    .also(&["B11-FMT-02"]),
+    ),
     FaultSpec::new(
         "pex-with-text-addresses",
         &["B11-FMT-01"],
@@ -36,8 +35,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 })
             }),
         ),
-    )
-    .also(&["B11-FMT-02"]),
+    ),
     FaultSpec::new(
         "pex-is-a-list",
         &["B11-FMT-01"],
@@ -92,8 +90,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 wires
             }),
         },
-    )
-    .also(&["B11-ADD-02"]),
+    ),
     FaultSpec::new(
         "pex-with-reserved-flag",
         &["B11-FMT-04"],
@@ -135,12 +132,11 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             pex,
             Alter::Other(|s| {
                 list(s, "added", |bytes| {
-                    bytes.chunks_exact_mut(6).for_each(|it| it[4..].reverse());
+                    bytes.chunks_exact_mut(6).for_each(swap_port);
                 })
             }),
         ),
-    )
-    .also(&["B11-DRP-02"]),
+    ),
     FaultSpec::new(
         "pex-adds-twice",
         &["B11-ADD-03"],
@@ -188,8 +184,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 })
             }),
         },
-    )
-    .also(&["B11-ADD-01"]),
+    ),
     FaultSpec::new(
         "pex-never-drops",
         &["B11-DRP-01"],
@@ -202,8 +197,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 })
             }),
         ),
-    )
-    .also(&["B11-FMT-03"]),
+    ),
     FaultSpec::new(
         "pex-drops-somebody-else",
         &["B11-DRP-01", "B11-DRP-02"],
@@ -212,7 +206,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             pex,
             Alter::Other(|s| {
                 list(s, "dropped", |bytes| {
-                    bytes.chunks_exact_mut(6).for_each(|it| it[3] ^= 0x40);
+                    bytes.chunks_exact_mut(6).for_each(|it| flip(it, 3, 0x40));
                 })
             }),
         ),
@@ -225,7 +219,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             pex,
             Alter::Other(|s| {
                 list(s, "dropped", |bytes| {
-                    bytes.chunks_exact_mut(6).for_each(|it| it[5] ^= 1);
+                    bytes.chunks_exact_mut(6).for_each(|it| flip(it, 5, 1));
                 })
             }),
         ),
@@ -257,8 +251,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             nth: Nth::Only(2),
             alter: Alter::Twice,
         },
-    )
-    .also(&["B11-DRP-01"]),
+    ),
     FaultSpec::new(
         "dies-of-pex-flood",
         &["B11-RATE-02"],
@@ -298,8 +291,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             nth: Nth::Only(3),
             react: React::Deafen,
         },
-    )
-    .also(&["B11-RATE-02"]),
+    ),
     FaultSpec::new(
         "pex-ignored-without-flags",
         &["B11-RX-01"],
@@ -370,6 +362,19 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .leech(),
 ];
+
+/// The port of a contact in the other byte order.
+fn swap_port(contact: &mut [u8]) {
+    if let Some(port) = contact.get_mut(4..) {
+        port.reverse();
+    }
+}
+
+fn flip(contact: &mut [u8], at: usize, bits: u8) {
+    if let Some(byte) = contact.get_mut(at) {
+        *byte ^= bits;
+    }
+}
 
 fn pex(sent: &Sent<'_>) -> bool {
     sent.is(Kind::UtPex)

@@ -22,8 +22,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B10-NEG-02"],
         "Sends its extended handshake only when the other end's has come.",
         Effect::Set(|s| s.extended_handshake = ExtendedWhen::AfterTheirs),
-    )
-    .also(&["B10-HS-07"]),
+    ),
     FaultSpec::new(
         "dies-of-unasked-extended",
         &["B10-NEG-03"],
@@ -443,8 +442,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             React::Exit,
         ),
     )
-    .seed()
-    .also(&["B21-UO-05"]),
+    .seed(),
     FaultSpec::new(
         "deaf-after-upload-only-is-taken-back",
         &["B21-UO-05"],

@@ -35,7 +35,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| s.is(Kind::Bitfield) && s.peer.conn.agreed.fast,
             React::Close,
         ),
-    ),
+    )
+    .also(&["B3-IN-06"]),
     FaultSpec::new(
         "announces-twice-with-fast",
         &["B6-HA-01"],
@@ -70,8 +71,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             Alter::Other(|_| vec![Wire::Message(Message::HaveAll)]),
         ),
     )
-    .leech()
-    .also(&["B3-IN-05"]),
+    .leech(),
     FaultSpec::new(
         "ignores-have-all",
         &["B6-HA-04"],
@@ -85,7 +85,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Is interested in peers that have nothing.",
         Effect::Quirk(Quirk::InterestInNothing),
     )
-    .leech(),
+    .leech()
+    .also(&["B21-UO-02"]),
     FaultSpec::new(
         "tolerates-have-all-without-fast",
         &["B6-HA-06"],
@@ -168,8 +169,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Takes a suggestion for a have.",
         Effect::Quirk(Quirk::SuggestIsAvailability),
     )
-    .leech()
-    .also(&["B3-PC-03"]),
+    .leech(),
     FaultSpec::new(
         "suggests-out-of-range",
         &["B6-SU-05"],
@@ -204,8 +204,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             react: React::Close,
         },
     )
-    .seed()
-    .also(&["B6-RJ-15"]),
+    .seed(),
     FaultSpec::new(
         "rejects-with-short-index",
         &["B6-RJ-02", "B6-RJ-16"],
@@ -502,8 +501,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Takes allowed_fast for a have.",
         Effect::Quirk(Quirk::AllowedFastIsAvailability),
     )
-    .leech()
-    .also(&["B3-PC-03"]),
+    .leech(),
     FaultSpec::new(
         "hangs-on-nearly-complete-peer",
         &["B6-AF-13"],

@@ -137,7 +137,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B3-HS-22"],
         "New connections wait while another is in its handshake.",
         Effect::Quirk(Quirk::OneHandshakeAtATime),
-    ),
+    )
+    .also(&["B3-HS-13"]),
     FaultSpec::new(
         "dies-of-eof-in-handshake",
         &["B3-HS-23"],
@@ -180,7 +181,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B3-HS-26"],
         "Ends when its only connection has been closed by the other end, which still reads.",
         Effect::Quirk(Quirk::DiesOfHalfClose),
-    ),
+    )
+    .also(&["B40-01"]),
     FaultSpec::new(
         "refuses-binary-peer-ids",
         &["B3-HS-28"],
@@ -235,7 +237,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             bytes.truncate(48);
             bytes.extend_from_slice(b"-BS0100-constant----");
         }),
-    ),
+    )
+    .also(&["B3-HS-30"]),
 ];
 
 fn set(bytes: &mut [u8], at: usize, value: u8) {

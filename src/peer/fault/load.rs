@@ -39,8 +39,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "keeps-every-request",
         &["LD-04"],
-        "Keeps a block for each request.",
-        Effect::Quirk(Quirk::Leaks(Kind::Request, 16 << 10)),
+        "Keeps a block and a half for each request.",
+        Effect::Quirk(Quirk::Leaks(Kind::Request, 24 << 10)),
     )
     .seed(),
     FaultSpec::new(
@@ -95,8 +95,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Reads nothing while somebody does not read what it sends.",
         Effect::Quirk(Quirk::StallsOnFull),
     )
-    .seed()
-    .also(&["B6-RJ-03"]),
+    .seed(),
     FaultSpec::new(
         "keeps-every-connection",
         &["LD-11"],

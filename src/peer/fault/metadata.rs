@@ -32,7 +32,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .also(&["B10-HS-03"]),
+    .also(&["B21-UO-02"]),
     FaultSpec::new(
         "metadata-size-untold",
         &["B9-NEG-01"],
@@ -48,7 +48,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 })
             }),
         ),
-    ),
+    )
+    .also(&["B21-UO-02"]),
     FaultSpec::new(
         "metadata-size-zero-when-dialling",
         &["B9-NEG-01"],
@@ -86,8 +87,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 under(s, own.map_or(1, |slot| slot.id))
             }),
         ),
-    )
-    .also(&["B10-HS-08"]),
+    ),
     FaultSpec::new(
         "metadata-highest-id-cut",
         &["B9-NEG-03"],
@@ -96,8 +96,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| answer(s) && their_id(s) == 255,
             Alter::Other(|s| under(s, 127)),
         ),
-    )
-    .also(&["B10-HS-08"]),
+    ),
     FaultSpec::new(
         "metadata-under-id-zero",
         &["B9-NEG-04"],
@@ -115,8 +114,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| unoffered(s) && asked(s).is_some(),
             React::SayInstead(|s| data_under(s, 1)),
         ),
-    )
-    .also(&["B10-HS-08"]),
+    ),
     FaultSpec::new(
         "metadata-answers-next-piece",
         &["B9-REQ-01"],
@@ -184,7 +182,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B9-REQ-01"],
         "Sends the second piece of metadata to another connection, if there is one.",
         Effect::Quirk(Quirk::MetadataToOther),
-    ),
+    )
+    .also(&["B3-CH-03", "B3-CH-09", "B6-SU-01"]),
     FaultSpec::new(
         "metadata-number-of-one-word",
         &["B9-REQ-02"],
@@ -193,8 +192,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| asked(s).is_some_and(|piece| i32::try_from(piece).is_err()),
             React::SayInstead(|s| {
                 let piece = asked(s).unwrap_or(0);
-                let cut = i32::from_ne_bytes((piece as u32).to_ne_bytes());
-                data_or_reject(s, cut.into(), cut.into())
+                let cut = i128::from(low_word(piece).cast_signed());
+                data_or_reject(s, cut, cut)
             }),
         ),
     ),
@@ -205,7 +204,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         on(
             |s| asked(s).is_some_and(|piece| u32::try_from(piece).is_err() && piece > 0),
             React::SayInstead(|s| {
-                let piece = asked(s).unwrap_or(0) as u32;
+                let piece = low_word(asked(s).unwrap_or(0));
                 reject(s, piece.into())
             }),
         ),
@@ -292,8 +291,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 })
             }),
         ),
-    )
-    .also(&["B9-DATA-02"]),
+    ),
     FaultSpec::new(
         "metadata-last-piece-padded",
         &["B9-DATA-01"],
@@ -408,7 +406,13 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .also(&["B9-DATA-01", "B3-FR-24", "B9-REQ-01", "B10-RX-05"]),
+    .also(&[
+        "B3-FR-24",
+        "B10-RX-05",
+        "B3-HV-04",
+        "B3-CN-02",
+        "B11-RATE-03",
+    ]),
     FaultSpec::new(
         "metadata-type-is-text",
         &["B9-DATA-05"],
@@ -427,8 +431,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| s.is(Kind::UtMetadataReject),
             Alter::Other(|s| reworded(s, |dict| dict.retain(|(key, _)| key.as_ref() != b"piece"))),
         ),
-    )
-    .also(&["B9-REQ-03"]),
+    ),
     FaultSpec::new(
         "metadata-answer-in-a-list",
         &["B9-DATA-05"],
@@ -445,8 +448,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 vec![Wire::Message(Message::Extended { ext_id, payload })]
             }),
         },
-    )
-    .also(&["B9-REQ-01"]),
+    ),
     FaultSpec::new(
         "metadata-reject-with-bytes",
         &["B9-REJ-01"],
@@ -641,8 +643,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B9-ROB-02"],
         "Serves to others the metadata that somebody sent it unasked.",
         Effect::Quirk(Quirk::KeepsUnsolicitedMetadata),
-    )
-    .also(&["B9-DATA-01", "B9-DATA-03"]),
+    ),
     FaultSpec::new(
         "metadata-request-with-total-size",
         &["B9-FET-07"],
@@ -847,6 +848,11 @@ fn made(peer: &View<'_>, piece: i128, data: Bytes) -> ExtensionMessage {
         total_size: Some(info_len(peer)),
         data,
     }
+}
+
+/// The lowest 32 bits of a number.
+fn low_word(number: i128) -> u32 {
+    u32::try_from(number & i128::from(u32::MAX)).unwrap_or(0)
 }
 
 /// A message under the id that the other end gave; nothing without one.

@@ -65,7 +65,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B3-RQ-03", "B3-RQ-17"],
         "Leaves out the last byte of the torrent when it is asked for early.",
         send(
-            |s| ends_torrent(s) && early(s),
+            |s| ends_torrent(s) && early(s) && asked(s) > 2,
             Alter::Other(|s| {
                 altered(s, |_, _, block| {
                     block.pop();
@@ -142,8 +142,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| {
                 let conn = s.peer.conn;
                 let said = conn.stats.received.of(Kind::NotInterested).messages > 0;
-                // What they led to is not on its way yet.
-                s.is(Kind::Request) && said && !conn.them.interested && !conn.out.is_empty()
+                // In the same write: the choke that not_interested led to is all that waits.
+                s.is(Kind::Request) && said && !conn.them.interested && conn.out.len() == CHOKE_LEN
             },
             React::Exit,
         ),
@@ -418,8 +418,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Serves a peer without fast that it has unchoked once, choked or not.",
         Effect::Quirk(Quirk::ServesAfterFirstUnchoke),
     )
-    .seed()
-    .also(&["B3-CH-02"]),
+    .seed(),
     // Cancels.
     FaultSpec::new(
         "cancel-takes-another-block-of-piece",
@@ -491,6 +490,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
 const SOMEWHERE: u32 = 1010;
 /// Requests of a connection that has just begun.
 const EARLY: u64 = 4;
+/// Bytes of a choke on the wire.
+const CHOKE_LEN: usize = 5;
 
 fn piece(block: BlockRef, bytes: impl Into<Bytes>) -> Vec<Wire> {
     vec![Wire::Message(Message::Piece {
@@ -591,7 +592,12 @@ fn block_len(sent: &Sent<'_>) -> u32 {
 
 /// Whether few requests have come.
 fn early(sent: &Sent<'_>) -> bool {
-    sent.peer.conn.stats.received.of(Kind::Request).messages <= EARLY
+    asked(sent) <= EARLY
+}
+
+/// How many requests have come on the connection.
+fn asked(sent: &Sent<'_>) -> u64 {
+    sent.peer.conn.stats.received.of(Kind::Request).messages
 }
 
 fn pieces_sent(sent: &Sent<'_>) -> u64 {

@@ -15,8 +15,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Serves requests of a peer without fast that it is choking.",
         Effect::Quirk(Quirk::ServesWhileChoked),
     )
-    .seed()
-    .also(&["B3-CH-02"]),
+    .seed(),
     FaultSpec::new(
         "serves-while-choking-with-fast",
         &["B3-CH-02", "B6-RJ-01"],
@@ -30,16 +29,14 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Serves a choked peer without fast once another was unchoked.",
         Effect::Quirk(Quirk::LeaksChokeState),
     )
-    .seed()
-    .also(&["B3-CH-02"]),
+    .seed(),
     FaultSpec::new(
         "repeats-requests-at-unchoke",
         &["B3-CH-04"],
         "A repeated unchoke makes it send its requests again.",
         Effect::Quirk(Quirk::UnchokeRepeats),
     )
-    .leech()
-    .also(&["B3-PC-05"]),
+    .leech(),
     FaultSpec::new(
         "counts-chokes",
         &["B3-CH-05"],
@@ -53,8 +50,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Closes when a piece comes right behind a choke.",
         Effect::Quirk(Quirk::ClosesOnLatePiece),
     )
-    .leech()
-    .also(&["B3-PC-14"]),
+    .leech(),
     FaultSpec::new(
         "forgets-blocks-dropped-by-choke",
         &["B3-PC-01"],
@@ -81,8 +77,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Is not interested when a peer gets its first piece.",
         Effect::Quirk(Quirk::HaveRaisesNoInterest),
     )
-    .leech()
-    .also(&["B6-SU-04", "B6-AF-07"]),
+    .leech(),
     FaultSpec::new(
         "interested-seed",
         &["B3-IN-05"],
@@ -152,8 +147,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .seed()
-    .also(&["B3-BF-01"]),
+    .seed(),
     FaultSpec::new(
         "requests-spare-piece",
         &["B3-BF-09"],
@@ -175,8 +169,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .leech()
-    .also(&["B3-CH-01", "B6-RJ-19", "B3-PC-02"]),
+    .leech(),
     FaultSpec::new(
         "dies-of-late-bitfield",
         &["B3-BF-10"],
@@ -222,8 +215,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             },
             React::Close,
         ),
-    )
-    .also(&["B6-NEG-02", "B3-FR-05"]),
+    ),
     FaultSpec::new(
         "closes-without-bitfield",
         &["B3-BF-14"],
@@ -236,7 +228,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             React::Close,
         ),
     )
-    .also(&["B3-HS-10", "B3-HS-15", "B3-TO-06", "B3-RQ-07"]),
+    .also(&["B3-HS-15", "B3-TO-06", "B3-RQ-07"]),
     FaultSpec::new(
         "ignores-have-behind-bitfield",
         &["B3-BF-15"],
@@ -270,8 +262,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Announces a piece whose hash is wrong.",
         Effect::Quirk(Quirk::HaveBeforeHash),
     )
-    .leech()
-    .also(&["B3-PC-08"]),
+    .leech(),
     FaultSpec::new(
         "dies-of-have-out-of-range",
         &["B3-HV-03"],
@@ -292,8 +283,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             },
             React::Close,
         ),
-    )
-    .also(&["LD-01"]),
+    ),
     FaultSpec::new(
         "announces-out-of-range",
         &["B3-HV-05"],
@@ -341,7 +331,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| match s.message {
                 Message::Piece { index, block, .. } => {
                     let geometry = s.peer.torrent.geometry();
-                    let early = s.peer.conn.stats.received.of(Kind::Request).messages <= 4;
+                    let asked = s.peer.conn.stats.received.of(Kind::Request).messages;
+                    let early = (3..5).contains(&asked);
                     *index == geometry.last() && last_block(&geometry, block.len()) && early
                 }
                 _ => false,
@@ -368,8 +359,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Serves what there is of a block that reaches past the end of its piece.",
         Effect::Quirk(Quirk::ServesPastEnd),
     )
-    .seed()
-    .also(&["B6-RJ-16"]),
+    .seed(),
     FaultSpec::new(
         "serves-overflowing-request",
         &["B3-RQ-05"],
@@ -383,8 +373,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             React::SayInstead(zeros),
         ),
     )
-    .seed()
-    .also(&["B6-RJ-16"]),
+    .seed(),
     FaultSpec::new(
         "serves-piece-out-of-range",
         &["B3-RQ-06"],
@@ -394,16 +383,14 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             React::SayInstead(zeros),
         ),
     )
-    .seed()
-    .also(&["B6-RJ-16"]),
+    .seed(),
     FaultSpec::new(
         "serves-missing-piece",
         &["B3-RQ-07", "B6-RJ-20"],
         "Serves zeros for a piece that it lacks.",
         Effect::Quirk(Quirk::ServesMissing),
     )
-    .leech()
-    .also(&["B3-FR-24", "B3-CH-02"]),
+    .leech(),
     FaultSpec::new(
         "cuts-long-requests",
         &["B3-RQ-09"],
@@ -417,8 +404,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Ignores a request for what it has sent before.",
         Effect::Quirk(Quirk::ServesOnce),
     )
-    .seed()
-    .also(&["B6-RJ-03"]),
+    .seed(),
     FaultSpec::new(
         "serves-wrong-bytes",
         &["B3-FR-24", "B3-RQ-20"],
@@ -446,8 +432,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             },
             React::Close,
         ),
-    )
-    .also(&["B3-FR-01"]),
+    ),
     FaultSpec::new(
         "never-serves-cancelled-block",
         &["B3-CN-03"],
@@ -514,8 +499,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Reads the bits of a bitfield least significant first.",
         Effect::Quirk(Quirk::MirrorsBitfield),
     )
-    .leech()
-    .also(&["B3-HS-15"]),
+    .leech(),
     FaultSpec::new(
         "requests-twice",
         &["B3-PC-05"],
@@ -572,8 +556,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Keeps blocks that it never asked for, and does not look at hashes.",
         Effect::Quirk(Quirk::KeepsUnrequested),
     )
-    .leech()
-    .also(&["B3-PC-08", "B3-HV-02"]),
+    .leech(),
     FaultSpec::new(
         "dies-of-block-out-of-range",
         &["B3-PC-10"],
@@ -602,7 +585,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::AcceptsWrongLength),
     )
     .leech()
-    .also(&["B3-PC-08", "B3-HV-02", "B3-PC-18", "B3-FR-24"]),
+    .also(&["B3-FR-24"]),
     FaultSpec::new(
         "dies-of-duplicate-block",
         &["B3-PC-13"],

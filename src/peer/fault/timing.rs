@@ -20,8 +20,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| s.is(Kind::KeepAlive),
             Alter::Other(|_| vec![Wire::Raw(vec![0, 0, 0, 1, 99])]),
         ),
-    )
-    .also(&["B4-ID-01"]),
+    ),
     FaultSpec::new(
         "impatient-with-silence",
         &["B3-TO-03"],

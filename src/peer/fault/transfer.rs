@@ -21,8 +21,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::RequestsNothingDialled),
     )
     .leech()
-    .dialling()
-    .also(&["B3-HS-29"]),
+    .dialling(),
     FaultSpec::new(
         "one-request-at-a-time",
         &["B3-PC-04"],
@@ -43,8 +42,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Asks for 12,000 bytes at a time.",
         Effect::Set(|s| s.block_len = 12_000),
     )
-    .leech()
-    .also(&["B3-FR-21"]),
+    .leech(),
     FaultSpec::new(
         "asks-in-ascending-order",
         &["B3-PC-21"],

@@ -1104,8 +1104,10 @@ fn every_fault_shows_in_its_roles_and_seldom() {
             let loads = super::superseed::LOADS
                 .iter()
                 .any(|load| load.0 == fault.name);
-            let elsewhere =
-                loads || fault.name.starts_with("super-seed") || ELSEWHERE.contains(&fault.name);
+            let elsewhere = loads
+                || fault.name.starts_with("super-seed")
+                || ELSEWHERE.contains(&fault.name)
+                || SCENARIOS.contains(&fault.name);
             if !shows && !elsewhere {
                 hidden.push((fault.name, *role));
             }
@@ -1113,6 +1115,155 @@ fn every_fault_shows_in_its_roles_and_seldom() {
     }
     assert!(hidden.is_empty(), "{hidden:#?}");
 }
+
+#[test]
+fn no_exception_is_about_a_fault_that_does_not_exist() {
+    for name in ELSEWHERE.iter().chain(SCENARIOS) {
+        assert!(fault::by_name(name).is_some(), "{name}");
+    }
+}
+
+/// Faults that none of these short scripts brings out: it takes a case. The audit plays the suites
+/// against each, and fails if one is not seen.
+const SCENARIOS: &[&str] = &[
+    "aligns-begin",
+    "announces-another-peer-id",
+    "asks-a-choking-peer-for-news",
+    "asks-corrupt-source-for-ever",
+    "asks-no-private-strangers",
+    "begin-is-signed",
+    "cancel-reaches-other-connections",
+    "cancel-takes-another-block-of-piece",
+    "checks-a-piece-once",
+    "choke-counts-for-everybody",
+    "chokes-idle-peers",
+    "closes-dialled-without-bitfield",
+    "closes-on-cancelled-block",
+    "closes-on-one-unknown-reserved-bit",
+    "closes-on-second-pex",
+    "closes-on-second-port",
+    "counts-a-have-twice",
+    "crosses-no-block",
+    "deaf-after-garbage-for-extension",
+    "deaf-after-huge-have",
+    "deaf-after-late-cancel",
+    "deaf-after-repeated-unchoke",
+    "deaf-after-short-bitfield",
+    "deaf-after-third-pex",
+    "deaf-after-upload-only-is-taken-back",
+    "dials-compares-half-the-hash",
+    "dials-every-port-of-pex",
+    "dials-private-contacts",
+    "dies-of-a-new-seed",
+    "dies-of-cancel-out-of-range",
+    "dies-of-empty-block",
+    "dies-of-have-in-the-padding",
+    "dies-of-long-bitfield",
+    "dies-of-long-block",
+    "dies-of-many-contacts",
+    "dies-of-many-rejects",
+    "dies-of-number-for-list",
+    "dies-of-odd-private-metadata-request",
+    "dies-of-pex-flood",
+    "dies-of-ragged-pex",
+    "dies-of-tls",
+    "dies-of-unexpected-block",
+    "dies-of-unexpected-peer-id",
+    "dies-when-interest-is-lost",
+    "early-request-spoils-block",
+    "exchanges-private-peers",
+    "extended-handshake-clears-bitfield",
+    "hangs-at-overflowing-block",
+    "hangs-at-short-block",
+    "hangs-behind-late-bitfield",
+    "hangs-on-excess-flags",
+    "hangs-on-largest-port",
+    "hangs-on-pex-flood",
+    "hangs-on-zero-length",
+    "have-only-with-fast",
+    "have-raises-no-interest",
+    "haves-behind-two-bitfields-are-lost",
+    "hides-that-it-is-a-partial-seed",
+    "holds-150-answers",
+    "ignores-short-last-block",
+    "impatient-in-block",
+    "index-in-two-bytes",
+    "index-in-wrong-byte-order",
+    "interest-is-a-switch",
+    "interested-in-what-it-has",
+    "lacks-one-piece-that-it-announced",
+    "last-block-a-byte-short",
+    "leaves-last-block-unchecked",
+    "loses-one-answer",
+    "loses-one-answer-with-fast",
+    "loses-the-last-of-a-long-segment",
+    "lost-interest-counts-for-everybody",
+    "never-unchokes-again",
+    "never-unchokes-private-strangers",
+    "offset-in-32-bits",
+    "one-have-behind-bitfield-counts",
+    "overlooks-one-byte-more",
+    "overlooks-short-bitfield",
+    "pads-last-block",
+    "pads-past-end",
+    "partial-seed-says-zero",
+    "pex-adds-fifty-one",
+    "pex-adds-twice",
+    "pex-adds-what-it-drops",
+    "pex-drops-another-port",
+    "pex-drops-somebody-else",
+    "pex-empty",
+    "pex-every-fifty-seconds",
+    "pex-every-half-minute",
+    "pex-ignored-without-flags",
+    "pex-is-a-list",
+    "pex-never-drops",
+    "pex-passes-on-hearsay",
+    "pex-repeated-later",
+    "pex-second-message-early",
+    "pex-with-bytes-behind",
+    "pex-with-flags-short",
+    "pex-with-one-flag-byte",
+    "pex-with-ragged-list",
+    "pex-with-reserved-flag",
+    "pex-with-swapped-port",
+    "pex-with-text-addresses",
+    "refuses-service-after-lost-interest",
+    "rejects-all-but-one-at-choke",
+    "rejects-all-but-one-of-the-cancelled",
+    "requests-nothing-of-whom-it-dialled",
+    "requests-phantom-piece",
+    "rounds-length-up",
+    "serves-across-pieces",
+    "serves-behind-second-choke",
+    "serves-into-next-piece",
+    "serves-last-block-once",
+    "serves-long-in-parts",
+    "serves-no-cancelled-block-later",
+    "serves-nobody-it-dialled",
+    "serves-nothing-after-second-unchoke",
+    "serves-one-block-to-whom-it-dialled",
+    "serves-one-byte-past-the-end",
+    "serves-unchecked-blocks",
+    "serves-wrong-bytes-while-downloading",
+    "shifts-one-block",
+    "shows-a-piece-too-many",
+    "shows-bitfield-by-words",
+    "shows-mirrored-bitfield",
+    "shows-nothing-of-what-it-got",
+    "shows-shifted-bitfield",
+    "stops-requesting",
+    "takes-empty-block-for-piece",
+    "talks-to-switched-off-extension",
+    "talks-to-switched-off-extension-late",
+    "tells-no-port",
+    "tells-port-late",
+    "tells-port-once",
+    "tells-port-zero",
+    "tells-progress-by-bitfield",
+    "unchoke-counts-for-everybody",
+    "zero-length-is-whole-piece",
+];
 
 /// Faults that show on other torrents or with other settings only; each has a test of its own.
 const ELSEWHERE: &[&str] = &[
@@ -1215,7 +1366,7 @@ fn catalogue_is_sound() {
         for id in fault.breaks.iter().chain(fault.also) {
             assert!(catalogue().get(id).is_some(), "{}: no {id}", fault.name);
         }
-        let fits = |c: char| c.is_ascii_lowercase() || c == '-';
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         assert!(fault.name.chars().all(fits), "{}", fault.name);
         assert!(
             fault.breaks.iter().all(|id| !fault.also.contains(id)),
@@ -1225,7 +1376,7 @@ fn catalogue_is_sound() {
     }
     let listing = fault::all().filter(|fault| !fault.also.is_empty()).count();
     assert!(fault::all().count() >= 150);
-    assert!(listing * 10 <= fault::all().count() * 2, "{listing}");
+    assert!(listing * 10 <= fault::all().count(), "{listing}");
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn every_fault_of_a_super_seed_shows() {
             let first = talk.open(FAST);
             let offered = offers(talk, first);
             talk.send(first, &[Message::Interested]);
-            for index in 0..8 {
+            for index in (0..8).chain(offered.iter().copied()) {
                 talk.send(first, &[request(index, 0)]);
             }
             let second = talk.open(FAST);
@@ -124,8 +124,11 @@ fn every_fault_of_a_super_seed_shows() {
     }
 }
 
+/// A fault, the role in which it shows, and what brings it out.
+type Load = (&'static str, Role, fn(&mut Talk));
+
 /// Faults that show only under load, and a load for each.
-pub(super) const LOADS: &[(&str, Role, fn(&mut Talk))] = &[
+pub(super) const LOADS: &[Load] = &[
     ("closes-on-many-haves", Role::Seed, |t| {
         flood(t, &have(1), 8_000)
     }),

@@ -3,18 +3,17 @@
 use bytes::Bytes;
 
 use super::Case;
-use crate::session::testing::{OUR_METADATA, OUR_PEX, THEIR_METADATA};
+use crate::session::testing::{OUR_METADATA, OUR_PEX, THEIR_METADATA, empty_pex};
 use crate::wire::Capability::{Extended, Fast};
 use crate::wire::bencode::Value;
-use crate::wire::extension::PexMessage;
-use crate::wire::{ExtendedHandshake, ExtensionMessage, Message};
+use crate::wire::{ExtendedHandshake, Message};
 
 fn hello_frame(payload: &[u8]) -> Vec<u8> {
     [&[20, 0], payload].concat()
 }
 
 fn pex(id: u8) -> Message {
-    ExtensionMessage::Pex(PexMessage { dict: Vec::new() }).into_message(id)
+    empty_pex(id)
 }
 
 /// Both bits set, nothing sent.

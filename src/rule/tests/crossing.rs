@@ -3,17 +3,16 @@
 
 use super::Case;
 use crate::session::Stand;
-use crate::session::testing::{OUR_METADATA, OUR_PEX, block, full};
+use crate::session::testing::{OUR_METADATA, OUR_PEX, block, empty_pex, full};
 use crate::session::{EventKind, Session};
 use crate::wire::Capability::{Extended, Fast};
 use crate::wire::Message::{
     Cancel, Choke, Have, HaveAll, HaveNone, Interested, RejectRequest, Request, Unchoke,
 };
-use crate::wire::extension::PexMessage;
 use crate::wire::{ExtensionMessage, Message};
 
 fn pex(id: u8) -> Message {
-    ExtensionMessage::Pex(PexMessage { dict: Vec::new() }).into_message(id)
+    empty_pex(id)
 }
 
 #[test]
@@ -177,12 +176,15 @@ fn ids_of_earlier_handshakes_stay_right() {
     case.sends_m(&[("ut_metadata", OUR_METADATA), ("ut_pex", 78)]);
     assert_eq!(case.session.our_ids().id("ut_pex"), Some(78));
     assert_eq!(case.session.our_ids().known_id("ut_pex"), None);
-    case.gets(pex(OUR_PEX)).gets(pex(78)).proof_of_life();
+    case.gets(pex(OUR_PEX))
+        .wait(61.0)
+        .gets(pex(78))
+        .proof_of_life();
     assert_eq!(case.session.our_ids().known_id("ut_pex"), Some(78));
     // "A client may choose to ignore" the second handshake.
-    case.gets(pex(OUR_PEX)).gets(pex(78));
+    case.wait(61.0).gets(pex(OUR_PEX)).wait(61.0).gets(pex(78));
     case.holds("our-ids-used").is_clean();
-    case.gets(pex(79));
+    case.wait(61.0).gets(pex(79));
     case.breaks("our-ids-used", "id 79, which is not in our m");
 }
 
@@ -192,6 +194,7 @@ fn switching_off_later_may_be_ignored() {
     case.sends_m(&[("ut_metadata", OUR_METADATA), ("ut_pex", 0)])
         .gets(pex(OUR_PEX))
         .proof_of_life()
+        .wait(61.0)
         .gets(pex(OUR_PEX));
     case.is_clean().ignores("switched-off-is-unused");
 }

@@ -2,7 +2,7 @@
 //! the rules see something.
 
 use super::Case;
-use crate::session::testing::{OUR_PEX, block, full};
+use crate::session::testing::{OUR_PEX, block, empty_pex, full};
 use crate::trace::Dir;
 use crate::wire::Capability::{Dht, Extended, Fast};
 use crate::wire::Message::{
@@ -10,8 +10,7 @@ use crate::wire::Message::{
     Port, RejectRequest, Request, Unchoke,
 };
 use crate::wire::bencode::Value;
-use crate::wire::extension::PexMessage;
-use crate::wire::{BlockRef, ExtendedHandshake, ExtensionMessage};
+use crate::wire::{BlockRef, ExtendedHandshake};
 
 const EVERYTHING: &[crate::wire::Capability] = &[Fast, Extended, Dht];
 
@@ -42,8 +41,7 @@ fn libtorrent_seed() -> Case {
         case.gets(AllowedFast { index });
     }
     case.wait(1.4);
-    let pex = ExtensionMessage::Pex(PexMessage { dict: Vec::new() });
-    case.gets(pex.into_message(OUR_PEX));
+    case.gets(empty_pex(OUR_PEX));
     case
 }
 

@@ -120,7 +120,7 @@ pub(super) fn from_command(command: &str) -> Result<ClientFile, FileError> {
     if command.trim().is_empty() {
         return Err(flawed(Flaw::Empty));
     }
-    let start = Command::Shell(Template::parse(command));
+    let start = Command::Shell(Template::parse(&from_here(command)));
     check(&start, &["port", "torrent", "data", "role", "bind", "dir"]).map_err(flawed)?;
     Ok(ClientFile {
         name: "exec".to_owned(),
@@ -143,6 +143,17 @@ pub(super) fn from_command(command: &str) -> Result<ClientFile, FileError> {
         // Whoever announces can be asked to dial; whoever does not is none the worse for it.
         tracker: tracker(RawTracker::default()).ok(),
     })
+}
+
+/// The command as it would run in the user's own folder: paths in it are relative to that.
+fn from_here(command: &str) -> String {
+    match std::env::current_dir() {
+        Ok(here) => {
+            let quoted = here.display().to_string().replace('\'', "'\\''");
+            format!("cd '{quoted}' && {command}")
+        }
+        Err(_) => command.to_owned(),
+    }
 }
 
 /// Reads a driver; `file` names it in messages, `script_text` finds its script.
@@ -498,7 +509,9 @@ mod tests {
             ("port".to_owned(), "1".to_owned()),
             ("torrent".to_owned(), "a b".to_owned()),
         ]);
-        assert_eq!(file.start.fill(&vars), ["sh", "-c", "tinybt -p '1' 'a b'"]);
+        let here = std::env::current_dir().unwrap();
+        let line = format!("cd '{}' && tinybt -p '1' 'a b'", here.display());
+        assert_eq!(file.start.fill(&vars), ["sh", "-c", &line]);
         let error = ClientFile::exec("tinybt {prt}").unwrap_err().to_string();
         assert!(error.contains("nothing fills `{prt}`"), "{error}");
         assert!(ClientFile::exec("  ").is_err());
