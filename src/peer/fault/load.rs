@@ -32,8 +32,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
         "dies-of-many-requests",
         &["LD-04"],
-        "Ends at the 4,000th request of a connection.",
-        nth(Kind::Request, 4_000, React::Exit),
+        "Ends at the 3,500th request of a connection.",
+        nth(Kind::Request, 3_500, React::Exit),
     )
     .seed(),
     FaultSpec::new(
