@@ -2,17 +2,18 @@
 //! and a reason.
 //!
 //! A target has 75 s to serve for the first time, so these take as long and are ignored where time
-//! matters; `.ci/run` plays them beside other things that wait.
+//! matters; the nightly workflow plays them.
 
 mod command;
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 use std::thread::{park_timeout, spawn};
 use std::time::Duration;
 
-use command::btspec;
+use command::{btspec, folder};
 
 /// A run against any of them must be over by then.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -39,11 +40,14 @@ fn ends(serve: fn(TcpStream) -> std::io::Result<()>) -> String {
             spawn(move || serve(stream));
         }
     });
+    // Files, not pipes: nobody reads while it runs.
+    let dir = folder(&format!("hostile-{}", addr.replace(':', "-")));
+    let (out, err) = (dir.join("out"), dir.join("err"));
     let mut child = btspec()
         .args(["run", "--target", &addr, "--role", "seed"])
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stdout(File::create(&out).unwrap())
+        .stderr(File::create(&err).unwrap())
         .spawn()
         .unwrap();
     let pauses = LIMIT.as_millis() / PAUSE.as_millis();
@@ -59,9 +63,7 @@ fn ends(serve: fn(TcpStream) -> std::io::Result<()>) -> String {
         child.wait().unwrap();
         panic!("still running after {LIMIT:?}");
     };
-    let output = child.wait_with_output().unwrap();
-    let out = String::from_utf8(output.stdout).unwrap();
-    let err = String::from_utf8(output.stderr).unwrap();
+    let [out, err] = [out, err].map(|path| std::fs::read_to_string(path).unwrap());
     assert_eq!(status.code(), Some(3), "{out}{err}");
     assert!(!err.contains("panicked"), "{err}");
     assert!(out.contains("the run ended early: "), "{out}");
@@ -76,14 +78,14 @@ fn listens(mut stream: TcpStream) -> std::io::Result<()> {
 }
 
 #[test]
-#[ignore = "waits as long as a target may take to serve; .ci/run plays it"]
+#[ignore = "waits as long as a target may take to serve; the nightly workflow plays it"]
 fn a_mute_target() {
     let out = ends(listens);
     assert!(out.contains("never served"), "{out}");
 }
 
 #[test]
-#[ignore = "waits as long as a target may take to serve; .ci/run plays it"]
+#[ignore = "waits as long as a target may take to serve; the nightly workflow plays it"]
 fn a_length_prefix_of_4_gib() {
     let out = ends(|mut stream| {
         mirrored(&mut stream)?;
@@ -94,7 +96,7 @@ fn a_length_prefix_of_4_gib() {
 }
 
 #[test]
-#[ignore = "waits as long as a target may take to serve; .ci/run plays it"]
+#[ignore = "waits as long as a target may take to serve; the nightly workflow plays it"]
 fn endless_garbage_instead_of_a_handshake() {
     let out = ends(|mut stream| {
         let garbage = [0xa5; 65536];
@@ -106,7 +108,7 @@ fn endless_garbage_instead_of_a_handshake() {
 }
 
 #[test]
-#[ignore = "waits as long as a target may take to serve; .ci/run plays it"]
+#[ignore = "waits as long as a target may take to serve; the nightly workflow plays it"]
 fn endless_garbage_behind_a_handshake() {
     let out = ends(|mut stream| {
         mirrored(&mut stream)?;
@@ -119,7 +121,7 @@ fn endless_garbage_behind_a_handshake() {
 }
 
 #[test]
-#[ignore = "waits as long as a target may take to serve; .ci/run plays it"]
+#[ignore = "waits as long as a target may take to serve; the nightly workflow plays it"]
 fn one_byte_a_second_for_ever() {
     let out = ends(|mut stream| {
         mirrored(&mut stream)?;
