@@ -105,6 +105,12 @@ fn close_before_the_probe_is_written_answers_what_the_author_sent() {
 }
 
 #[test]
+fn close_that_answered_is_one_for_the_steps_behind() {
+    let more = SURVIVES.to_owned() + "      - closed: any\n";
+    assert_verdict(&closed_behind(&file(&more), 68 + 10), Verdict::Pass);
+}
+
+#[test]
 fn close_half_way_is_right_where_anything_but_a_hang_is() {
     let either = SURVIVES.replace("stay: warn", "stay: pass");
     assert_verdict(&closed_behind(&file(&either), 68 + 5), Verdict::Pass);

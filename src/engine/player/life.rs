@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::conn::Index;
+use super::conn::{Closed, Index};
 use super::env::PlayEnv;
 use super::script::{Ctx, Deadline, Flow, Stop, Weight, branch_stop};
 use super::seen::Seen;
@@ -119,15 +119,21 @@ impl Ctx {
                 return Err(Stop::miss(Weight::Inconclusive, id, expected(&text), text));
             }
         };
+        // Where staying and closing are equally right, closing half-way through a long frame is, too.
+        let either = stay == Stated::Pass && close == Stated::Pass;
         let (early, cut_short) = self.with(|state| {
-            let known = state.conns.get(conn);
-            let closed = known.and_then(|c| c.closed);
-            let cut_short = known.is_some_and(|c| c.cut_short);
-            let early = closed.is_some_and(|c| cut_short || c.after_sent < provocation);
+            let Some(known) = state.conns.get_mut(conn) else {
+                return (false, false);
+            };
+            let cut_short = known.cut_short;
+            let early = |c: &Closed| cut_short || c.after_sent < provocation;
+            let early = !either && known.closed.as_ref().is_some_and(early);
+            // Steps to come see a close that answered the author.
+            if let Some(closed) = known.closed.as_mut().filter(|_| !early) {
+                closed.complete = true;
+            }
             (early, cut_short)
         });
-        // Where staying and closing are equally right, closing half-way through a long frame is, too.
-        let early = early && !(stay == Stated::Pass && close == Stated::Pass);
         // A close that is no pass is one behind each of the segments that the author cut.
         if early && (stated == Stated::Pass || !cut_short) {
             let text = format!("{actual}, before everything was sent");
