@@ -1499,4 +1499,34 @@ cases:
             assert!(case.reason.as_deref().unwrap().contains("never served"));
         }
     }
+
+    #[test]
+    fn pieces_that_one_target_used_up_are_fresh_for_another() {
+        const FRESH: &str = "
+spec: 1
+suite: t
+title: T
+defaults:
+  roles: [leech]
+  given: [{connect: {reserved: [fast, extended], hello: [extended_handshake, have_none]}}, {alive: {}}]
+cases:
+  - case: takes
+    title: T
+    cites: [B3-HS-03]
+    steps: [{send: {have: {index: $fresh}}}, {alive: {}}]
+";
+        let torrent = fixture::main().torrent;
+        let make = reference(|c| c);
+        let world = WorldConfig::default();
+        let mut stage = SharedTarget::new(&make, Role::Leech, torrent.clone(), world);
+        let config = RunConfig::new("shared");
+        config.settings.fresh.spend(0..torrent.geometry().pieces());
+        let outcome = run_live(&mut stage, &torrent, &plays(FRESH), &config, &mut |_| {});
+        assert_eq!(
+            outcome.cases[0].verdict,
+            Verdict::Pass,
+            "{:?}",
+            outcome.cases[0].reason
+        );
+    }
 }

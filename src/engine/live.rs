@@ -156,7 +156,6 @@ pub(super) fn work(stage: &mut dyn Stage, board: &Board<'_>) -> Worked {
         board,
         state: State {
             calibration: board.config.settings.calibration,
-            fresh: board.config.settings.fresh.clone(),
             ..State::default()
         },
         torrent: 0,
@@ -192,10 +191,9 @@ struct Worker<'a, 'b> {
 struct State {
     profiles: BTreeMap<Role, Arc<Profile>>,
     calibration: Calibration,
+    /// Pieces of this target: no other target's cases use them up.
     fresh: FreshPool,
     trouble: Trouble,
-    /// Pieces that a leech may have got since it was started.
-    filled: BTreeSet<u32>,
     /// The target was gone at the end of a play.
     gone: bool,
     /// Plays that ran when it went, beside each other: alone, each shows whether it was the one.
@@ -300,7 +298,6 @@ impl Worker<'_, '_> {
         }
         self.state.profiles.clear();
         self.state.fresh = FreshPool::new();
-        self.state.filled.clear();
         self.board.tell(RunEvent::Restarted {
             reason: format!("for the torrent {}", torrent.metainfo().name()),
         });
@@ -322,7 +319,7 @@ impl Worker<'_, '_> {
             self.state.gone = false;
             self.revive(role, &format!("target lost after {name}"));
         } else if self.stage.can_restart() && self.state.is_full(role, &self.torrent()) {
-            self.revive(role, &format!("the leech is nearly complete after {name}"));
+            self.revive(role, &format!("few pieces are fresh after {name}"));
         } else if self.state.trouble.times >= TROUBLE {
             self.state.trouble = Trouble::default();
             if self.board.config.preflight
@@ -346,7 +343,6 @@ impl Worker<'_, '_> {
             return;
         }
         self.state.fresh = FreshPool::new();
-        self.state.filled.clear();
         self.board.tell(RunEvent::Restarted {
             reason: reason.to_owned(),
         });
@@ -381,17 +377,17 @@ impl Worker<'_, '_> {
 }
 
 impl State {
-    /// Whether little is left that a leech could want. Cases need some pieces each.
+    /// Whether little is left that a leech could want and no case has named. Cases need some pieces
+    /// each.
     fn is_full(&self, role: Role, torrent: &Torrent) -> bool {
         let pieces = torrent.geometry().pieces() as usize;
-        role == Role::Leech && self.filled.len() + (pieces / 4).min(SPARE_PIECES) >= pieces
+        role == Role::Leech && self.fresh.taken() + (pieces / 4).min(SPARE_PIECES) >= pieces
     }
 
     fn note(&mut self, played: &Played, role: Role) {
         self.calibration = self.calibration.merge(played.slowest);
         self.gone |= played.lost || played.unreachable;
         self.trouble.note(&played.outcome);
-        self.filled.extend(&played.may_have);
         self.latest = Some((played.outcome.id.clone(), role));
     }
 }

@@ -69,6 +69,12 @@ impl FreshPool {
         Some(piece)
     }
 
+    /// Number of pieces that are taken or kept back.
+    pub fn taken(&self) -> usize {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.len()
+    }
+
     /// Keeps back what a target may have by now, by whatever way: it would not ask for it.
     pub fn spend(&self, pieces: impl IntoIterator<Item = u32>) {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
