@@ -11,6 +11,7 @@ use super::player::{Played, Player, meets};
 use super::run::{RunConfig, preflight_play};
 use super::settings::{Calibration, FreshPool, Profile, Settings};
 use super::stage::{Cast, Stage};
+use super::suspects::Suspects;
 use super::tables;
 use crate::outcome::{CaseOutcome, RunEvent, Verdict};
 use crate::scenario::ast::{Lane, Role};
@@ -193,11 +194,15 @@ struct State {
     calibration: Calibration,
     /// Pieces of this target: no other target's cases use them up.
     fresh: FreshPool,
+    /// How many of them it had no longer when its first play began: a target is no emptier than
+    /// that after another start.
+    spent_before: usize,
     trouble: Trouble,
     /// The target was gone at the end of a play.
     gone: bool,
-    /// Plays that ran when it went, beside each other: alone, each shows whether it was the one.
+    /// Plays that may have met its end: alone, each shows whether it was the one.
     again: VecDeque<usize>,
+    suspects: Suspects,
     /// The latest play that has ended, and its target's role.
     latest: Option<(String, Role)>,
 }
@@ -221,6 +226,7 @@ impl Worker<'_, '_> {
                     let info = tables::target_info(target, [*role], Some(&profile));
                     self.board.tell(RunEvent::Profile(info));
                     self.state.profiles.insert(*role, Arc::new(profile));
+                    self.state.spent_before = self.state.fresh.taken();
                 }
                 Err(reason) => {
                     self.lose(format!("target never served: {reason}"));
@@ -278,8 +284,6 @@ impl Worker<'_, '_> {
             most: if shared { None } else { Some(1) },
             can_restart: self.stage.can_restart(),
             begun: BTreeMap::new(),
-            events: 0,
-            troubled: Vec::new(),
             state: &mut self.state,
         };
         if let Err(reason) = self.stage.play_cast(lanes, &mut cast) {
@@ -298,6 +302,7 @@ impl Worker<'_, '_> {
         }
         self.state.profiles.clear();
         self.state.fresh = FreshPool::new();
+        self.state.suspects.clear();
         self.board.tell(RunEvent::Restarted {
             reason: format!("for the torrent {}", torrent.metainfo().name()),
         });
@@ -315,11 +320,23 @@ impl Worker<'_, '_> {
         let Some((name, role)) = self.state.latest.clone() else {
             return;
         };
+        // What is played again must not meet what the one before it has left.
+        let again = !self.state.again.is_empty() && self.state.suspects.any();
+        let doubtful = again || self.state.suspects.doubtful();
         if self.state.gone {
             self.state.gone = false;
             self.revive(role, &format!("target lost after {name}"));
         } else if self.stage.can_restart() && self.state.is_full(role, &self.torrent()) {
             self.revive(role, &format!("few pieces are fresh after {name}"));
+        } else if doubtful && self.stage.can_restart() && self.board.config.preflight {
+            match self.preflight(role) {
+                Ok(_) => self.state.suspects.clear(),
+                Err(reason) => {
+                    let met = self.state.suspects.take();
+                    self.state.again.extend(met);
+                    self.revive(role, &format!("target lost before the end of {name}: {reason}"));
+                }
+            }
         } else if self.state.trouble.times >= TROUBLE {
             self.state.trouble = Trouble::default();
             if self.board.config.preflight
@@ -343,6 +360,7 @@ impl Worker<'_, '_> {
             return;
         }
         self.state.fresh = FreshPool::new();
+        self.state.suspects.clear();
         self.board.tell(RunEvent::Restarted {
             reason: reason.to_owned(),
         });
@@ -351,6 +369,7 @@ impl Worker<'_, '_> {
         {
             self.lose(format!("{reason}; started again, it does not serve: {why}"));
         }
+        self.state.spent_before = self.state.fresh.taken();
     }
 
     fn lose(&mut self, reason: String) {
@@ -381,7 +400,9 @@ impl State {
     /// each.
     fn is_full(&self, role: Role, torrent: &Torrent) -> bool {
         let pieces = torrent.geometry().pieces() as usize;
-        role == Role::Leech && self.fresh.taken() + (pieces / 4).min(SPARE_PIECES) >= pieces
+        let taken = self.fresh.taken();
+        let few = taken + (pieces / 4).min(SPARE_PIECES) >= pieces;
+        role == Role::Leech && taken > self.spent_before && few
     }
 
     fn note(&mut self, played: &Played, role: Role) {
@@ -427,10 +448,6 @@ struct Batch<'a, 'b> {
     can_restart: bool,
     /// Place in the run, and the event at which it began.
     begun: BTreeMap<PlayId, (usize, u32)>,
-    /// Beginnings and ends so far.
-    events: u32,
-    /// Plays that did not end well, and the event at which they ended.
-    troubled: Vec<(usize, u32)>,
     state: &'a mut State,
 }
 
@@ -439,7 +456,8 @@ impl Batch<'_, '_> {
     fn pauses(&self) -> bool {
         let role = self.state.latest.as_ref().map(|(_, role)| *role);
         let full = || role.is_some_and(|role| self.state.is_full(role, &self.means.torrent));
-        self.state.gone || self.state.trouble.times >= TROUBLE || (self.can_restart && full())
+        let restartable = || self.state.suspects.doubtful() || full();
+        self.state.gone || self.state.trouble.times >= TROUBLE || (self.can_restart && restartable())
     }
 }
 
@@ -459,8 +477,8 @@ impl Cast for Batch<'_, '_> {
             title: play.case.title.clone(),
         });
         let player = self.means.player(play, self.state);
-        self.events += 1;
-        self.begun.insert(player.id(), (index, self.events));
+        let began = self.state.suspects.begin();
+        self.begun.insert(player.id(), (index, began));
         Some(player)
     }
 
@@ -468,7 +486,6 @@ impl Cast for Batch<'_, '_> {
         let Some((index, began)) = self.begun.remove(&player.id()) else {
             return;
         };
-        self.events += 1;
         let Some(play) = self.board.plays.get(index) else {
             return;
         };
@@ -478,23 +495,17 @@ impl Cast for Batch<'_, '_> {
         }
         let was_gone = self.state.gone;
         self.state.note(&played, play.role);
-        let beside_others = was_gone || !self.begun.is_empty();
-        if self.state.gone && self.can_restart {
-            // Those that ended badly after this one began may have met the death without knowing it.
-            let met = self.troubled.iter().filter(|(_, ended)| *ended > began);
-            let met: Vec<usize> = met.map(|(index, _)| *index).collect();
-            self.troubled.retain(|(index, _)| !met.contains(index));
-            if beside_others || !met.is_empty() {
-                self.state.again.extend(met);
+        if !self.state.gone {
+            self.state.suspects.end(index, began, &played);
+        } else if self.can_restart {
+            let others = self.state.suspects.take();
+            let alone = !was_gone && self.begun.is_empty() && others.is_empty();
+            self.state.again.extend(others);
+            let told = alone && !played.unreachable;
+            if !told && self.state.suspects.may_again(index) {
                 self.state.again.push_back(index);
                 return;
             }
-        }
-        if !matches!(
-            played.outcome.verdict,
-            Verdict::Pass | Verdict::Info | Verdict::Skip
-        ) {
-            self.troubled.push((index, self.events));
         }
         self.board
             .tell(RunEvent::CaseFinished(Box::new(played.outcome.clone())));

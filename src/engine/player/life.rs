@@ -573,11 +573,15 @@ impl Ctx {
                 .conns
                 .iter()
                 .any(|c| c.open() && c.life.is_some_and(|life| life > c.provoked));
+            // Nor does an old answer show anything once a newer connection was left waiting.
+            let waiting = state.conns.last().is_some_and(|c| {
+                c.session.initiator() && !c.target_closed && c.session.theirs().handshake().is_none()
+            });
             let closed_by_target = |c: &super::conn::Conn| {
                 c.closed.is_some_and(|closed| closed.by == ClosedBy::Target)
             };
             let closed = state.conns.iter().any(closed_by_target);
-            (!opened, shown && !closed)
+            (!opened, shown && !closed && !waiting)
         });
         if never_there || shown {
             return;
