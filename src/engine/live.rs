@@ -193,6 +193,8 @@ struct State {
     calibration: Calibration,
     /// Pieces of this target: no other target's cases use them up.
     fresh: FreshPool,
+    /// How many of them were taken when the first play began: a restart brings no more.
+    taken_at_first: usize,
     trouble: Trouble,
     /// The target was gone at the end of a play.
     gone: bool,
@@ -228,6 +230,7 @@ impl Worker<'_, '_> {
                 }
             }
         }
+        self.state.taken_at_first = self.state.fresh.taken();
     }
 
     /// Connects until the target has served, for as long as a slow one may take.
@@ -351,6 +354,7 @@ impl Worker<'_, '_> {
         {
             self.lose(format!("{reason}; started again, it does not serve: {why}"));
         }
+        self.state.taken_at_first = self.state.fresh.taken();
     }
 
     fn lose(&mut self, reason: String) {
@@ -381,7 +385,9 @@ impl State {
     /// each.
     fn is_full(&self, role: Role, torrent: &Torrent) -> bool {
         let pieces = torrent.geometry().pieces() as usize;
-        role == Role::Leech && self.fresh.taken() + (pieces / 4).min(SPARE_PIECES) >= pieces
+        let taken = self.fresh.taken();
+        let few = taken + (pieces / 4).min(SPARE_PIECES) >= pieces;
+        role == Role::Leech && few && taken > self.taken_at_first
     }
 
     fn note(&mut self, played: &Played, role: Role) {
