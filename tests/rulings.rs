@@ -1590,4 +1590,20 @@ cases:
             outcome.cases[0].reason
         );
     }
+
+    #[test]
+    fn leech_of_one_piece_is_not_started_again_for_what_the_preflight_took() {
+        let text = THREE.replace("[seed]", "[leech]");
+        let torrent = fixture::one_piece().torrent;
+        let make = reference(|c| c);
+        let mut stage =
+            SharedTarget::new(&make, Role::Leech, torrent.clone(), WorldConfig::default());
+        let config = RunConfig::new("shared");
+        let mut restarts = 0;
+        let outcome = run_live(&mut stage, &torrent, &plays(&text), &config, &mut |event| {
+            restarts += u32::from(matches!(event, RunEvent::Restarted { .. }));
+            assert!(restarts < 10, "it goes on and on");
+        });
+        assert_eq!((restarts, outcome.exit), (0, 0));
+    }
 }

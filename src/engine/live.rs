@@ -194,9 +194,8 @@ struct State {
     calibration: Calibration,
     /// Pieces of this target: no other target's cases use them up.
     fresh: FreshPool,
-    /// How many of them it had no longer when its first play began: a target is no emptier than
-    /// that after another start.
-    spent_before: usize,
+    /// How many of them were taken when the first play began: a restart brings no more.
+    taken_at_first: usize,
     trouble: Trouble,
     /// The target was gone at the end of a play.
     gone: bool,
@@ -226,7 +225,6 @@ impl Worker<'_, '_> {
                     let info = tables::target_info(target, [*role], Some(&profile));
                     self.board.tell(RunEvent::Profile(info));
                     self.state.profiles.insert(*role, Arc::new(profile));
-                    self.state.spent_before = self.state.fresh.taken();
                 }
                 Err(reason) => {
                     self.lose(format!("target never served: {reason}"));
@@ -234,6 +232,7 @@ impl Worker<'_, '_> {
                 }
             }
         }
+        self.state.taken_at_first = self.state.fresh.taken();
     }
 
     /// Connects until the target has served, for as long as a slow one may take.
@@ -369,7 +368,7 @@ impl Worker<'_, '_> {
         {
             self.lose(format!("{reason}; started again, it does not serve: {why}"));
         }
-        self.state.spent_before = self.state.fresh.taken();
+        self.state.taken_at_first = self.state.fresh.taken();
     }
 
     fn lose(&mut self, reason: String) {
@@ -402,7 +401,7 @@ impl State {
         let pieces = torrent.geometry().pieces() as usize;
         let taken = self.fresh.taken();
         let few = taken + (pieces / 4).min(SPARE_PIECES) >= pieces;
-        role == Role::Leech && taken > self.spent_before && few
+        role == Role::Leech && few && taken > self.taken_at_first
     }
 
     fn note(&mut self, played: &Played, role: Role) {

@@ -33,7 +33,8 @@ impl Peer {
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
-        if !c.pex.scheduled && c.their_id("ut_pex").is_some() {
+        let unasked = self.defects.has(Quirk::ExchangesUnasked);
+        if !c.pex.scheduled && (c.their_id("ut_pex").is_some() || unasked) {
             c.pex.scheduled = true;
             self.timer(at, Timer::Pex(conn));
         }

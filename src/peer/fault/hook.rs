@@ -252,6 +252,8 @@ pub(in crate::peer) enum Quirk {
     ExchangesPrivately,
     /// Connections without a session are told of by ut_pex.
     ExchangesEarly,
+    /// Who offers no ut_pex is told all the same, under our own id.
+    ExchangesUnasked,
     /// Contacts that somebody told of are passed on.
     ExchangesHearsay,
     /// The second ut_pex message follows the first after a few seconds.
