@@ -35,13 +35,32 @@ pub(super) struct Board<'a> {
     tell: Mutex<&'a mut Tell<'a>>,
 }
 
-/// When a play has its turn: with the run's own torrent first; what leaves the target without
-/// anything to do last; and within that shared plays, serial ones, and those that need to be alone.
+/// When a play has its turn: with the run's own torrent first; what wants the target as it was
+/// started at the beginning, what leaves it without anything to do at the end; and within that shared plays, serial ones, and those that need to be alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
     torrent: usize,
-    last: bool,
+    part: Part,
     lane: u8,
+}
+
+/// The part of a run that a play belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    First,
+    Middle,
+    Last,
+}
+
+impl Part {
+    fn of(play: &Play) -> Self {
+        let tagged = |tag: &str| play.case.tags.iter().any(|own| own == tag);
+        match (tagged(FIRST), tagged(LAST)) {
+            (true, _) => Self::First,
+            (false, false) => Self::Middle,
+            (false, true) => Self::Last,
+        }
+    }
 }
 
 impl Turn {
@@ -50,7 +69,7 @@ impl Turn {
         let other = other.filter(|_| !meets(play, own));
         Self {
             torrent: other.map_or(0, |at| at + 1),
-            last: play.case.tags.iter().any(|tag| tag == LAST),
+            part: Part::of(play),
             lane: match play.case.lane {
                 Lane::Shared => SHARED,
                 Lane::Serial => SHARED + 1,
@@ -572,5 +591,7 @@ const REFUSALS: u32 = 3;
 const TROUBLE: u32 = 3;
 /// Missing pieces that a leech should still have when a case begins.
 const SPARE_PIECES: usize = 200;
+/// Tag of cases about a target that has nothing yet.
+const FIRST: &str = "first";
 /// Tag of cases that leave the target without anything to do.
 const LAST: &str = "last";

@@ -101,7 +101,8 @@ impl Peer {
             self.hearsay.extend(added.iter().take(MOST_DIALS));
         }
         let wants = self.role == Role::Leech && !self.store.complete();
-        if !self.settings.dial_contacts || !wants {
+        let any = self.defects.has(Quirk::DialsPrivateContacts);
+        if !self.settings.dial_contacts || !(wants || any) {
             return;
         }
         let any_port = self.defects.has(Quirk::DialsEveryPort);

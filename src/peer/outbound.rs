@@ -428,7 +428,8 @@ impl Peer {
             return;
         };
         let own = c.extensions.iter().find(|slot| slot.name == name);
-        let unasked = own.filter(|_| self.defects.has(Quirk::ExchangesUnasked));
+        let pex = name == "ut_pex" && self.defects.has(Quirk::ExchangesUnasked);
+        let unasked = own.filter(|_| pex);
         let Some(theirs) = c.their_id(name).or(unasked.map(|slot| slot.id)) else {
             return;
         };

@@ -252,6 +252,12 @@ pub(in crate::peer) enum Quirk {
     ExchangesPrivately,
     /// Connections without a session are told of by ut_pex.
     ExchangesEarly,
+    /// A later extended handshake cannot switch an extension off.
+    KeepsSwitchedOff,
+    /// Ids in m are cut to a byte.
+    CutsHugeIds,
+    /// A frame in which the stream ends ends the process.
+    DiesOfPartialFrame,
     /// Who offers no ut_pex is told all the same, under our own id.
     ExchangesUnasked,
     /// Contacts that somebody told of are passed on.

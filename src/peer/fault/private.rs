@@ -41,8 +41,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B27-PV-02"],
         "Dials peers of a private torrent that a ut_pex message names.",
         Effect::Quirk(Quirk::DialsPrivateContacts),
-    )
-    .leech(),
+    ),
     FaultSpec::new(
         "never-unchokes-private-strangers",
         &["B27-PV-04"],
