@@ -1431,19 +1431,18 @@ cases:
             ..RunConfig::new("shared")
         };
         let mut order = Vec::new();
-        let outcome =
-            run_live(
-                &mut stage,
-                &torrent,
-                &plays(text),
-                &config,
-                &mut |event| match event {
-                    RunEvent::CaseFinished(case) => order.push(case.case.clone()),
-                    RunEvent::Restarted { .. } => order.push("restarted".to_owned()),
-                    RunEvent::Lost { .. } => order.push("lost".to_owned()),
-                    _ => {}
-                },
-            );
+        let outcome = run_live(
+            &mut stage,
+            &torrent,
+            &plays(text),
+            &config,
+            &mut |event| match event {
+                RunEvent::CaseFinished(case) => order.push(case.case.clone()),
+                RunEvent::Restarted { .. } => order.push("restarted".to_owned()),
+                RunEvent::Lost { .. } => order.push("lost".to_owned()),
+                _ => {}
+            },
+        );
         (outcome, order)
     }
 

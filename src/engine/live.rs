@@ -352,7 +352,10 @@ impl Worker<'_, '_> {
                 Err(reason) => {
                     let met = self.state.suspects.take();
                     self.state.again.extend(met);
-                    self.revive(role, &format!("target lost before the end of {name}: {reason}"));
+                    self.revive(
+                        role,
+                        &format!("target lost before the end of {name}: {reason}"),
+                    );
                 }
             }
         } else if self.state.trouble.times >= TROUBLE {
@@ -475,7 +478,9 @@ impl Batch<'_, '_> {
         let role = self.state.latest.as_ref().map(|(_, role)| *role);
         let full = || role.is_some_and(|role| self.state.is_full(role, &self.means.torrent));
         let restartable = || self.state.suspects.doubtful() || full();
-        self.state.gone || self.state.trouble.times >= TROUBLE || (self.can_restart && restartable())
+        self.state.gone
+            || self.state.trouble.times >= TROUBLE
+            || (self.can_restart && restartable())
     }
 }
 

@@ -575,7 +575,9 @@ impl Ctx {
                 .any(|c| c.open() && c.life.is_some_and(|life| life > c.provoked));
             // Nor does an old answer show anything once a newer connection was left waiting.
             let waiting = state.conns.last().is_some_and(|c| {
-                c.session.initiator() && !c.target_closed && c.session.theirs().handshake().is_none()
+                c.session.initiator()
+                    && !c.target_closed
+                    && c.session.theirs().handshake().is_none()
             });
             let closed_by_target = |c: &super::conn::Conn| {
                 c.closed.is_some_and(|closed| closed.by == ClosedBy::Target)
