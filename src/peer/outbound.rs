@@ -430,7 +430,7 @@ impl Peer {
         let own = c.extensions.iter().find(|slot| slot.name == name);
         let pex = name == "ut_pex" && self.defects.has(Quirk::ExchangesUnasked);
         let unasked = own.filter(|_| pex);
-        let Some(theirs) = c.their_id(name).or(unasked.map(|slot| slot.id)) else {
+        let Some(theirs) = c.their_id(name).or_else(|| unasked.map(|slot| slot.id)) else {
             return;
         };
         let own = own.filter(|_| c.initiator && self.defects.has(Quirk::OwnIdsDialling));
