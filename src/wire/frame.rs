@@ -159,6 +159,11 @@ pub enum DecodeError {
 #[derive(Debug, Clone)]
 pub struct FrameDecoder {
     buffer: BytesMut,
+    /// How many bytes of the buffer have been read where they lie, and wait to be let go of: that
+    /// costs as much as reading a message.
+    read: usize,
+    /// With fewer bytes there is nothing new to see.
+    wanted: usize,
     limit: u32,
     failed: Option<FrameError>,
 }
@@ -168,6 +173,8 @@ impl FrameDecoder {
     pub fn new(limit: u32) -> Self {
         Self {
             buffer: BytesMut::new(),
+            read: 0,
+            wanted: Frame::PREFIX_LEN,
             limit,
             failed: None,
         }
@@ -184,6 +191,7 @@ impl FrameDecoder {
         if self.failed.is_some() {
             return;
         }
+        self.let_go();
         // Frames that live on share the buffer, so a new one is a fresh allocation: not too small.
         if self.buffer.capacity().saturating_sub(self.buffer.len()) < bytes.len() {
             self.buffer.reserve(bytes.len().max(CHUNK_LEN));
@@ -197,8 +205,7 @@ impl FrameDecoder {
         let Some(end) = self.end()? else {
             return Ok(None);
         };
-        let raw = self.buffer.split_to(end).freeze();
-        Ok(Some(Frame { raw }))
+        Ok(Some(self.split(end)))
     }
 
     /// The message in the next complete frame: as [`next_frame`](Self::next_frame) for those who
@@ -209,24 +216,46 @@ impl FrameDecoder {
             return Ok(None);
         };
         if end > SHORT_LEN {
-            let raw = self.buffer.split_to(end).freeze();
-            return Ok(Some(Message::decode(&Frame { raw })));
+            return Ok(Some(Message::decode(&self.split(end))));
         }
-        let message = Message::decode_copying(self.buffer.get(..end).unwrap_or_default());
-        self.buffer.advance(end);
+        let message = Message::decode_copying(self.buffered().get(..end).unwrap_or_default());
+        self.read = self.read.saturating_add(end);
         Ok(Some(message))
+    }
+
+    /// The frame that ends at `end`.
+    #[inline]
+    fn split(&mut self, end: usize) -> Frame {
+        self.let_go();
+        Frame {
+            raw: self.buffer.split_to(end).freeze(),
+        }
+    }
+
+    /// Lets go of what has been read.
+    #[inline]
+    fn let_go(&mut self) {
+        if self.read > 0 {
+            self.buffer.advance(self.read);
+            self.read = 0;
+        }
     }
 
     /// Where the next frame ends, if all of it is there.
     #[inline]
     fn end(&mut self) -> Result<Option<usize>, FrameError> {
+        let buffered = self.buffered();
+        if buffered.len() < self.wanted {
+            return Ok(None);
+        }
+        let there = buffered.len();
+        let prefix = buffered.first_chunk().copied();
         if let Some(error) = self.failed {
             return Err(error);
         }
-        let Some(prefix) = self.buffer.first_chunk::<{ Frame::PREFIX_LEN }>() else {
+        let Some(length) = prefix.map(u32::from_be_bytes) else {
             return Ok(None);
         };
-        let length = u32::from_be_bytes(*prefix);
         if length > self.limit {
             let error = FrameError::TooLong {
                 length,
@@ -236,17 +265,20 @@ impl FrameDecoder {
             return Err(error);
         }
         let end = frame_end(length);
-        Ok((self.buffer.len() >= end).then_some(end))
+        let whole = there >= end;
+        self.wanted = if whole { Frame::PREFIX_LEN } else { end };
+        Ok(whole.then_some(end))
     }
 
     /// Bytes that belong to no frame yet.
+    #[inline]
     pub fn buffered(&self) -> &[u8] {
-        &self.buffer
+        self.buffer.get(self.read..).unwrap_or_default()
     }
 
     /// How many more bytes complete the frame that has begun (or the next prefix).
     pub fn needed(&self) -> usize {
-        Frame::missing(&self.buffer)
+        Frame::missing(self.buffered())
     }
 }
 

@@ -194,7 +194,7 @@ pub enum Message {
 impl Message {
     /// Builds a message of `kind` from wherever field values come from. Kinds of extension
     /// payloads are built as `extended`; see [`ExtensionMessage`](super::ExtensionMessage).
-    #[inline]
+    #[inline(always)]
     pub fn read<S: Source>(kind: Kind, from: &mut S) -> Result<Self, S::Error> {
         Ok(match kind {
             Kind::KeepAlive => Self::KeepAlive,

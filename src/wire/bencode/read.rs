@@ -156,8 +156,8 @@ pub fn read_prefix(input: &Bytes, limits: Limits) -> Result<Document, ReadError>
         limits,
         items: 0,
         flaws: Vec::new(),
-        open: Vec::new(),
-        key_offsets: Vec::new(),
+        open: Vec::with_capacity(OPEN),
+        key_offsets: Vec::with_capacity(KEYS),
     };
     let value = reader.value()?;
     reader.flaws.sort_unstable();
@@ -229,7 +229,7 @@ impl<'a> Reader<'a> {
                 Some(Open::Dict(dict)) => {
                     if let Some(key) = dict.key.take() {
                         if dict.entries.is_empty() {
-                            dict.entries.reserve(ENTRIES);
+                            dict.entries = Vec::with_capacity(ENTRIES);
                         }
                         dict.entries.push((key, value));
                     }
@@ -447,8 +447,15 @@ const fn error(offset: usize, kind: ReadErrorKind) -> ReadError {
 /// As many digits always fit into 64 bits.
 const DIGITS_OF_U64: usize = 19;
 
-/// What a dictionary has room for at first: that of an extended handshake does not grow.
+/// What a dictionary has room for at first. This and the two below are more than an extended
+/// handshake needs, so that nothing is moved while it is read.
 const ENTRIES: usize = 8;
+
+/// Containers that there is room for at first.
+const OPEN: usize = 4;
+
+/// Keys that there is room for at first.
+const KEYS: usize = 16;
 
 #[cfg(test)]
 mod tests {
