@@ -194,6 +194,8 @@ pub enum Message {
 impl Message {
     /// Builds a message of `kind` from wherever field values come from. Kinds of extension
     /// payloads are built as `extended`; see [`ExtensionMessage`](super::ExtensionMessage).
+    // Always, because it is too long for compilers to do so by themselves, and then every message is
+    // moved twice: a fifth of the time of decoding.
     #[inline(always)]
     pub fn read<S: Source>(kind: Kind, from: &mut S) -> Result<Self, S::Error> {
         Ok(match kind {

@@ -30,7 +30,7 @@ pub(super) fn connects(
         for conn in 0..count {
             connect(&mut sockets, conn, to, torrent, opening).await?;
         }
-        Ok(())
+        io::Result::Ok(())
     };
     runtime.block_on(all)?;
     Ok(start.elapsed() / count)
