@@ -1,6 +1,7 @@
 //! One target of a live run: plays what it takes from the run's board, judges the target's state
 //! between plays, and starts it anew when it is used up or lost (DESIGN 7).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,7 @@ use super::suspects::Suspects;
 use super::tables;
 use crate::outcome::{CaseOutcome, RunEvent, Verdict};
 use crate::scenario::ast::{Lane, Role};
+use crate::scenario::walk::patience;
 use crate::scenario::{Play, PlayId};
 use crate::torrent::Torrent;
 
@@ -94,6 +96,15 @@ impl<'a> Board<'a> {
             left.entry(Turn::of(play, torrent, &others))
                 .or_default()
                 .push_back(index);
+        }
+        if config.longest_first {
+            // One that waits for half a minute would otherwise be waited for at the end.
+            let patience = |index: &usize| plays.get(*index).map(|play| patience(&play.case));
+            for plays in left.values_mut() {
+                plays
+                    .make_contiguous()
+                    .sort_by_key(|index| Reverse(patience(index)));
+            }
         }
         Self {
             torrent,
