@@ -213,8 +213,6 @@ struct State {
     calibration: Calibration,
     /// Pieces of this target: no other target's cases use them up.
     fresh: FreshPool,
-    /// How many of them were taken when the first play began: a restart brings no more.
-    taken_at_first: usize,
     trouble: Trouble,
     /// The target was gone at the end of a play.
     gone: bool,
@@ -251,7 +249,6 @@ impl Worker<'_, '_> {
                 }
             }
         }
-        self.state.taken_at_first = self.state.fresh.taken();
     }
 
     /// Connects until the target has served, for as long as a slow one may take.
@@ -260,7 +257,10 @@ impl Worker<'_, '_> {
         let mut spent = Duration::ZERO;
         let mut refused = 0;
         loop {
-            let mut player = self.means().player(&play, &self.state);
+            // It serves nothing: the piece that it offers is as fresh as before.
+            let mut means = self.means();
+            means.fresh = Some(FreshPool::new());
+            let mut player = means.player(&play, &self.state);
             self.stage.play(&mut player)?;
             let played = player.outcome();
             self.state.calibration = self.state.calibration.merge(played.slowest);
@@ -390,7 +390,6 @@ impl Worker<'_, '_> {
         {
             self.lose(format!("{reason}; started again, it does not serve: {why}"));
         }
-        self.state.taken_at_first = self.state.fresh.taken();
     }
 
     fn lose(&mut self, reason: String) {
@@ -412,6 +411,7 @@ impl Worker<'_, '_> {
                 no_tracker: self.stage.announces().err(),
                 ..config.settings.clone()
             },
+            fresh: None,
         }
     }
 }
@@ -421,9 +421,7 @@ impl State {
     /// each.
     fn is_full(&self, role: Role, torrent: &Torrent) -> bool {
         let pieces = torrent.geometry().pieces() as usize;
-        let taken = self.fresh.taken();
-        let few = taken + (pieces / 4).min(SPARE_PIECES) >= pieces;
-        role == Role::Leech && few && taken > self.taken_at_first
+        role == Role::Leech && self.fresh.taken() + (pieces / 4).min(SPARE_PIECES) >= pieces
     }
 
     fn note(&mut self, played: &Played, role: Role) {
@@ -438,6 +436,8 @@ impl State {
 struct Means {
     torrent: Torrent,
     settings: Settings,
+    /// Instead of the target's.
+    fresh: Option<FreshPool>,
 }
 
 impl Means {
@@ -445,7 +445,7 @@ impl Means {
         let settings = Settings {
             profile: state.profiles.get(&play.role).cloned(),
             calibration: state.calibration,
-            fresh: state.fresh.clone(),
+            fresh: self.fresh.as_ref().unwrap_or(&state.fresh).clone(),
             ..self.settings.clone()
         };
         Player::new(play.clone(), self.torrent.clone(), settings)

@@ -248,6 +248,8 @@ pub(in crate::peer) enum Quirk {
     DialsSimilarHash,
     /// On dialled connections, our ids are used towards the other end.
     OwnIdsDialling,
+    /// Peers of a private torrent stay when the tracker is another one.
+    KeepsOldPeers,
     /// Peers of a private torrent hear of each other.
     ExchangesPrivately,
     /// Connections without a session are told of by ut_pex.

@@ -249,8 +249,7 @@ impl Client {
         ] {
             vars.insert(name.to_owned(), value);
         }
-        let url = tracker.map(Tracker::url);
-        folder.furnish(file, role, torrent, url.as_deref(), &mut vars)?;
+        folder.furnish(file, role, torrent, tracker, &mut vars)?;
         let mut client = Self::spawn(file, launcher, folder.path(), vars, bind, port)?;
         folder.hand_over();
         client.begin().await?;
