@@ -396,13 +396,14 @@ impl World {
     /// Half of the parties end in order, the others reset, and the peer comes to rest.
     fn everybody_leaves(&mut self) {
         self.watches.values().for_each(Watch::check);
-        for conn in self.watches.keys().copied().collect::<Vec<_>>() {
+        let conns: Vec<u32> = self.watches.keys().copied().collect();
+        for &conn in &conns {
             let how = [CloseHow::Fin, CloseHow::Rst][usize::from(conn % 4 == 0)];
             self.close(conn, how);
         }
         self.advance(Duration::from_secs(60));
         self.check();
-        for conn in self.watches.keys().copied().collect::<Vec<_>>() {
+        for conn in conns {
             self.give(Input::Reset { conn });
         }
         self.advance(REST);

@@ -206,7 +206,7 @@ impl<'a> Script<'a> {
                 0 => CloseHow::Fin,
                 _ => CloseHow::Rst,
             }),
-            code::AVAILABILITY => Act::Availability(self.byte() % 2 == 0),
+            code::AVAILABILITY => Act::Availability(self.byte().is_multiple_of(2)),
             code::REQUEST => {
                 let pieces = torrent().geometry().pieces();
                 let byte = u32::from(self.byte());

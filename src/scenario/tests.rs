@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 
 use super::ast::{Action, Delay, Direction, Role, Suite, Variant};
+use super::print::essence;
 use super::*;
 use crate::torrent::{Torrent, fixture};
 use crate::wire::{
