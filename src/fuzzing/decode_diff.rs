@@ -229,8 +229,8 @@ fn payloads(ext_id: u8, payload: &Bytes, theirs: &Foreign, len: usize) -> Option
                 reqq,
             },
         ) => {
-            let id = |name: &str| handshake.ext_id(name);
-            // Id 0 is one to it, and none to us.
+            let id = |name: &str| handshake.ext_id(name).filter(|id| *id != 0);
+            // Id 0 switches an extension off.
             let some = |id: &Option<u8>| id.filter(|id| *id != 0);
             id("ut_metadata") == some(ut_metadata)
                 && id("ut_pex") == some(ut_pex)

@@ -70,6 +70,8 @@ const MOST_CONNS: usize = 4;
 const MOST_RESIDENT: u64 = 16 << 20;
 /// Steps of time at one moment, of which a sound peer needs a handful.
 const MOST_AT_ONCE: u32 = 1000;
+/// Things sent by all parties.
+const MOST_SENT: u64 = 1024;
 /// When everything has to have come to rest after the last connection.
 const REST: Duration = Duration::from_secs(3600);
 
@@ -208,7 +210,7 @@ impl World {
         let Some(watch) = self.watches.get_mut(&conn) else {
             return;
         };
-        if self.ended.contains(&conn) || bytes.is_empty() {
+        if self.ended.contains(&conn) || bytes.is_empty() || self.sent >= MOST_SENT {
             return;
         }
         self.sent += 1;

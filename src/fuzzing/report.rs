@@ -44,7 +44,8 @@ pub fn report(input: &[u8]) -> Reach {
         check(&plant(out, &run), &run, &context);
         reached.insert(name);
     }
-    if choices.arbitrary().unwrap_or(false) {
+    // To read a scenario file takes longer than all else.
+    if choices.ratio(1, 8).unwrap_or(false) {
         explained(&mut choices, &mut reached);
     }
     reached
@@ -284,10 +285,10 @@ fn value(u: &mut Unstructured<'_>, reached: &mut Reach) -> Result<Value> {
 }
 
 fn requirement(u: &mut Unstructured<'_>, reached: &mut Reach) -> Result<String> {
-    let entries: Vec<_> = catalogue().iter().collect();
+    let known = ["B3-HS-01", "B6-RJ-01", "B10-RX-05", "B9-RQ-01", "B0-XX-99"];
     match u.ratio(1, 4)? {
         true => hostile(u, reached),
-        false => Ok(u.choose(&entries)?.id.as_str().to_owned()),
+        false => Ok((*u.choose(&known)?).to_owned()),
     }
 }
 

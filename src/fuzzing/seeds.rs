@@ -176,13 +176,12 @@ fn session() -> Vec<Seed> {
             ],
         ),
         named(
-            "more_requests_than_a_ledger_holds",
+            "flood_of_one_request",
             &[
                 fast.clone(),
                 unchoked.clone(),
                 request(1),
-                again(12),
-                again(3),
+                again(8),
                 answer(0),
             ],
         ),

@@ -37,6 +37,10 @@ pub(super) fn reachable() -> Vec<&'static str> {
 const LATENCIES: [u64; 4] = [0, 1, 50, 400];
 const SEGMENTS: [usize; 4] = [1, 7, 100, usize::MAX];
 
+/// The same thing in a row, and things in all: a full ledger is the business of its own tests.
+const AGAIN: u16 = 256;
+const MOST: usize = 1024;
+
 fn play(input: &[u8], segment: Option<usize>) -> World {
     let mut script = Script::new(input);
     let head = usize::from(script.byte());
@@ -47,6 +51,7 @@ fn play(input: &[u8], segment: Option<usize>) -> World {
         latency: [LATENCIES[head & 3], LATENCIES[head >> 2 & 3]].map(Duration::from_millis),
         segment: segment.unwrap_or(SEGMENTS[head >> 4 & 3]),
         now: Duration::ZERO,
+        sent: 0,
         said: None,
     };
     for (n, turn) in script.enumerate() {
@@ -71,6 +76,8 @@ struct World {
     latency: [Duration; 2],
     segment: usize,
     now: Duration,
+    /// Things sent.
+    sent: usize,
     /// The last thing said, to say it again.
     said: Option<(usize, Bytes)>,
 }
@@ -87,7 +94,7 @@ impl World {
             Act::Close(how) => self.close(end, *how),
             Act::Read(reading) => self.ends[end].session.handle_reading(*reading, self.now),
             Act::Again(times) => {
-                for _ in 0..*times {
+                for _ in 0..(*times).min(AGAIN) {
                     let Some((end, bytes)) = self.said.clone() else {
                         break;
                     };
@@ -105,9 +112,10 @@ impl World {
     }
 
     fn send(&mut self, end: usize, bytes: Bytes) {
-        if self.over[end] || bytes.is_empty() {
+        if self.over[end] || bytes.is_empty() || self.sent >= MOST {
             return;
         }
+        self.sent += 1;
         self.ends[end].bytes(Dir::Sent, &bytes, self.now);
         let at = self.now + self.latency[end];
         for part in bytes.chunks(self.segment.min(bytes.len())) {
