@@ -34,5 +34,6 @@ pub mod audit;
 
 pub mod report;
 
+#[cfg(feature = "arbitrary")]
 #[doc(hidden)]
 pub mod fuzzing;
