@@ -34,5 +34,7 @@ pub mod audit;
 
 pub mod report;
 
+pub mod fuzz;
+
 #[doc(hidden)]
 pub mod fuzzing;
