@@ -68,14 +68,19 @@ fn report(role: Role, cases: u64) -> String {
 #[test]
 fn finds_nothing_in_the_reference_peer_and_says_so_twice_alike() {
     for role in [Role::Seed, Role::Leech] {
-        let cases = if cfg!(debug_assertions) { 2_000 } else { 20_000 };
+        let cases = if cfg!(debug_assertions) {
+            2_000
+        } else {
+            20_000
+        };
         assert_eq!(report(role, cases), report(role, cases));
     }
 }
 
 #[test]
 fn the_committed_schema_is_current() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fuzz-report.schema.json");
+    let path =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fuzz-report.schema.json");
     if std::env::var_os("BTSPEC_BLESS").is_some() {
         std::fs::write(&path, schema()).unwrap();
     }
@@ -146,7 +151,11 @@ fn planted(seed: u64) -> Vec<(Role, Deep, Oracle)> {
     let begin = *rng.pick(&begins).unwrap();
     let info_pieces = u64::from(ground.torrent().metainfo().info_pieces());
     let piece = i128::from(rng.below(info_pieces + 1));
-    let role = if rng.percent(50) { Role::Seed } else { Role::Leech };
+    let role = if rng.percent(50) {
+        Role::Seed
+    } else {
+        Role::Leech
+    };
     let metadata = Deep::DiesAt {
         kind: Kind::UtMetadataRequest,
         field: &METADATA_PIECE,
@@ -220,13 +229,19 @@ fn reproduces(find: &Find, role: Role, deep: Deep) {
         };
         let run = run_self(&mut mode, &plays, &config, &|_| {});
         let rows = run.cases.iter().filter(|case| !case.is_rule());
-        let rows: Vec<_> = rows.map(|case| (case.verdict, case.reason.clone())).collect();
+        let rows: Vec<_> = rows
+            .map(|case| (case.verdict, case.reason.clone()))
+            .collect();
         (Exit::of_run(&run, 0, true), rows)
     };
     let (bad, rows) = exit(Some(deep));
     assert_eq!(bad, Exit::Found, "does not reproduce: {rows:?}\n{text}");
     let (good, rows) = exit(None);
-    assert_eq!(good, Exit::Ok, "fails for a sound peer, too: {rows:?}\n{text}");
+    assert_eq!(
+        good,
+        Exit::Ok,
+        "fails for a sound peer, too: {rows:?}\n{text}"
+    );
 }
 
 #[test]

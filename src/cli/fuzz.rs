@@ -35,9 +35,8 @@ pub(super) fn run(args: &FuzzArgs) -> Result<Exit, Stop> {
     fs::create_dir_all(&args.out)
         .map_err(|error| Stop::usage(format!("cannot write to {}: {error}", args.out.display())))?;
     if let Some(path) = &args.report {
-        fs::write(path, "").map_err(|error| {
-            Stop::usage(format!("cannot write {}: {error}", path.display()))
-        })?;
+        fs::write(path, "")
+            .map_err(|error| Stop::usage(format!("cannot write {}: {error}", path.display())))?;
     }
     let stop = interrupts();
     let job = Job {
@@ -80,14 +79,18 @@ fn interrupts() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         let Ok(runtime) = runtime else { return };
         runtime.block_on(async {
             if tokio::signal::ctrl_c().await.is_err() {
                 return;
             }
             told.store(true, Ordering::Relaxed);
-            out::diagnose("btspec: ends behind this find or batch, and saves; once more ends at once");
+            out::diagnose(
+                "btspec: ends behind this find or batch, and saves; once more ends at once",
+            );
             if tokio::signal::ctrl_c().await.is_ok() {
                 std::process::exit(130);
             }
@@ -129,7 +132,12 @@ impl Job<'_> {
             rows.push(row);
             endings.push(ending);
         }
-        Ok(FuzzReport::new(&self.args.target.name(), &self.config, rows, &endings))
+        Ok(FuzzReport::new(
+            &self.args.target.name(),
+            &self.config,
+            rows,
+            &endings,
+        ))
     }
 
     fn live(&self, torrent: &Torrent) -> Result<FuzzReport, Stop> {
@@ -153,13 +161,22 @@ impl Job<'_> {
                  --i-run-this-target says that it is yours"
             )));
         }
-        let lanes = self.args.jobs.map_or(MOST_LANES, usize::from).min(stage.bears());
+        let lanes = self
+            .args
+            .jobs
+            .map_or(MOST_LANES, usize::from)
+            .min(stage.bears());
         let ground = Ground::new(torrent.clone(), role);
         let mut bench =
             SocketBench::new(stage, lanes, target.source.as_ref()).map_err(Stop::usage)?;
         let (row, ending) = self.campaign(&mut bench, &ground, self.config.clone())?;
         bench.close();
-        Ok(FuzzReport::new(&target.name(), &self.config, vec![row], &[ending]))
+        Ok(FuzzReport::new(
+            &target.name(),
+            &self.config,
+            vec![row],
+            &[ending],
+        ))
     }
 
     fn campaign(
@@ -171,8 +188,9 @@ impl Job<'_> {
         let role = ground.role();
         let saved = self.args.out.join(format!("{}.state.json", name(role)));
         let folder = self.args.out.join(name(role));
-        fs::create_dir_all(&folder)
-            .map_err(|error| Stop::usage(format!("cannot write to {}: {error}", folder.display())))?;
+        fs::create_dir_all(&folder).map_err(|error| {
+            Stop::usage(format!("cannot write to {}: {error}", folder.display()))
+        })?;
         let virtual_time = bench.is_virtual();
         let seed = config.seed;
         let target = self.args.target.name();
@@ -240,7 +258,10 @@ type Restored = (u64, btspec::fuzz::corpus::Corpus, Vec<Find>);
 
 fn restore(path: &PathBuf, seed: u64) -> Result<Restored, Stop> {
     let text = fs::read_to_string(path).map_err(|error| {
-        Stop::usage(format!("nothing to resume: cannot read {}: {error}", path.display()))
+        Stop::usage(format!(
+            "nothing to resume: cannot read {}: {error}",
+            path.display()
+        ))
     })?;
     let saved: Saved = serde_json::from_str(&text)
         .map_err(|error| Stop::usage(format!("cannot use {}: {error}", path.display())))?;
@@ -321,7 +342,11 @@ fn summary(report: &FuzzReport) -> Result<(), Stop> {
     let mut stdout = out::stdout();
     for role in &report.roles {
         for finding in &role.findings {
-            let sure = if finding.confirmed { "confirmed" } else { "unconfirmed" };
+            let sure = if finding.confirmed {
+                "confirmed"
+            } else {
+                "unconfirmed"
+            };
             let observed = finding.observed.lines().next().unwrap_or_default();
             writeln!(
                 stdout,
@@ -333,13 +358,24 @@ fn summary(report: &FuzzReport) -> Result<(), Stop> {
             }
         }
         for (rule, count) in &role.notes {
-            writeln!(stdout, "{} note: {count} times against custom: {rule}", role.role)?;
+            writeln!(
+                stdout,
+                "{} note: {count} times against custom: {rule}",
+                role.role
+            )?;
         }
         for (bucket, count) in &role.unrepeated {
-            writeln!(stdout, "{} note: {count} times, and never again: {bucket}", role.role)?;
+            writeln!(
+                stdout,
+                "{} note: {count} times, and never again: {bucket}",
+                role.role
+            )?;
         }
         let seconds = Duration::from(role.duration_ms).as_secs();
-        let rate = role.rate.map(|rate| format!(" ({rate} a second)")).unwrap_or_default();
+        let rate = role
+            .rate
+            .map(|rate| format!(" ({rate} a second)"))
+            .unwrap_or_default();
         writeln!(
             stdout,
             "{}: {} cases in {seconds} s{rate}; {} states, {} reactions, {} kept; {} finds, {} restarts",

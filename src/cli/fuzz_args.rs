@@ -78,7 +78,12 @@ pub(crate) struct FuzzArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4), env = "BTSPEC_JOBS")]
     pub(crate) jobs: Option<u16>,
     /// Folder for finds, and for what --resume needs
-    #[arg(long, value_name = "DIR", default_value = "btspec-fuzz", env = "BTSPEC_OUT")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "btspec-fuzz",
+        env = "BTSPEC_OUT"
+    )]
     pub(crate) out: PathBuf,
     /// Go on where the campaign that wrote to --out ended
     #[arg(long, env = "BTSPEC_RESUME")]
@@ -115,7 +120,10 @@ fn duration(text: &str) -> Result<Duration, String> {
         'h' => 3600,
         _ => return Err(wrong()),
     };
-    let number = text.trim_end_matches(unit).parse::<u64>().map_err(|_| wrong())?;
+    let number = text
+        .trim_end_matches(unit)
+        .parse::<u64>()
+        .map_err(|_| wrong())?;
     let total = number.checked_mul(seconds).filter(|total| *total > 0);
     total.map(Duration::from_secs).ok_or_else(wrong)
 }
@@ -124,8 +132,15 @@ fn duration(text: &str) -> Result<Duration, String> {
 fn part(text: &str) -> Result<(u64, u64), String> {
     let wrong = || "a part and a number of parts expected, as in 2/4".to_owned();
     let (m, n) = text.split_once('/').ok_or_else(wrong)?;
-    let (m, n) = (u64::from_str(m).map_err(|_| wrong())?, u64::from_str(n).map_err(|_| wrong())?);
-    if (1..=n).contains(&m) { Ok((m, n)) } else { Err(wrong()) }
+    let (m, n) = (
+        u64::from_str(m).map_err(|_| wrong())?,
+        u64::from_str(n).map_err(|_| wrong())?,
+    );
+    if (1..=n).contains(&m) {
+        Ok((m, n))
+    } else {
+        Err(wrong())
+    }
 }
 
 fn json_file(text: &str) -> Result<PathBuf, String> {

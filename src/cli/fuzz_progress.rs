@@ -50,7 +50,8 @@ impl FuzzProgress {
                 self.last = Some(Instant::now());
                 let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
                 let rate = tally.cases.saturating_mul(1000) / millis.max(1);
-                let kinds: std::collections::BTreeSet<_> = tally.states.values().flatten().collect();
+                let kinds: std::collections::BTreeSet<_> =
+                    tally.states.values().flatten().collect();
                 let line = format!(
                     "{}: {} cases, {rate}/s, {} states, {} kinds, {} reactions, {finds} finds, {} restarts",
                     self.role,

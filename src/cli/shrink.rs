@@ -46,9 +46,8 @@ pub(super) fn run(args: &ShrinkArgs) -> Result<Exit, Stop> {
         out::diagnose("btspec: several cases fail; this is the first");
     }
     match &args.out {
-        Some(path) => std::fs::write(path, first).map_err(|error| {
-            Stop::usage(format!("cannot write {}: {error}", path.display()))
-        })?,
+        Some(path) => std::fs::write(path, first)
+            .map_err(|error| Stop::usage(format!("cannot write {}: {error}", path.display())))?,
         None => {
             let mut stdout = out::stdout();
             stdout.write_all(first.as_bytes())?;
@@ -65,7 +64,9 @@ fn one(stand: &mut Stand<'_>, suite: &Suite, plays: usize) -> Result<Option<Stri
         return Ok(None);
     };
     out::diagnose(format!("btspec: shrinks {wanted}"));
-    let small = reduce(&text, plays, &mut |text| stand.play(text).as_ref() == Some(&wanted));
+    let small = reduce(&text, plays, &mut |text| {
+        stand.play(text).as_ref() == Some(&wanted)
+    });
     Ok(Some(small))
 }
 
@@ -154,7 +155,10 @@ fn failure(case: &CaseOutcome) -> Option<String> {
     if !matches!(case.verdict, Verdict::Fail | Verdict::Warn) {
         return None;
     }
-    let requirement = case.findings.first().and_then(|finding| finding.requirement.clone());
+    let requirement = case
+        .findings
+        .first()
+        .and_then(|finding| finding.requirement.clone());
     let reason: String = case
         .reason
         .as_deref()

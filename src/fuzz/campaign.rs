@@ -214,15 +214,20 @@ impl<'a> Campaign<'a> {
             return Ending::Unreachable(why);
         }
         let mut batch = 0_u64;
+        let mut slow_at = self.bench.elapsed();
         let began = self.bench.elapsed();
         while self.ended.is_none() && !(self.stop)() {
             let config = &self.config;
             let done = self.next.saturating_sub(first);
-            let left = config.cases.map_or(BATCH, |cases| cases.saturating_sub(done).min(BATCH));
+            let left = config
+                .cases
+                .map_or(BATCH, |cases| cases.saturating_sub(done).min(BATCH));
             let spent = self.bench.elapsed().saturating_sub(began);
             if left == 0
                 || config.duration.is_some_and(|most| spent >= most)
-                || config.finds.is_some_and(|most| self.finds.len() >= most.saturating_add(known))
+                || config
+                    .finds
+                    .is_some_and(|most| self.finds.len() >= most.saturating_add(known))
             {
                 break;
             }
@@ -231,8 +236,14 @@ impl<'a> Campaign<'a> {
             if batch.is_multiple_of(USAGE_EVERY) {
                 self.check_usage();
             }
-            if batch == 4 || batch.is_multiple_of(SLOW_EVERY) {
+            let now = self.bench.elapsed();
+            let due = match self.bench.is_virtual() {
+                true => batch.is_multiple_of(SLOW_EVERY),
+                false => now.saturating_sub(slow_at) > SLOW_TIME,
+            };
+            if batch == 4 || due {
                 self.check_slow_reader();
+                slow_at = self.bench.elapsed();
             }
             if batch.is_multiple_of(NEWS_EVERY) {
                 let finds = self.finds.len();
@@ -290,7 +301,10 @@ impl<'a> Campaign<'a> {
     /// The next case that is this part's: a new one, or a kept one with changes.
     fn next_case(&mut self) -> Case {
         let (part, parts) = self.config.part;
-        let number = self.next.saturating_mul(parts.max(1)).saturating_add(part.saturating_sub(1));
+        let number = self
+            .next
+            .saturating_mul(parts.max(1))
+            .saturating_add(part.saturating_sub(1));
         self.next = self.next.saturating_add(1);
         let mut rng = Rng::of_case(self.config.seed, number);
         if rng.percent(FRESH) {
@@ -316,16 +330,26 @@ impl<'a> Campaign<'a> {
         }
         for reaction in &trace.seen {
             if let Some(kind) = reaction.kind {
-                self.tally.states.entry(reaction.state).or_default().insert(kind);
+                self.tally
+                    .states
+                    .entry(reaction.state)
+                    .or_default()
+                    .insert(kind);
             }
         }
-        self.tally.refused = self.tally.refused.saturating_add(u64::from(trace.refused.is_some()));
+        self.tally.refused = self
+            .tally
+            .refused
+            .saturating_add(u64::from(trace.refused.is_some()));
         let (found, notes) = judge(trace);
         for note in notes {
             let count = self.tally.notes.entry(note).or_default();
             *count = count.saturating_add(1);
         }
-        found.into_iter().map(|suspicion| (suspicion, case.clone())).collect()
+        found
+            .into_iter()
+            .map(|suspicion| (suspicion, case.clone()))
+            .collect()
     }
 
     /// Whether something was wrong with the process, and has been seen to.
@@ -366,7 +390,7 @@ impl<'a> Campaign<'a> {
     /// Plays valid traffic: that the target serves, how fast, and what it costs.
     fn learn_baseline(&mut self) -> Result<(), String> {
         let mut pace = Pace::default();
-        let (mut slowest, mut awaited, mut left) = (Duration::ZERO, Duration::ZERO, None);
+        let (mut slowest, mut awaited, mut left) = (Vec::new(), Vec::new(), Vec::new());
         let mut life = Life::None;
         let mut why = "it does not answer".to_owned();
         for number in 0..BASELINE_FIRST {
@@ -377,9 +401,9 @@ impl<'a> Campaign<'a> {
                     why = format!("{refused:?}").to_lowercase();
                 }
                 life = life.max(Life::of(&trace));
-                slowest = slowest.max(trace.slowest);
-                awaited = awaited.max(trace.awaited);
-                left = left.max(trace.left_after);
+                slowest.push(trace.slowest);
+                awaited.push(trace.awaited);
+                left.extend(trace.left_after);
             }
             if number == 0 && life == Life::None {
                 pace.connect *= 3;
@@ -390,11 +414,10 @@ impl<'a> Campaign<'a> {
         }
         self.life = life;
         if !self.bench.is_virtual() {
+            let slowest = middle(slowest);
             self.pace = Pace {
-                state: (awaited * 4).clamp(Duration::from_millis(15), pace.state),
-                leave: left.map_or(Duration::from_millis(30), |left: Duration| {
-                    (left * 4).clamp(Duration::from_millis(30), pace.leave)
-                }),
+                state: (middle(awaited) * 4).clamp(LEAST_WAIT, pace.state),
+                leave: (middle(left) * 4).clamp(LEAST_WAIT, pace.leave),
                 now: (slowest * 5).max(pace.now),
                 ..pace
             };
@@ -442,7 +465,11 @@ impl<'a> Campaign<'a> {
     /// Memory, files and processor time against the baseline.
     fn check_usage(&mut self) {
         let usage = self.bench.usage();
-        let allowed = self.baseline.memory_slope.saturating_mul(2).saturating_mul(self.age);
+        let allowed = self
+            .baseline
+            .memory_slope
+            .saturating_mul(2)
+            .saturating_mul(self.age);
         if let Some(memory) = usage.memory
             && memory > self.baseline.memory_limit.saturating_add(allowed)
         {
@@ -514,7 +541,8 @@ impl<'a> Campaign<'a> {
             && after > before.saturating_add(MEMORY_GROWTH)
         {
             let grown = after.saturating_sub(before) >> 20;
-            let detail = format!("{grown} MiB more for 2,000 requests of somebody who reads nothing");
+            let detail =
+                format!("{grown} MiB more for 2,000 requests of somebody who reads nothing");
             let suspicion = Suspicion::new(Oracle::SlowReader, "slow-reader", detail);
             self.suspect(suspicion, vec![case]);
         }
@@ -529,7 +557,9 @@ impl<'a> Campaign<'a> {
         self.tally.restarts = self.tally.restarts.saturating_add(1);
         self.age = 0;
         if let Err(why) = self.bench.restart() {
-            self.ended = Some(Ending::Unreachable(format!("it does not start again: {why}")));
+            self.ended = Some(Ending::Unreachable(format!(
+                "it does not start again: {why}"
+            )));
             return;
         }
         // The first connections to a process cost more than those behind them.
@@ -571,6 +601,12 @@ impl<'a> Campaign<'a> {
     }
 }
 
+/// The middle of some times: one that was held up by a busy machine says nothing.
+fn middle(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
 /// What a campaign came to.
 #[derive(Debug, Clone)]
 pub struct Campaigned {
@@ -592,14 +628,18 @@ pub struct Campaigned {
     pub life: Life,
 }
 
+/// Shorter waits than this are up to the machine, not to the target.
+const LEAST_WAIT: Duration = Duration::from_millis(20);
 /// What a find may take beyond the end of a campaign.
 const GRACE: Duration = Duration::from_secs(45);
 /// Cases between two looks whether a fresh connection is served.
 const BATCH: u64 = 16;
 /// Batches between two looks at memory, files and processor time: about 100 cases.
 const USAGE_EVERY: u64 = 6;
-/// Batches between two slow readers.
+/// Batches between two slow readers in virtual time.
 const SLOW_EVERY: u64 = 600;
+/// Time between two over sockets, where one takes most of a second.
+const SLOW_TIME: Duration = Duration::from_secs(30);
 /// Batches between two lines of progress.
 const NEWS_EVERY: u64 = 8;
 /// Cases that are remembered.

@@ -6,7 +6,9 @@ use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use crate::wire::handshake::PROTOCOL;
-use crate::wire::{Capability, ExtensionMessage, Frame, Handshake, InfoHash, Message, PeerId, Reserved, hex};
+use crate::wire::{
+    Capability, ExtensionMessage, Frame, Handshake, InfoHash, Message, PeerId, Reserved, hex,
+};
 
 /// One connection: how it begins, what is said, how it ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -212,7 +214,10 @@ impl Case {
     pub fn peer_id(&self) -> PeerId {
         let mut id = *b"-BT0100-000000000000";
         let digits = format!("{:012}", self.number % 1_000_000_000_000);
-        id.iter_mut().skip(8).zip(digits.bytes()).for_each(|(to, from)| *to = from);
+        id.iter_mut()
+            .skip(8)
+            .zip(digits.bytes())
+            .for_each(|(to, from)| *to = from);
         PeerId(id)
     }
 
@@ -266,7 +271,11 @@ impl What {
         match self {
             Self::Message(message) => message.clone(),
             Self::Extension { name, payload } => Message::Extended {
-                ext_id: if name.is_empty() { 0 } else { id_of(name).unwrap_or(0) },
+                ext_id: if name.is_empty() {
+                    0
+                } else {
+                    id_of(name).unwrap_or(0)
+                },
                 payload: payload.clone(),
             },
         }
@@ -375,7 +384,9 @@ mod reserved {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Reserved, D::Error> {
         let text = String::deserialize(from)?;
-        hex::decode_array(&text).map(Reserved).map_err(D::Error::custom)
+        hex::decode_array(&text)
+            .map(Reserved)
+            .map_err(D::Error::custom)
     }
 }
 
@@ -439,7 +450,11 @@ mod tests {
     #[test]
     fn comes_back_from_json() {
         let text = serde_json::to_string(&case()).unwrap();
-        assert_eq!(serde_json::from_str::<Case>(&text).unwrap(), case(), "{text}");
+        assert_eq!(
+            serde_json::from_str::<Case>(&text).unwrap(),
+            case(),
+            "{text}"
+        );
         assert_eq!(case().steps(), 8);
         assert_eq!(case().peer_id().0[8..], *b"000000000012");
     }
@@ -448,7 +463,11 @@ mod tests {
     fn frames_can_lie() {
         let lie = |framing, times| {
             let what = What::Message(Message::Have { index: 7 });
-            let send = Send { framing, times, ..Send::once(what) };
+            let send = Send {
+                framing,
+                times,
+                ..Send::once(what)
+            };
             send.encode(|_| None)
         };
         assert_eq!(lie(Framing::Honest, 1)[..], *b"\0\0\0\x05\x04\0\0\0\x07");
@@ -461,7 +480,13 @@ mod tests {
     fn extension_messages_go_under_the_targets_id() {
         let what = What::extension(&ExtensionMessage::MetadataRequest { piece: 0 });
         let id = |name: &str| (name == "ut_metadata").then_some(9);
-        assert!(matches!(what.message(id), Message::Extended { ext_id: 9, .. }));
-        assert!(matches!(what.message(|_| None), Message::Extended { ext_id: 0, .. }));
+        assert!(matches!(
+            what.message(id),
+            Message::Extended { ext_id: 9, .. }
+        ));
+        assert!(matches!(
+            what.message(|_| None),
+            Message::Extended { ext_id: 0, .. }
+        ));
     }
 }

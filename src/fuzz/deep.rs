@@ -142,7 +142,9 @@ impl DeepPeer {
                     None => (message.kind(), message.fields()),
                 };
                 let value = FieldValue::Int(value);
-                let hit = fields.iter().any(|(known, it)| *known == field && *it == value);
+                let hit = fields
+                    .iter()
+                    .any(|(known, it)| *known == field && *it == value);
                 if own == kind && hit {
                     self.exit = Some(139);
                     self.outputs.push_back(Output::Exit(139));
@@ -268,13 +270,16 @@ impl Process for DeepPeer {
         match &input {
             Input::Accepted { conn, .. } => {
                 let stream = StreamDecoder::new(ConnId(*conn), Dir::Received, 1 << 20);
-                let conn = (*conn, Conn {
-                    stream,
-                    engaged: false,
-                    greeted: false,
-                    id: None,
-                    stale: BTreeSet::new(),
-                });
+                let conn = (
+                    *conn,
+                    Conn {
+                        stream,
+                        engaged: false,
+                        greeted: false,
+                        id: None,
+                        stale: BTreeSet::new(),
+                    },
+                );
                 self.conns.insert(conn.0, conn.1);
             }
             Input::Bytes { conn, bytes } if !self.wedged => self.read(*conn, bytes, at),

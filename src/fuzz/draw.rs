@@ -12,7 +12,9 @@ use crate::wire::registry::{
     BEGIN, BITS, BLOCK, DATA, EXT_ID, EXTENSIONS, HASHES, INDEX, LENGTH, METADATA_PIECE, MSG_TYPE,
     PAYLOAD, TOTAL_SIZE,
 };
-use crate::wire::{BlockRef, ExtensionMessage, Field, FieldValue, Kind, Message, Source, UnknownId};
+use crate::wire::{
+    BlockRef, ExtensionMessage, Field, FieldValue, Kind, Message, Source, UnknownId,
+};
 
 use super::case::What;
 
@@ -258,7 +260,11 @@ impl Source for Draw<'_> {
         } else {
             Bytes::new()
         };
-        Ok(if self.wild() { self.spoil(&right) } else { right })
+        Ok(if self.wild() {
+            self.spoil(&right)
+        } else {
+            right
+        })
     }
 
     fn unknown_id(&mut self, _: &'static Field) -> Result<UnknownId, Infallible> {
@@ -294,7 +300,9 @@ impl Source for Draw<'_> {
             return Ok(Some(value));
         }
         if self.wild() {
-            return self.int(field).map(|value| self.rng.percent(80).then_some(value));
+            return self
+                .int(field)
+                .map(|value| self.rng.percent(80).then_some(value));
         }
         let len = self.ground.torrent().metainfo().info_bytes().len();
         let len = i128::try_from(len).unwrap_or(0);
@@ -317,7 +325,10 @@ impl Source for Draw<'_> {
     }
 }
 
-#[expect(clippy::expect_used, reason = "id 99 is in no row of the table; a test says so")]
+#[expect(
+    clippy::expect_used,
+    reason = "id 99 is in no row of the table; a test says so"
+)]
 fn unknown() -> UnknownId {
     UnknownId::new(99).expect("99 is unknown")
 }
@@ -330,7 +341,9 @@ pub fn hello() -> ExtensionMessage {
 /// The same with other ids: whoever answers under ids that he has from elsewhere is caught.
 pub fn other_hello() -> ExtensionMessage {
     let m = [("ut_metadata", 31), ("ut_pex", 32), ("lt_donthave", 33)];
-    let dict = ExtendedHandshake::new().with_m(&m).with("v", Value::text("btspec"));
+    let dict = ExtendedHandshake::new()
+        .with_m(&m)
+        .with("v", Value::text("btspec"));
     ExtensionMessage::Handshake(dict)
 }
 
@@ -344,8 +357,18 @@ fn hello_dict() -> Dict {
 /// One entry of a dictionary otherwise, or one more, or one less.
 fn alter_dict(mut dict: Dict, rng: &mut Rng, ground: &Ground) -> Dict {
     let keys: [&[u8]; 12] = [
-        b"m", b"v", b"p", b"reqq", b"metadata_size", b"yourip", b"ipv6", b"upload_only", b"added",
-        b"added.f", b"dropped", b"e",
+        b"m",
+        b"v",
+        b"p",
+        b"reqq",
+        b"metadata_size",
+        b"yourip",
+        b"ipv6",
+        b"upload_only",
+        b"added",
+        b"added.f",
+        b"dropped",
+        b"e",
     ];
     let key = rng.pick(&keys).copied().unwrap_or(b"m");
     let key = Bytes::from_static(key);
@@ -398,7 +421,11 @@ fn value(rng: &mut Rng, ground: &Ground, depth: u32) -> Value {
         }
         2 => {
             let len = rng.below(3);
-            Value::List((0..len).map(|_| value(rng, ground, depth.saturating_sub(1))).collect())
+            Value::List(
+                (0..len)
+                    .map(|_| value(rng, ground, depth.saturating_sub(1)))
+                    .collect(),
+            )
         }
         _ => {
             let inner = value(rng, ground, depth.saturating_sub(1));
@@ -413,7 +440,9 @@ fn spoil_bencode(payload: &Bytes, rng: &mut Rng) -> Bytes {
     match rng.below(9) {
         0 => payload.slice(..rng.index(len)),
         1 => [payload.as_ref(), b"x"].concat().into(),
-        2 => b"d8:msg_typei99999999999999999999999999999999ee".to_vec().into(),
+        2 => b"d8:msg_typei99999999999999999999999999999999ee"
+            .to_vec()
+            .into(),
         3 => b"d1:m4294967295:xe".to_vec().into(),
         4 => b"d1:v-1:xe".to_vec().into(),
         5 => {

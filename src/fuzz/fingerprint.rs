@@ -35,7 +35,10 @@ impl Fingerprint for Reactions {
             let kind = number(reaction.kind);
             let latency = class(reaction.latency);
             let state = reaction.state;
-            features.push(feature(&[1, u64::from(state.number()), kind, latency], state));
+            features.push(feature(
+                &[1, u64::from(state.number()), kind, latency],
+                state,
+            ));
             features.push(feature(&[2, before, kind], state));
             before = kind;
         }
@@ -89,7 +92,13 @@ mod tests {
                 kind: Some(kind),
                 latency,
             }];
-            Reactions.features(&case, &Trace { seen, ..Trace::default() })
+            Reactions.features(
+                &case,
+                &Trace {
+                    seen,
+                    ..Trace::default()
+                },
+            )
         };
         let plain = of(Kind::Choke, Latency::Now);
         assert_eq!(plain, of(Kind::Choke, Latency::Now));

@@ -62,7 +62,11 @@ fn greeting(rng: &mut Rng) -> Greeting {
 fn prefix(rng: &mut Rng, ground: &Ground, greeting: &Greeting, moves: &mut Vec<Move>) {
     let fast = greeting.reserved.has(Capability::Fast);
     if greeting.reserved.has(Capability::Extended) && rng.percent(85) {
-        let hello = if rng.percent(30) { other_hello() } else { hello() };
+        let hello = if rng.percent(30) {
+            other_hello()
+        } else {
+            hello()
+        };
         moves.push(Move::extended(&hello));
     }
     let pieces = ground.torrent().geometry().pieces();
@@ -110,7 +114,7 @@ pub(super) fn step(rng: &mut Rng, ground: &Ground) -> Move {
             _ if seed => Await::Unchoked,
             _ => Await::Interested,
         }),
-        97 if rng.percent(15) => Move::Pause(if rng.percent(80) { 30 } else { 1200 }),
+        97 if rng.percent(4) => Move::Pause(if rng.percent(95) { LITTLE } else { A_TICK }),
         98 if rng.percent(20) => Move::Reading(rng.percent(50)),
         _ => say(rng, ground),
     }
@@ -164,15 +168,25 @@ fn say(rng: &mut Rng, ground: &Ground) -> Move {
 
 /// Kinds that have more to get wrong come more often.
 fn kind(rng: &mut Rng) -> Kind {
-    let often = [Kind::Request, Kind::ExtendedHandshake, Kind::UtMetadataRequest, Kind::Piece];
+    let often = [
+        Kind::Request,
+        Kind::ExtendedHandshake,
+        Kind::UtMetadataRequest,
+        Kind::Piece,
+    ];
     let list: &[Kind] = if rng.percent(35) { &often } else { Kind::ALL };
     rng.pick(list).copied().unwrap_or(Kind::KeepAlive)
 }
 
 /// A block whose end is behind the last number.
 fn overflow(rng: &mut Rng) -> Message {
-    let length = rng.pick(&[1 << 14, 1 << 15, 1_u32 << 31, u32::MAX]).copied().unwrap_or(1);
-    let begin = length.wrapping_neg().wrapping_add(u32::try_from(rng.below(3)).unwrap_or(0));
+    let length = rng
+        .pick(&[1 << 14, 1 << 15, 1_u32 << 31, u32::MAX])
+        .copied()
+        .unwrap_or(1);
+    let begin = length
+        .wrapping_neg()
+        .wrapping_add(u32::try_from(rng.below(3)).unwrap_or(0));
     let index = u32::try_from(rng.below(2)).unwrap_or(0);
     let block = BlockRef::new(index, begin, length);
     match rng.below(3) {
@@ -219,7 +233,9 @@ pub(super) fn framing(send: &Send, rng: &mut Rng) -> Framing {
 
 pub(super) fn cut(rng: &mut Rng) -> Vec<u16> {
     let lists: [&[u16]; 5] = [&[1], &[2, 2], &[4], &[5, 1, 1], &[1, 1, 1, 1, 1, 1, 1, 1]];
-    rng.pick(&lists).map(|list| list.to_vec()).unwrap_or_default()
+    rng.pick(&lists)
+        .map(|list| list.to_vec())
+        .unwrap_or_default()
 }
 
 fn raw(rng: &mut Rng) -> bytes::Bytes {
@@ -259,6 +275,10 @@ pub(super) fn end(rng: &mut Rng) -> End {
     }
 }
 
+/// A pause that lets answers come first, in milliseconds.
+const LITTLE: u16 = 30;
+/// A pause longer than a round of most timers.
+const A_TICK: u16 = 1200;
 /// Messages behind the handshake that every whole case has at least.
 const LEAST: usize = 3;
 

@@ -28,9 +28,10 @@ impl Ground {
         let numbers = numbers();
         let with = |own: &[u32]| {
             let mut all = numbers.clone();
-            all.extend(own.iter().flat_map(|value| {
-                [value.wrapping_sub(1), *value, value.wrapping_add(1)]
-            }));
+            all.extend(
+                own.iter()
+                    .flat_map(|value| [value.wrapping_sub(1), *value, value.wrapping_add(1)]),
+            );
             all.sort_unstable();
             all.dedup();
             all
@@ -107,15 +108,29 @@ impl Ground {
 
 /// Boundaries of any field of four bytes.
 fn numbers() -> Vec<u32> {
-    let powers = [1_u32 << 7, 1 << 8, 1 << 14, 1 << 15, 1 << 16, 1 << 24, 1 << 30, 1 << 31];
+    let powers = [
+        1_u32 << 7,
+        1 << 8,
+        1 << 14,
+        1 << 15,
+        1 << 16,
+        1 << 24,
+        1 << 30,
+        1 << 31,
+    ];
     let around = powers.into_iter().flat_map(|it| [it - 1, it, it + 1]);
-    [0, 1, 2, u32::MAX - 1, u32::MAX].into_iter().chain(around).collect()
+    [0, 1, 2, u32::MAX - 1, u32::MAX]
+        .into_iter()
+        .chain(around)
+        .collect()
 }
 
 /// Boundaries of any bencoded integer.
 fn integers() -> Vec<i128> {
     let powers = [7, 8, 15, 16, 31, 32, 63, 64, 100].map(|bits| 1_i128 << bits);
-    let around = powers.into_iter().flat_map(|it| [it - 1, it, it + 1, -it, -it - 1]);
+    let around = powers
+        .into_iter()
+        .flat_map(|it| [it - 1, it, it + 1, -it, -it - 1]);
     [-2, -1, 0, 1, 2, 3, 10].into_iter().chain(around).collect()
 }
 
@@ -129,11 +144,18 @@ mod tests {
         let ground = Ground::new(fixture::main().torrent, Role::Seed);
         for (field, values) in [
             (&INDEX, [1026, 1027, 1028, 0x8000_0000, u32::MAX]),
-            (&BEGIN, [16_384, 32_767, 32_768, u32::MAX - 16_383, 0x8000_0000]),
+            (
+                &BEGIN,
+                [16_384, 32_767, 32_768, u32::MAX - 16_383, 0x8000_0000],
+            ),
             (&LENGTH, [0, 16_385, 131_073, 0x7fff_ffff, u32::MAX]),
         ] {
             for value in values {
-                assert!(ground.values(field).contains(&value), "{} {value}", field.name);
+                assert!(
+                    ground.values(field).contains(&value),
+                    "{} {value}",
+                    field.name
+                );
             }
         }
         assert!(ground.ints().contains(&(1 << 63)) && ground.ints().contains(&-1));

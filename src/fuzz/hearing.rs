@@ -84,6 +84,11 @@ impl Hearing {
         self.session.handle_reading(on, at);
     }
 
+    /// What the target says is not understood any more.
+    pub(super) fn deaf(&self) -> bool {
+        self.received.ended()
+    }
+
     /// The name of what we say next.
     pub(super) fn said(&mut self, name: &'static str) {
         self.trace.last_said = Some(name);

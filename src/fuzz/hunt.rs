@@ -30,7 +30,12 @@ impl Campaign<'_> {
             }
             return;
         }
-        let dropped = self.tally.unrepeated.get(&suspicion.bucket).copied().unwrap_or(0);
+        let dropped = self
+            .tally
+            .unrepeated
+            .get(&suspicion.bucket)
+            .copied()
+            .unwrap_or(0);
         if dropped >= GIVE_UP {
             if spent {
                 self.replace();
@@ -46,14 +51,21 @@ impl Campaign<'_> {
             }
             return;
         }
-        self.tell(News::Note(format!("looks into {}: {}", suspicion.bucket, suspicion.detail)));
+        self.tell(News::Note(format!(
+            "looks into {}: {}",
+            suspicion.bucket, suspicion.detail
+        )));
         let began = self.bench.elapsed();
         let isolated = self.isolate(&suspicion, suspects.clone());
         let Some(cases) = isolated else {
             if suspicion.oracle == Oracle::Unanswered {
                 self.wait_less();
             }
-            let count = self.tally.unrepeated.entry(suspicion.bucket.clone()).or_default();
+            let count = self
+                .tally
+                .unrepeated
+                .entry(suspicion.bucket.clone())
+                .or_default();
             *count = count.saturating_add(1);
             self.tell(News::Note(format!("{} did not repeat", suspicion.bucket)));
             if matches!(suspicion.oracle, Oracle::Death | Oracle::Report) {
@@ -84,7 +96,7 @@ impl Campaign<'_> {
             (small, confirmed) = shrunk(self, true);
         }
         let mut find = self.find(suspicion, small, confirmed, first);
-        find.also = self.also(&find);
+        self.look_again(&mut find);
         self.keep(find);
         self.replace();
     }
@@ -281,7 +293,11 @@ impl Campaign<'_> {
                 _ => usage.memory,
             }
         };
-        let least = if oracle == Oracle::Files { LEAST_FILES } else { LEAST_LEAK };
+        let least = if oracle == Oracle::Files {
+            LEAST_FILES
+        } else {
+            LEAST_LEAK
+        };
         let levels = [level(self), level(self), level(self)];
         match levels {
             [Some(a), Some(b), Some(c)] => {
@@ -298,21 +314,24 @@ impl Campaign<'_> {
         (0..times).all(|_| self.repeats(suspicion, cases, fresh))
     }
 
-    /// What else the same connections raise: not a find of its own.
-    fn also(&mut self, find: &Find) -> BTreeSet<String> {
-        let mut also = BTreeSet::new();
+    /// What the small form shows, with its own numbers; what else it raises is no find of its own.
+    fn look_again(&mut self, find: &mut Find) {
         if find.suspicion.oracle.spends() {
-            return also;
+            return;
         }
-        for case in &find.cases {
-            let player = self.player(case.clone());
+        for case in find.cases.clone() {
+            let player = self.player(case);
             for played in self.bench.play(vec![player]) {
                 let (found, _) = judge(&played.finish().1);
-                also.extend(found.into_iter().map(|it| it.bucket));
+                for other in found {
+                    if other.bucket == find.suspicion.bucket {
+                        find.suspicion = other;
+                    } else {
+                        find.also.insert(other.bucket);
+                    }
+                }
             }
         }
-        also.remove(&find.suspicion.bucket);
-        also
     }
 }
 

@@ -7,7 +7,13 @@ use super::ground::Ground;
 use super::rng::Rng;
 
 /// A case that differs from `base` in one to three ways; `other` lends parts.
-pub fn mutate(number: u64, base: &Case, other: Option<&Case>, rng: &mut Rng, ground: &Ground) -> Case {
+pub fn mutate(
+    number: u64,
+    base: &Case,
+    other: Option<&Case>,
+    rng: &mut Rng,
+    ground: &Ground,
+) -> Case {
     let mut case = base.clone();
     case.number = number;
     let changes = rng.between(1, 3);
@@ -18,6 +24,10 @@ pub fn mutate(number: u64, base: &Case, other: Option<&Case>, rng: &mut Rng, gro
         case.moves.clear();
     }
     case.moves.truncate(MOST_MOVES);
+    // Time is dear: what a pause brings about is seen once, and need not be waited for each time.
+    if !rng.percent(PAUSES) {
+        case.moves.retain(|it| !matches!(it, Move::Pause(_)));
+    }
     case
 }
 
@@ -96,6 +106,8 @@ fn alter_move(it: &mut Move, rng: &mut Rng, ground: &Ground) {
     }
 }
 
+/// In a hundred cases, so many keep the pauses that they had.
+const PAUSES: u64 = 10;
 /// More than this adds time and nothing else.
 const MOST_MOVES: usize = 24;
 

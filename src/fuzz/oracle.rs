@@ -13,7 +13,9 @@ use crate::trace::Dir;
 use crate::wire::BlockRef;
 
 /// Who noticed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Oracle {
     /// Its process ended.
@@ -120,7 +122,11 @@ impl Suspicion {
     /// A panic or a sanitizer's report that the process survived.
     pub fn report(alarm: &[String]) -> Self {
         let shown: Vec<&str> = alarm.iter().take(SHOWN).map(String::as_str).collect();
-        Self::new(Oracle::Report, format!("report: {}", frames(alarm)), shown.join("\n"))
+        Self::new(
+            Oracle::Report,
+            format!("report: {}", frames(alarm)),
+            shown.join("\n"),
+        )
     }
 }
 

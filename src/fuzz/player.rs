@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use super::case::{AnswerWith, Await, Case, End, Framing, Move, Spoilt};
+use super::case::{AnswerWith, Await, Case, End, Framing, Move};
 use super::ground::{Ground, Role};
 use super::hearing::Hearing;
 use super::trace::Trace;
@@ -195,14 +195,14 @@ impl CasePlayer {
                     trace.awaited = trace.awaited.max(at.saturating_sub(since));
                     return true;
                 }
-                self.waited(self.pace.state, at)
+                self.waited_for_state(at)
             }
             Move::Answer(with) => match self.hearing.oldest_request() {
                 Some(block) => {
                     self.answer(block, *with, at);
                     true
                 }
-                None => self.waited(self.pace.state, at),
+                None => self.waited_for_state(at),
             },
             Move::Pause(millis) => self.waited(Duration::from_millis(u64::from(*millis)), at),
             Move::Reading(on) => {
@@ -215,6 +215,15 @@ impl CasePlayer {
                 true
             }
         }
+    }
+
+    /// Whether a state that the target need not reach has been waited for long enough.
+    fn waited_for_state(&mut self, at: Duration) -> bool {
+        // Behind a wrong handshake, or inside a frame of ours, nothing will come of it.
+        let lost = self.case.greeting.spoilt.is_some()
+            || self.hearing.deaf()
+            || !self.hearing.sent.on_boundary();
+        lost || self.waited(self.pace.state, at)
     }
 
     /// Whether a move has waited that long; begins to wait.
@@ -289,8 +298,9 @@ impl CasePlayer {
             self.done(at);
             return;
         }
-        let partial = matches!(self.case.greeting.spoilt, Some(Spoilt::Take(_)));
-        if partial || self.hearing.session.tainted() {
+        // Behind a wrong handshake nobody owes anything, not even a prompt end.
+        let spoilt = self.case.greeting.spoilt.is_some();
+        if spoilt || self.hearing.session.tainted() {
             // Nobody can say what is owed.
             self.leave(at);
             return;
@@ -325,14 +335,19 @@ impl CasePlayer {
             return;
         }
         let block = self.ground.block(self.case.number.wrapping_mul(7));
-        let open = session.ledger_ours().live().any(|entry| entry.block == block);
+        let open = session
+            .ledger_ours()
+            .live()
+            .any(|entry| entry.block == block);
         let seed = self.ground.role() == Role::Seed;
         if seed && !session.target_choking() && session.target_has().get(block.index) && !open {
             self.probe = Some(Probe::Block(block));
             self.hearing.said("request");
             self.say(&Message::Request(block).encode(), at);
         } else if let Some(id) = session.ext_id_theirs("ut_metadata")
-            && session.their_extended().is_some_and(|it| it.metadata_size().is_some())
+            && session
+                .their_extended()
+                .is_some_and(|it| it.metadata_size().is_some())
             && session
                 .ext_id_ours("ut_metadata")
                 .is_some_and(|id| !session.our_ids().contested(id))
@@ -396,7 +411,9 @@ impl CasePlayer {
         let mut rest = bytes.clone();
         let mut segments = Vec::new();
         for size in cut {
-            let size = usize::from(*size).clamp(1, rest.len().max(1)).min(rest.len());
+            let size = usize::from(*size)
+                .clamp(1, rest.len().max(1))
+                .min(rest.len());
             if size > 0 {
                 segments.push(rest.split_to(size));
             }

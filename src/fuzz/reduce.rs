@@ -150,7 +150,11 @@ fn plainer(line: &str) -> Vec<String> {
         let hex = before.ends_with("hex:") || before.ends_with("hex: \"");
         if hex && word.len() > 2 {
             let half = word.len() / 4 * 2;
-            versions.push(put(at, word.len(), word.get(..half.max(2)).unwrap_or_default()));
+            versions.push(put(
+                at,
+                word.len(),
+                word.get(..half.max(2)).unwrap_or_default(),
+            ));
         } else if digits && before.ends_with(':') && word != "0" {
             versions.push(put(at, word.len(), "0"));
             if before.ends_with("times:") && word != "1" {
@@ -209,8 +213,14 @@ cases:
             asked += 1;
             text.contains("begin: 4294967295") && text.contains("alive") && text.contains("connect")
         });
-        assert!(!small.contains("interested") && !small.contains("have"), "{small}");
-        assert!(small.contains("{request: {index: 0, begin: 4294967295, length: 0}}"), "{small}");
+        assert!(
+            !small.contains("interested") && !small.contains("have"),
+            "{small}"
+        );
+        assert!(
+            small.contains("{request: {index: 0, begin: 4294967295, length: 0}}"),
+            "{small}"
+        );
         assert!(asked < 60, "{asked}");
     }
 
@@ -220,6 +230,9 @@ cases:
             text.contains("send_raw: {hex: \"00") && text.contains("have: {index")
         });
         assert!(small.contains("{hex: \"00\", boundary: open}"), "{small}");
-        assert!(!small.contains("fragment") && small.contains("have: {index: 0}"), "{small}");
+        assert!(
+            !small.contains("fragment") && small.contains("have: {index: 0}"),
+            "{small}"
+        );
     }
 }

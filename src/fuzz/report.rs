@@ -156,7 +156,8 @@ impl FuzzReport {
     /// The exit code.
     pub fn exit(&self) -> Exit {
         let mut all = Exit::ALL.into_iter();
-        all.find(|exit| exit.code() == self.exit).unwrap_or(Exit::Internal)
+        all.find(|exit| exit.code() == self.exit)
+            .unwrap_or(Exit::Internal)
     }
 
     /// Writes it as JSON, with a newline at the end.
@@ -200,9 +201,18 @@ impl RoleReport {
             states: states.collect(),
             refused: run.tally.refused,
             restarts: run.tally.restarts,
-            notes: run.tally.notes.iter().map(|(rule, count)| ((*rule).to_owned(), *count)).collect(),
+            notes: run
+                .tally
+                .notes
+                .iter()
+                .map(|(rule, count)| ((*rule).to_owned(), *count))
+                .collect(),
             unrepeated: run.tally.unrepeated.clone(),
-            findings: run.finds.iter().map(|find| Finding::new(find, file_of(find))).collect(),
+            findings: run
+                .finds
+                .iter()
+                .map(|find| Finding::new(find, file_of(find)))
+                .collect(),
         }
     }
 }

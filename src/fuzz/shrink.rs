@@ -278,7 +278,10 @@ mod tests {
             moves.into_iter().any(|it| match it {
                 Move::Send(send) => matches!(
                     send.what,
-                    What::Message(Message::Request(BlockRef { begin: u32::MAX, .. }))
+                    What::Message(Message::Request(BlockRef {
+                        begin: u32::MAX,
+                        ..
+                    }))
                 ),
                 _ => false,
             })

@@ -223,7 +223,13 @@ fn play(player: &mut CasePlayer, to: SocketAddr, sources: &Mutex<Sources>, buffe
     player.handle(Input::Timeout, Duration::ZERO);
     loop {
         while let Some(action) = player.poll_action() {
-            act(action, player, &mut connection, &mut reading, (to, sources, began));
+            act(
+                action,
+                player,
+                &mut connection,
+                &mut reading,
+                (to, sources, began),
+            );
         }
         if player.done() {
             break;
@@ -331,7 +337,10 @@ fn act(
 }
 
 fn fresh(sources: &Mutex<Sources>) -> Option<IpAddr> {
-    sources.lock().unwrap_or_else(PoisonError::into_inner).fresh()
+    sources
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .fresh()
 }
 
 /// The one connection of a case.

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::session::Session;
 
 /// What both ends have said so far: one bit each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 pub struct StateId(u16);
 
 /// The bits, in the order in which a connection usually gets them.
@@ -85,7 +87,10 @@ mod tests {
     #[test]
     fn states_have_names() {
         assert_eq!(StateId::default().to_string(), "opening");
-        assert_eq!(StateId(ESTABLISHED | UNCHOKED | TAINTED).to_string(), "open+unchoked+tainted");
+        assert_eq!(
+            StateId(ESTABLISHED | UNCHOKED | TAINTED).to_string(),
+            "open+unchoked+tainted"
+        );
         assert!(!StateId(TAINTED).is_clean());
     }
 }

@@ -91,12 +91,15 @@ mod tests {
     #[test]
     fn latency_has_three_classes() {
         let of = |ms| Latency::of(Duration::from_millis(ms), Duration::from_millis(50));
-        assert_eq!([of(0), of(50), of(51), of(2500), of(2501)], [
-            Latency::Now,
-            Latency::Now,
-            Latency::Tick,
-            Latency::Tick,
-            Latency::Late
-        ]);
+        assert_eq!(
+            [of(0), of(50), of(51), of(2500), of(2501)],
+            [
+                Latency::Now,
+                Latency::Now,
+                Latency::Tick,
+                Latency::Tick,
+                Latency::Late
+            ]
+        );
     }
 }

@@ -27,7 +27,13 @@ pub fn file_name(find: &Find) -> String {
 pub fn scenario(find: &Find, ground: &Ground, about: &About<'_>) -> String {
     let suspicion = &find.suspicion;
     let mut out = String::new();
-    comment(&mut out, &format!("Found by btspec fuzz in {}: {}", about.target, suspicion.bucket));
+    comment(
+        &mut out,
+        &format!(
+            "Found by btspec fuzz in {}: {}",
+            about.target, suspicion.bucket
+        ),
+    );
     for line in suspicion.detail.lines() {
         comment(&mut out, &format!("Observed: {line}"));
     }
@@ -36,9 +42,18 @@ pub fn scenario(find: &Find, ground: &Ground, about: &About<'_>) -> String {
         false => "unconfirmed",
     };
     let (seed, first) = (about.seed, find.first);
-    comment(&mut out, &format!("Seed {seed}, case {first}; {confirmed}; noticed {} times.", find.count));
+    comment(
+        &mut out,
+        &format!(
+            "Seed {seed}, case {first}; {confirmed}; noticed {} times.",
+            find.count
+        ),
+    );
     for (nth, case) in find.cases.iter().enumerate() {
-        comment(&mut out, &format!("Connection {}: {case}", nth.saturating_add(1)));
+        comment(
+            &mut out,
+            &format!("Connection {}: {case}", nth.saturating_add(1)),
+        );
     }
     let slug = slug(&suspicion.bucket);
     let role = match ground.role() {
@@ -94,7 +109,11 @@ impl Steps {
         let suspicion = &find.suspicion;
         let grows = matches!(suspicion.oracle, Oracle::Memory | Oracle::Files);
         if let (Oracle::Overread, Some(block)) = (suspicion.oracle, suspicion.block) {
-            let size = ground.torrent().geometry().piece_size(block.index).unwrap_or(0);
+            let size = ground
+                .torrent()
+                .geometry()
+                .piece_size(block.index)
+                .unwrap_or(0);
             let (index, begin) = (block.index, block.begin);
             let longest = size.saturating_sub(begin);
             self.line(&format!(
@@ -112,7 +131,12 @@ impl Steps {
         }
         for (nth, case) in find.cases.iter().enumerate() {
             let last = nth.saturating_add(1) == find.cases.len();
-            self.connection(&format!("peer{}", nth.saturating_add(1)), case, ground, !last || grows);
+            self.connection(
+                &format!("peer{}", nth.saturating_add(1)),
+                case,
+                ground,
+                !last || grows,
+            );
         }
         if grows {
             self.indent = 6;
@@ -128,7 +152,9 @@ impl Steps {
                     Oracle::SlowReader => 64 << 20,
                     _ => REPEATS.saturating_mul(LEAST_LEAK),
                 };
-                self.line(&format!("check: {{that: \"${{$after < $before + {most}}}\"}}"));
+                self.line(&format!(
+                    "check: {{that: \"${{$after < $before + {most}}}\"}}"
+                ));
             }
             Oracle::Unanswered => {
                 let Some(block) = suspicion.block else { return };
@@ -136,7 +162,9 @@ impl Steps {
                 self.line("any_of:");
                 for branch in [
                     format!("expect: {{piece: {{index: {index}, begin: {begin}}}}}"),
-                    format!("expect: {{reject_request: {{index: {index}, begin: {begin}, length: {length}}}}}"),
+                    format!(
+                        "expect: {{reject_request: {{index: {index}, begin: {begin}, length: {length}}}}}"
+                    ),
                     "closed: any".to_owned(),
                 ] {
                     let _ = writeln!(self.out, "{}- {branch}", " ".repeat(10));
@@ -144,7 +172,9 @@ impl Steps {
                 self.key("within: 20s");
             }
             Oracle::Rule | Oracle::Overread => {
-                self.line("wait: {for: 2s, because: what the target says to that is judged by rules}");
+                self.line(
+                    "wait: {for: 2s, because: what the target says to that is judged by rules}",
+                );
             }
             Oracle::Death | Oracle::Report | Oracle::Wedge | Oracle::Cpu => {
                 if ground.role() == Role::Seed {
@@ -160,9 +190,23 @@ impl Steps {
 
     fn connection(&mut self, peer: &str, case: &Case, ground: &Ground, ends: bool) {
         self.greeting(peer, &case.greeting);
-        let answers = case.moves.iter().filter(|it| matches!(it, Move::Answer(_))).count();
+        let answers = case
+            .moves
+            .iter()
+            .filter(|it| matches!(it, Move::Answer(_)))
+            .count();
         let mut captured = None;
+        let mut named = false;
         for it in &case.moves {
+            if let Move::Send(send) = it
+                && let What::Extension { name, .. } = &send.what
+                && !name.is_empty()
+                && !std::mem::replace(&mut named, true)
+                && case.greeting.spoilt.is_none()
+            {
+                // The target's ids are in its extended handshake.
+                self.line("until: {extended: true}");
+            }
             match it {
                 Move::Send(send) => self.send(send),
                 Move::Raw(bytes) => self.raw(bytes),
@@ -173,7 +217,9 @@ impl Steps {
                     captured = Some(from.saturating_add(1));
                 }
                 Move::Pause(millis) => {
-                    self.line(&format!("idle: {{for: {millis}ms, because: the find took a pause here}}"));
+                    self.line(&format!(
+                        "idle: {{for: {millis}ms, because: the find took a pause here}}"
+                    ));
                 }
                 Move::Reading(on) => self.line(&format!("reading: {on}")),
             }
@@ -198,7 +244,9 @@ impl Steps {
             self.fragment(&greeting.cut);
             return;
         };
-        self.line(&format!("connect: {{peer: {peer}, mode: dial, handshake: none}}"));
+        self.line(&format!(
+            "connect: {{peer: {peer}, mode: dial, handshake: none}}"
+        ));
         let reserved = format!("reserved: {{hex: \"{reserved}\"}}");
         let (fields, rest) = match spoilt {
             Spoilt::Take(len) => (reserved, format!(", take: {len}, boundary: open")),
@@ -209,11 +257,15 @@ impl Steps {
                 if let Some(byte) = text.get_mut(at) {
                     *byte ^= 1;
                 }
-                (format!("pstr: {{hex: \"{}\"}}, {reserved}", hex::encode(&text)), String::new())
+                (
+                    format!("pstr: {{hex: \"{}\"}}, {reserved}", hex::encode(&text)),
+                    String::new(),
+                )
             }
-            Spoilt::InfoHash(_) => {
-                (format!("{reserved}, info_hash: {{flip: $torrent.info_hash}}"), String::new())
-            }
+            Spoilt::InfoHash(_) => (
+                format!("{reserved}, info_hash: {{flip: $torrent.info_hash}}"),
+                String::new(),
+            ),
         };
         self.line(&format!("send_raw: {{handshake: {{{fields}}}{rest}}}"));
         self.fragment(&greeting.cut);
@@ -231,7 +283,9 @@ impl Steps {
         let step = match send.framing {
             Framing::Honest => format!("send: {text}"),
             Framing::Length(length) => {
-                format!("send_raw: {{frame: {{length: {length}, message: {text}}}, boundary: open}}")
+                format!(
+                    "send_raw: {{frame: {{length: {length}, message: {text}}}, boundary: open}}"
+                )
             }
             Framing::Take(len) => {
                 let whole = send.encode(|_| Some(1)).len();
@@ -244,7 +298,10 @@ impl Steps {
             }
         };
         if send.times > 1 {
-            self.line(&format!("repeat: {{times: {}, do: [{{{step}}}]}}", send.times));
+            self.line(&format!(
+                "repeat: {{times: {}, do: [{{{step}}}]}}",
+                send.times
+            ));
             return;
         }
         self.line(&step);
@@ -255,7 +312,10 @@ impl Steps {
         let mut rest = bytes.clone();
         while Frame::split_from(&mut rest).is_some() {}
         let boundary = if rest.is_empty() { "whole" } else { "open" };
-        self.line(&format!("send_raw: {{hex: \"{}\", boundary: {boundary}}}", hex::encode(bytes)));
+        self.line(&format!(
+            "send_raw: {{hex: \"{}\", boundary: {boundary}}}",
+            hex::encode(bytes)
+        ));
     }
 
     fn until(&mut self, state: Await) {
@@ -297,14 +357,21 @@ impl Steps {
             AnswerWith::Block => right,
             AnswerWith::Twice => format!("[{right}, {right}]"),
             AnswerWith::Corrupt => piece(&begin, &data("corrupt", &length)),
-            AnswerWith::Short => piece(&begin, &data("torrent", &format!("\"${{$length{n} - 1}}\""))),
+            AnswerWith::Short => piece(
+                &begin,
+                &data("torrent", &format!("\"${{$length{n} - 1}}\"")),
+            ),
             AnswerWith::Long => {
-                let block = format!("{{concat: [{}, {{hex: \"00\"}}]}}", data("torrent", &length));
+                let block = format!(
+                    "{{concat: [{}, {{hex: \"00\"}}]}}",
+                    data("torrent", &length)
+                );
                 piece(&begin, &block)
             }
-            AnswerWith::Shifted => {
-                piece(&format!("\"${{$begin{n} + 1}}\""), &data("torrent", &length))
-            }
+            AnswerWith::Shifted => piece(
+                &format!("\"${{$begin{n} + 1}}\""),
+                &data("torrent", &length),
+            ),
             AnswerWith::Reject => format!(
                 "{{reject_request: {{index: $index{n}, begin: $begin{n}, length: $length{n}}}}}"
             ),
@@ -321,7 +388,9 @@ fn message(what: &What) -> String {
             let read = ExtensionMessage::decode(name, payload);
             if let Ok(ExtensionMessage::MetadataRequest { piece }) = &read
                 && (0..=i128::from(u64::MAX)).contains(piece)
-                && read.as_ref().is_ok_and(|read| read.encode_payload() == *payload)
+                && read
+                    .as_ref()
+                    .is_ok_and(|read| read.encode_payload() == *payload)
             {
                 return format!("{{ut_metadata_request: {{piece: {piece}}}}}");
             }
@@ -329,15 +398,15 @@ fn message(what: &What) -> String {
                 "" => "0".to_owned(),
                 name => format!("$peer.ext.{name}"),
             };
-            format!("{{extended: {{ext_id: {id}, payload: {}}}}}", bytes(payload))
+            format!(
+                "{{extended: {{ext_id: {id}, payload: {}}}}}",
+                bytes(payload)
+            )
         }
     }
 }
 
-fn fields(
-    name: &str,
-    fields: Vec<(&'static crate::wire::Field, FieldValue)>,
-) -> String {
+fn fields(name: &str, fields: Vec<(&'static crate::wire::Field, FieldValue)>) -> String {
     if fields.is_empty() {
         return name.to_owned();
     }
@@ -364,7 +433,10 @@ fn bytes(bytes: &[u8]) -> String {
     }
     match bytes.first() {
         Some(first) if bytes.len() > 8 && bytes.iter().all(|byte| byte == first) => {
-            format!("{{repeat: {{hex: \"{first:02x}\"}}, times: {}}}", bytes.len())
+            format!(
+                "{{repeat: {{hex: \"{first:02x}\"}}, times: {}}}",
+                bytes.len()
+            )
         }
         _ => format!("{{hex: \"{}\"}}", hex::encode(bytes)),
     }
@@ -433,7 +505,13 @@ mod tests {
             let ground = Ground::new(fixture::main().torrent, role);
             for number in 0..150_u64 {
                 let cases: Vec<Case> = (0..2)
-                    .map(|nth| generate(number * 2 + nth, &mut Rng::of_case(4, number * 2 + nth), &ground))
+                    .map(|nth| {
+                        generate(
+                            number * 2 + nth,
+                            &mut Rng::of_case(4, number * 2 + nth),
+                            &ground,
+                        )
+                    })
                     .collect();
                 let oracle = oracles[number as usize % oracles.len()];
                 let suspicion = Suspicion {

@@ -81,7 +81,10 @@ impl Blocking {
             };
             let left = left.max(Duration::from_millis(1));
             // A limit that is a little long costs less than a call for each read.
-            if self.limit.is_none_or(|limit| limit > left + SLACK || limit * 2 < left) {
+            if self
+                .limit
+                .is_none_or(|limit| limit > left + SLACK || limit * 2 < left)
+            {
                 if self.stream.set_read_timeout(Some(left)).is_err() {
                     return Heard::Reset;
                 }
@@ -167,7 +170,9 @@ mod tests {
 
         let mut ours = Blocking::dial(None, to, Duration::from_secs(5)).unwrap();
         let (theirs, _) = listener.accept().unwrap();
-        SockRef::from(&theirs).set_linger(Some(Duration::ZERO)).unwrap();
+        SockRef::from(&theirs)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
         drop(theirs);
         assert_eq!(ours.read(&mut buffer, soon), Heard::Reset);
     }

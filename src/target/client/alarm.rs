@@ -32,8 +32,14 @@ mod tests {
     #[test]
     fn tells_trouble_from_chatter() {
         assert!(is_alarm("thread 'main' panicked at src/peer.rs:3:1:"));
-        assert!(is_alarm("==1==ERROR: AddressSanitizer: heap-use-after-free"));
-        assert!(is_alarm("x.cpp:3:1: runtime error: shift exponent 64 is too large"));
-        assert!(!is_alarm("peer 127.0.0.1:4711 disconnected: invalid message"));
+        assert!(is_alarm(
+            "==1==ERROR: AddressSanitizer: heap-use-after-free"
+        ));
+        assert!(is_alarm(
+            "x.cpp:3:1: runtime error: shift exponent 64 is too large"
+        ));
+        assert!(!is_alarm(
+            "peer 127.0.0.1:4711 disconnected: invalid message"
+        ));
     }
 }

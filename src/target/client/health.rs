@@ -62,7 +62,9 @@ fn cpu(pid: u32) -> Option<Duration> {
     let mut fields = rest.split_whitespace().skip(11);
     let user = fields.next()?.parse::<u64>().ok()?;
     let system = fields.next()?.parse::<u64>().ok()?;
-    Some(Duration::from_millis(user.saturating_add(system).saturating_mul(10)))
+    Some(Duration::from_millis(
+        user.saturating_add(system).saturating_mul(10),
+    ))
 }
 
 fn memory(pid: u32) -> Option<u64> {
