@@ -1,4 +1,8 @@
 //! How far a campaign is, on standard error.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "progress is for people, in their time"
+)]
 
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};

@@ -117,8 +117,10 @@ pub struct Campaign<'a> {
     pub(super) pace: Pace,
     pub(super) life: Life,
     next: u64,
-    /// The last cases before the current one, oldest first.
+    /// The last cases of this target, oldest first.
     pub(super) history: VecDeque<Case>,
+    /// The very last cases, whatever became of the target.
+    last: VecDeque<Case>,
     pub(super) finds: Vec<Find>,
     pub(super) tally: Tally,
     pub(super) baseline: Baseline,
@@ -167,6 +169,7 @@ impl<'a> Campaign<'a> {
             life: Life::None,
             next: 0,
             history: VecDeque::new(),
+            last: VecDeque::new(),
             finds: Vec::new(),
             tally: Tally::default(),
             baseline: Baseline::default(),
@@ -201,7 +204,7 @@ impl<'a> Campaign<'a> {
             ending: self.ended.unwrap_or(ending),
             duration: self.bench.elapsed(),
             next: self.next,
-            last: self.history.into(),
+            last: self.last.into(),
             tally: self.tally,
             corpus: self.corpus,
             finds: self.finds,
@@ -266,6 +269,10 @@ impl<'a> Campaign<'a> {
             has = has.max(trace.has);
             suspicions.extend(self.take_in(&case, &trace));
             failed = failed.or(trace.failed);
+            self.last.push_back(case.clone());
+            if self.last.len() > LAST {
+                self.last.pop_front();
+            }
             self.history.push_back(case);
             if self.history.len() > HISTORY {
                 self.history.pop_front();
@@ -295,6 +302,7 @@ impl<'a> Campaign<'a> {
         if self.ground.role() == Role::Leech && full && self.ended.is_none() {
             // A leech that has everything is one no more.
             self.start_anew();
+            self.history.clear();
         }
     }
 
@@ -642,8 +650,10 @@ const SLOW_EVERY: u64 = 600;
 const SLOW_TIME: Duration = Duration::from_secs(30);
 /// Batches between two lines of progress.
 const NEWS_EVERY: u64 = 8;
-/// Cases that are remembered.
-const HISTORY: usize = 128;
+/// Cases that a campaign shows at its end.
+const LAST: usize = 32;
+/// Cases that are remembered: what it takes to wedge a target may lie that far back.
+const HISTORY: usize = 512;
 /// In a hundred cases, so many are made out of nothing.
 const FRESH: u64 = 40;
 /// Growth that is looked into: what the load suite allows, too.

@@ -159,10 +159,10 @@ impl DeepPeer {
                     self.overread(number, block);
                 }
             }
-            Deep::StaleId { piece } => {
-                if payload == Some(ExtensionMessage::MetadataRequest { piece }) {
-                    conn.stale.insert(piece);
-                }
+            Deep::StaleId { piece }
+                if payload == Some(ExtensionMessage::MetadataRequest { piece }) =>
+            {
+                conn.stale.insert(piece);
             }
             _ => {}
         }

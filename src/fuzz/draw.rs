@@ -37,7 +37,7 @@ pub struct Draw<'a> {
 impl<'a> Draw<'a> {
     /// Draws everything.
     pub fn new(rng: &'a mut Rng, ground: &'a Ground, wild: u64) -> Self {
-        let block = ground.block(rng.next());
+        let block = ground.block(rng.bits());
         Self {
             rng,
             ground,
@@ -280,9 +280,9 @@ impl Source for Draw<'_> {
             return Ok(value);
         }
         if field == &MSG_TYPE {
-            let values: Vec<i128> = self.ground.ints().iter().copied().collect();
-            let other = values.into_iter().filter(|it| !(0..=2).contains(it));
-            let other: Vec<i128> = other.collect();
+            let known = 0..=2;
+            let ints = self.ground.ints().iter();
+            let other: Vec<i128> = ints.copied().filter(|it| !known.contains(it)).collect();
             return Ok(self.rng.pick(&other).copied().unwrap_or(3));
         }
         if self.wild() {

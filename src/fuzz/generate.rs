@@ -40,7 +40,7 @@ fn greeting(rng: &mut Rng) -> Greeting {
         2 => greeting.reserved = Reserved::with(&[Capability::Extended]),
         3 => greeting.reserved = Reserved([0xff; 8]),
         4 => {
-            let bytes = rng.next().to_be_bytes();
+            let bytes = rng.bits().to_be_bytes();
             greeting.reserved = Reserved(bytes);
         }
         5 => {
@@ -144,10 +144,10 @@ fn right(rng: &mut Rng, ground: &Ground) -> Move {
         1 => Message::Interested,
         2 => Message::NotInterested,
         3 => Message::Have { index },
-        4 => Message::Cancel(ground.block(rng.next())),
+        4 => Message::Cancel(ground.block(rng.bits())),
         5 => Message::Unchoke,
         6 => Message::Choke,
-        _ => Message::Request(ground.block(rng.next())),
+        _ => Message::Request(ground.block(rng.bits())),
     })
 }
 

@@ -158,11 +158,11 @@ impl Campaign<'_> {
             // Each try takes as long as nobody answers.
             return None;
         }
-        let mut all = suspects;
-        if all.len() == 1 {
-            // Alone on this target it does nothing: with those before it, on a fresh one.
-            let skip = self.history.len().saturating_sub(SUSPECTS);
-            all = self.history.iter().skip(skip).cloned().chain(all).collect();
+        // No single one: all that this target has been through, on a fresh one.
+        let last = suspects.last().map(|case| case.number);
+        let mut all: Vec<Case> = self.history.iter().cloned().collect();
+        if all.iter().all(|case| Some(case.number) != last) {
+            all.extend(suspects);
         }
         if !self.repeats(suspicion, &all, true) {
             return None;

@@ -14,12 +14,12 @@ impl Rng {
     /// The stream of one case of a campaign.
     pub fn of_case(seed: u64, number: u64) -> Self {
         let mut mixed = Self(seed ^ number.rotate_left(32).wrapping_mul(GOLDEN));
-        mixed.next();
+        mixed.bits();
         mixed
     }
 
     /// 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GOLDEN);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -29,7 +29,7 @@ impl Rng {
 
     /// A number below `bound`; 0 when that is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next().checked_rem(bound).unwrap_or(0)
+        self.bits().checked_rem(bound).unwrap_or(0)
     }
 
     /// A number from `low` to `high`.
@@ -55,7 +55,7 @@ impl Rng {
 
     /// A random byte.
     pub fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes().first().copied().unwrap_or(0)
+        self.bits().to_le_bytes().first().copied().unwrap_or(0)
     }
 
     /// So many random bytes.
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn every_case_has_a_stream_of_its_own() {
-        let first = |seed, number| Rng::of_case(seed, number).next();
+        let first = |seed, number| Rng::of_case(seed, number).bits();
         assert_eq!(first(1, 2), first(1, 2));
         let all: std::collections::BTreeSet<u64> = (0..4)
             .flat_map(|seed| (0..1000).map(move |number| first(seed, number)))

@@ -1,4 +1,8 @@
 //! The bench over TCP: a few threads, each with one connection at a time.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one file of the fuzzer that waits for real sockets, and for processes to write and end"
+)]
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -1,5 +1,9 @@
 //! One TCP connection without an event loop: for short conversations by the thousand, where waking
 //! up costs more than the bytes.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the system takes limits, not deadlines"
+)]
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
