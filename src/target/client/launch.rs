@@ -393,7 +393,7 @@ impl Client {
     /// Looks at its processes.
     pub fn health(&self) -> ClientHealth {
         let state = self.state.borrow().clone();
-        let Usage { memory, files } = match state.pid {
+        let Usage { memory, files, .. } = match state.pid {
             Some(pid) if state.ended.is_none() => health::of_group(pid),
             _ => Usage::default(),
         };
@@ -406,6 +406,39 @@ impl Client {
             memory,
             files,
         }
+    }
+
+    /// How its first process has ended: exit code, if it has one, and how in words. `None` while it
+    /// runs. Costs nothing.
+    pub fn death_so_far(&self) -> Option<(Option<i32>, String)> {
+        let state = self.state.borrow();
+        match state.ended {
+            Some(Ended::Exit(code)) => Some((Some(code), format!("exit code {code}"))),
+            Some(ended) => Some((None, ended.to_string())),
+            None if state.lost => Some((None, "its guard ended".to_owned())),
+            None => None,
+        }
+    }
+
+    /// Whether it wrote of a panic, or a sanitizer's report, since that was last taken.
+    pub fn alarmed(&self) -> bool {
+        self.log.alarmed()
+    }
+
+    /// Takes what it wrote of that.
+    pub fn take_alarm(&self) -> Vec<String> {
+        self.log.take_alarm()
+    }
+
+    /// The processes of its group.
+    pub fn members(&self) -> Vec<u32> {
+        let pid = self.state.borrow().pid;
+        pid.map(health::members).unwrap_or_default()
+    }
+
+    /// What these processes use.
+    pub fn usage(pids: &[u32]) -> Usage {
+        health::of_members(pids)
     }
 
     /// Waits until its first process has ended: exit code, if it has one, and how in words.
