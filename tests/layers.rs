@@ -41,6 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "requirement",
         ],
     ),
+    ("fuzz", ALL_ABOVE_AUDIT),
     (
         "fuzzing",
         &[
@@ -98,6 +99,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli/"]),
     ("bitvec", &["torrent/"]),
     ("rustix", &["target/guard"]),
+    ("socket2", &["transport/blocking"]),
 ];
 
 /// What only the binary's output module may call.

@@ -35,6 +35,7 @@ pub mod template;
 mod types;
 pub mod val;
 mod view;
+pub mod walk;
 pub(crate) mod yaml;
 
 #[cfg(test)]

@@ -12,7 +12,15 @@ use crate::scenario::yaml::{self, Node, Value};
 
 /// Keys of an entry.
 const KEYS: &[&str] = &[
-    "case", "verdict", "reason", "source", "text", "if", "until", "issue",
+    "case",
+    "verdict",
+    "reason",
+    "source",
+    "text",
+    "if",
+    "sometimes",
+    "until",
+    "issue",
 ];
 
 impl Expectations {
@@ -67,11 +75,19 @@ fn entry(node: Node) -> Result<Entry, ScenarioError> {
         source: None,
         text: None,
         condition: None,
+        sometimes: false,
         until: None,
         issue: None,
     };
     for (key, value) in pairs {
         let span = value.span.clone();
+        if key.text == "sometimes" {
+            let Value::Bool(sometimes) = value.value else {
+                return Err(wrong(&span, "`sometimes` is true or false", ""));
+            };
+            entry.sometimes = sometimes;
+            continue;
+        }
         let text = text(value)?;
         match key.text.as_str() {
             "case" => case = Some(text),

@@ -269,3 +269,15 @@ fn a_file_of_comments_holds_nothing() {
             .is_empty()
     );
 }
+
+#[test]
+fn what_the_clients_timing_decides_may_be_good() {
+    let sometimes = "- {case: s/a, verdict: fail, reason: a race of theirs, sometimes: true}\n";
+    let mut good = run(&[("s/a:seed", Verdict::Pass)]);
+    assert!(applied(sometimes, &mut good, None).is_empty());
+    let mut bad = run(&[("s/a:seed", Verdict::Fail)]);
+    assert!(applied(sometimes, &mut bad, None).is_empty());
+    assert!(bad.cases[0].known.is_some());
+    assert_eq!(applied(FAIL, &mut good, None).len(), 1);
+    assert!(Expectations::load("x", &sometimes.replace("true", "often")).is_err());
+}
