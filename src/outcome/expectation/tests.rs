@@ -143,6 +143,7 @@ fn wrong_files_are_refused_with_a_place() {
     for (text, place, words) in [
         ("case: x\n", ":1:1", "a list"),
         ("# a\0b\n", ":1:", "unexpected character"),
+        ("# a\rb: c\n", ":1:4", "a carriage return"),
         (
             "[{case: x, verdict: fail, reason: r}]\n",
             ":1:1",
