@@ -97,6 +97,10 @@ pub static DIFFERENCES: &[(&str, &str)] = &[
         "in a value that it skips, a key may be anything; to us a dictionary with a key that is no string is none",
     ),
     (
+        "no digits",
+        "an integer may be a sign alone; to us it has no digits",
+    ),
+    (
         "limits",
         "it has no limit for nesting and for the number of values; ours bound what a peer can make us hold",
     ),
@@ -216,14 +220,16 @@ fn payloads(ext_id: u8, payload: &Bytes, theirs: &Foreign, len: usize) -> Option
             // Whatever is bencoded to it must be so to us; it has no limits.
             return match bencode::read_prefix(payload, UNLIMITED) {
                 Ok(_) => Some("same payload"),
-                Err(error) => is_key(&error).then_some("odd keys"),
+                Err(error) => is_odd(&error),
             };
         }
     };
     let read = match ExtensionMessage::decode(name, payload) {
         Ok(message) => message,
         Err(DecodeError::Bencode { error, .. }) if is_limit(&error) => return Some("limits"),
-        Err(DecodeError::Bencode { error, .. }) if is_key(&error) => return Some("odd keys"),
+        Err(DecodeError::Bencode { error, .. }) if is_odd(&error).is_some() => {
+            return is_odd(&error);
+        }
         Err(error) => panic!("refused what the other takes for {extension:?}: {error}"),
     };
     let same = match (&read, extension) {
@@ -258,9 +264,14 @@ fn payloads(ext_id: u8, payload: &Bytes, theirs: &Foreign, len: usize) -> Option
     Some("same payload")
 }
 
-fn is_key(error: &bencode::ReadError) -> bool {
-    use bencode::ReadErrorKind::{KeyNotString, MissingValue};
-    matches!(error.kind, KeyNotString | MissingValue)
+/// What it lets pass that is no bencoding.
+fn is_odd(error: &bencode::ReadError) -> Option<&'static str> {
+    use bencode::ReadErrorKind::{EmptyInteger, KeyNotString, MissingValue};
+    match error.kind {
+        KeyNotString | MissingValue => Some("odd keys"),
+        EmptyInteger => Some("no digits"),
+        _ => None,
+    }
 }
 
 fn is_limit(error: &bencode::ReadError) -> bool {
