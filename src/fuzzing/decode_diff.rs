@@ -93,6 +93,14 @@ pub static DIFFERENCES: &[(&str, &str)] = &[
         "a number that does not fit the type it is read into (a string length above 64 bits, an id above 255) overflows in its reader: a panic where overflow is checked, another number where it is not",
     ),
     (
+        "odd keys",
+        "in a value that it skips, a key may be anything; to us a dictionary with a key that is no string is none",
+    ),
+    (
+        "no digits",
+        "an integer may be a sign alone; to us it has no digits",
+    ),
+    (
         "limits",
         "it has no limit for nesting and for the number of values; ours bound what a peer can make us hold",
     ),
@@ -210,13 +218,18 @@ fn payloads(ext_id: u8, payload: &Bytes, theirs: &Foreign, len: usize) -> Option
         PEX => "ut_pex",
         _ => {
             // Whatever is bencoded to it must be so to us; it has no limits.
-            let read = bencode::read_prefix(payload, UNLIMITED);
-            return read.is_ok().then_some("same payload");
+            return match bencode::read_prefix(payload, UNLIMITED) {
+                Ok(_) => Some("same payload"),
+                Err(error) => is_odd(&error),
+            };
         }
     };
     let read = match ExtensionMessage::decode(name, payload) {
         Ok(message) => message,
         Err(DecodeError::Bencode { error, .. }) if is_limit(&error) => return Some("limits"),
+        Err(DecodeError::Bencode { error, .. }) if is_odd(&error).is_some() => {
+            return is_odd(&error);
+        }
         Err(error) => panic!("refused what the other takes for {extension:?}: {error}"),
     };
     let same = match (&read, extension) {
@@ -249,6 +262,16 @@ fn payloads(ext_id: u8, payload: &Bytes, theirs: &Foreign, len: usize) -> Option
     }
     assert!(same, "{read} to us, to the other {extension:?}");
     Some("same payload")
+}
+
+/// What it lets pass that is no bencoding.
+fn is_odd(error: &bencode::ReadError) -> Option<&'static str> {
+    use bencode::ReadErrorKind::{EmptyInteger, KeyNotString, MissingValue};
+    match error.kind {
+        KeyNotString | MissingValue => Some("odd keys"),
+        EmptyInteger => Some("no digits"),
+        _ => None,
+    }
 }
 
 fn is_limit(error: &bencode::ReadError) -> bool {

@@ -156,7 +156,7 @@ fn safe(name: &str) -> bool {
 
 fn another_tracker_changes_nothing_else(metainfo: &Metainfo) {
     let url = "http://127.0.0.1:1/announce";
-    let again = Metainfo::parse(&metainfo.announced_at(url)).expect("we wrote it ourselves");
+    let again = Metainfo::parse(&metainfo.announced_at(url, None)).expect("we wrote it ourselves");
     assert_eq!(again.announce(), Some(url));
     assert_eq!(again.info_bytes(), metainfo.info_bytes());
 }

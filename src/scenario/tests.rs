@@ -644,6 +644,16 @@ fn suite_with(blocks: &str, steps: &str) -> Result<Suite, Vec<ScenarioError>> {
 }
 
 #[test]
+fn an_error_in_text_over_two_lines_is_shown_on_the_first() {
+    let steps = "- check: {eq: [1, \"${1 +\n          2 *}\"]}";
+    let errors = parse_text("s.yaml", &wrap(steps)).unwrap_err();
+    let span = errors[0].span.clone().unwrap();
+    let line = span.source_line();
+    assert!(line.ends_with("${1 +"), "{line}");
+    assert!(span.col as usize <= line.chars().count() + 1, "{span}");
+}
+
+#[test]
 fn blocks_do_not_use_themselves() {
     let errors =
         suite_with("{a: {do: [{use: b}]}, b: {do: [{use: a}]}}", "- alive: {}").unwrap_err();
