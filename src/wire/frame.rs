@@ -1,8 +1,9 @@
 //! Length-prefixed frames, however the stream is cut, and what can be wrong with them.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::bencode::ReadError;
+use super::message::Message;
 
 /// A length prefix and that many bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,11 +25,31 @@ impl Frame {
 
     /// The first frame of `bytes`, if all of it is there. No limit: the bytes exist already.
     pub fn split_from(bytes: &mut Bytes) -> Option<Self> {
-        let length = usize::try_from(u32::from_be_bytes(*bytes.first_chunk()?)).ok()?;
-        let end = length.checked_add(Self::PREFIX_LEN)?;
-        (bytes.len() >= end).then(|| Self {
+        let end = Self::end(bytes)?;
+        Some(Self {
             raw: bytes.split_to(end),
         })
+    }
+
+    /// The message in the first frame of `bytes`, if all of it is there: as
+    /// [`split_from`](Self::split_from) for those who have no use for the frame.
+    #[inline]
+    pub fn message_from(bytes: &mut Bytes) -> Option<Result<Message, DecodeError>> {
+        let end = Self::end(bytes)?;
+        if end > SHORT_LEN {
+            let raw = bytes.split_to(end);
+            return Some(Message::decode(&Self { raw }));
+        }
+        let message = Message::decode_copying(bytes.get(..end)?);
+        bytes.advance(end);
+        Some(message)
+    }
+
+    /// Where the first frame of `bytes` ends, if all of it is there.
+    #[inline]
+    fn end(bytes: &[u8]) -> Option<usize> {
+        let end = frame_end(u32::from_be_bytes(*bytes.first_chunk()?));
+        (bytes.len() >= end).then_some(end)
     }
 
     /// How many bytes are missing behind `bytes` until the first frame (or its prefix) is whole.
@@ -173,6 +194,32 @@ impl FrameDecoder {
     /// The next complete frame, sharing memory with the buffer. Once failed, failed for good.
     #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        let Some(end) = self.end()? else {
+            return Ok(None);
+        };
+        let raw = self.buffer.split_to(end).freeze();
+        Ok(Some(Frame { raw }))
+    }
+
+    /// The message in the next complete frame: as [`next_frame`](Self::next_frame) for those who
+    /// have no use for the frame. Only messages that are worth it share memory with the buffer.
+    #[inline]
+    pub fn next_message(&mut self) -> Result<Option<Result<Message, DecodeError>>, FrameError> {
+        let Some(end) = self.end()? else {
+            return Ok(None);
+        };
+        if end > SHORT_LEN {
+            let raw = self.buffer.split_to(end).freeze();
+            return Ok(Some(Message::decode(&Frame { raw })));
+        }
+        let message = Message::decode_copying(self.buffer.get(..end).unwrap_or_default());
+        self.buffer.advance(end);
+        Ok(Some(message))
+    }
+
+    /// Where the next frame ends, if all of it is there.
+    #[inline]
+    fn end(&mut self) -> Result<Option<usize>, FrameError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -189,11 +236,7 @@ impl FrameDecoder {
             return Err(error);
         }
         let end = frame_end(length);
-        if self.buffer.len() < end {
-            return Ok(None);
-        }
-        let raw = self.buffer.split_to(end).freeze();
-        Ok(Some(Frame { raw }))
+        Ok((self.buffer.len() >= end).then_some(end))
     }
 
     /// Bytes that belong to no frame yet.
@@ -271,6 +314,10 @@ pub const DEFAULT_LIMIT: u32 = 1 << 20;
 /// Bytes by which the buffer grows at least.
 const CHUNK_LEN: usize = 4096;
 
+/// Frames up to here are read where they lie: counting references costs more than copying what
+/// payload they may have, and so little should not keep a buffer alive.
+const SHORT_LEN: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -324,6 +371,34 @@ mod tests {
         let frame = decoder.next_frame().unwrap().unwrap();
         assert_eq!(frame.raw().as_ptr(), at);
         assert_eq!(frame.raw(), &[0, 0, 0, 2, 5, 9][..]);
+    }
+
+    #[test]
+    fn messages_are_those_of_the_frames_however_long() {
+        let mut stream = BytesMut::new();
+        for payload in [0, 1, SHORT_LEN - 7, SHORT_LEN - 6, SHORT_LEN - 5, 1000] {
+            let body = [vec![20, 3], vec![9; payload]].concat();
+            stream.put_slice(Frame::from_body(&body).raw());
+            stream.put_slice(Frame::from_body(&[]).raw());
+            stream.put_slice(Frame::from_body(b"\x04\0\0").raw());
+        }
+        let stream = stream.freeze();
+        let mut frames = stream.clone();
+        let frames = std::iter::from_fn(|| Frame::split_from(&mut frames));
+        let expected: Vec<_> = frames.map(|frame| Message::decode(&frame)).collect();
+        assert_eq!(expected.len(), 18);
+        let mut rest = stream.clone();
+        let messages = std::iter::from_fn(|| Frame::message_from(&mut rest));
+        assert_eq!(messages.collect::<Vec<_>>(), expected);
+        let mut decoder = FrameDecoder::new(DEFAULT_LIMIT);
+        let mut messages = Vec::new();
+        for part in stream.chunks(7) {
+            decoder.push(part);
+            while let Some(message) = decoder.next_message().unwrap() {
+                messages.push(message);
+            }
+        }
+        assert_eq!(messages, expected);
     }
 
     #[test]
