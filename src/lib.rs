@@ -34,5 +34,8 @@ pub mod audit;
 
 pub mod report;
 
+pub mod fuzz;
+
+#[cfg(feature = "arbitrary")]
 #[doc(hidden)]
 pub mod fuzzing;

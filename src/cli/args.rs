@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use btspec::outcome::Exit;
 use clap::{Args, Parser, Subcommand};
 
+use super::fuzz_args::{FuzzArgs, ShrinkArgs};
 use super::run_args::RunArgs;
 
 /// Conformance tests for the BitTorrent peer protocol.
@@ -37,6 +38,10 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Play the suites against defective, trivial and sound peers, and say what they saw
     Audit(AuditArgs),
+    /// Throw right and wrong messages at a target, and make what breaks it small
+    Fuzz(Box<FuzzArgs>),
+    /// Make a scenario file that fails smaller
+    Shrink(Box<ShrinkArgs>),
     /// Show which requirements are cited and which are proved, by BEP
     Coverage,
     /// Hold a client, and end it when the run ends
@@ -126,6 +131,8 @@ pub(crate) enum SchemaOf {
     Scenario,
     /// The JSON report
     Report,
+    /// The JSON report of `fuzz`
+    Fuzz,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,9 @@ mod decode;
 mod explain;
 mod fault;
 mod fixture;
+mod fuzz;
+mod fuzz_args;
+mod fuzz_progress;
 mod known;
 mod lint;
 mod list;
@@ -19,6 +22,7 @@ mod run_args;
 mod schema;
 mod select;
 mod serve;
+mod shrink;
 mod stop;
 
 use std::process::ExitCode;
@@ -74,6 +78,8 @@ fn dispatch(command: Command) -> Result<Exit, Stop> {
         Command::Run(args) => run::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
+        Command::Shrink(args) => shrink::run(&args),
         Command::Coverage => coverage::run(),
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),

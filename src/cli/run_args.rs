@@ -180,7 +180,7 @@ impl RoleArg {
     }
 }
 
-const TARGET: &str = "Target";
+pub(super) const TARGET: &str = "Target";
 const PLAY: &str = "Playing";
 const JUDGE: &str = "Judging";
 const REPORT: &str = "Reporting";

@@ -12,6 +12,7 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Stop> {
     let schema = match args.of {
         SchemaOf::Scenario => btspec::scenario::schema::schema(),
         SchemaOf::Report => btspec::report::json::schema(),
+        SchemaOf::Fuzz => btspec::fuzz::report::schema(),
     };
     let mut stdout = out::stdout();
     stdout.write_all(schema.as_bytes())?;

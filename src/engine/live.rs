@@ -1,6 +1,7 @@
 //! One target of a live run: plays what it takes from the run's board, judges the target's state
 //! between plays, and starts it anew when it is used up or lost (DESIGN 7).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,7 @@ use super::suspects::Suspects;
 use super::tables;
 use crate::outcome::{CaseOutcome, RunEvent, Verdict};
 use crate::scenario::ast::{Lane, Role};
+use crate::scenario::walk::patience;
 use crate::scenario::{Play, PlayId};
 use crate::torrent::Torrent;
 
@@ -94,6 +96,15 @@ impl<'a> Board<'a> {
             left.entry(Turn::of(play, torrent, &others))
                 .or_default()
                 .push_back(index);
+        }
+        if config.longest_first {
+            // One that waits for half a minute would otherwise be waited for at the end.
+            let patience = |index: &usize| plays.get(*index).map(|play| patience(&play.case));
+            for plays in left.values_mut() {
+                plays
+                    .make_contiguous()
+                    .sort_by_key(|index| Reverse(patience(index)));
+            }
         }
         Self {
             torrent,
@@ -213,6 +224,8 @@ struct State {
     calibration: Calibration,
     /// Pieces of this target: no other target's cases use them up.
     fresh: FreshPool,
+    /// How many of them were taken when the first play began: a restart brings no more.
+    taken_at_first: usize,
     trouble: Trouble,
     /// The target was gone at the end of a play.
     gone: bool,
@@ -257,10 +270,7 @@ impl Worker<'_, '_> {
         let mut spent = Duration::ZERO;
         let mut refused = 0;
         loop {
-            // It serves nothing: the piece that it offers is as fresh as before.
-            let mut means = self.means();
-            means.fresh = Some(FreshPool::new());
-            let mut player = means.player(&play, &self.state);
+            let mut player = self.means().player(&play, &self.state);
             self.stage.play(&mut player)?;
             let played = player.outcome();
             self.state.calibration = self.state.calibration.merge(played.slowest);
@@ -268,6 +278,7 @@ impl Worker<'_, '_> {
             if outcome.verdict == Verdict::Pass
                 && let Some(profile) = played.profile
             {
+                self.state.taken_at_first = self.state.fresh.taken();
                 return Ok(profile);
             }
             let reason = outcome.reason.unwrap_or_else(|| "no handshake".to_owned());
@@ -411,7 +422,6 @@ impl Worker<'_, '_> {
                 no_tracker: self.stage.announces().err(),
                 ..config.settings.clone()
             },
-            fresh: None,
         }
     }
 }
@@ -421,7 +431,9 @@ impl State {
     /// each.
     fn is_full(&self, role: Role, torrent: &Torrent) -> bool {
         let pieces = torrent.geometry().pieces() as usize;
-        role == Role::Leech && self.fresh.taken() + (pieces / 4).min(SPARE_PIECES) >= pieces
+        let taken = self.fresh.taken();
+        let few = taken + (pieces / 4).min(SPARE_PIECES) >= pieces;
+        role == Role::Leech && few && taken > self.taken_at_first
     }
 
     fn note(&mut self, played: &Played, role: Role) {
@@ -436,8 +448,6 @@ impl State {
 struct Means {
     torrent: Torrent,
     settings: Settings,
-    /// Instead of the target's.
-    fresh: Option<FreshPool>,
 }
 
 impl Means {
@@ -445,7 +455,7 @@ impl Means {
         let settings = Settings {
             profile: state.profiles.get(&play.role).cloned(),
             calibration: state.calibration,
-            fresh: self.fresh.as_ref().unwrap_or(&state.fresh).clone(),
+            fresh: state.fresh.clone(),
             ..self.settings.clone()
         };
         Player::new(play.clone(), self.torrent.clone(), settings)

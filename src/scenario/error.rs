@@ -41,7 +41,7 @@ impl ScenarioError {
     pub fn new(phase: Phase, span: &Span, message: impl Into<String>) -> Self {
         Self {
             phase,
-            span: Some(Box::new(span.clone())),
+            span: Some(Box::new(span.clone().on_its_line())),
             message: message.into(),
             expected: None,
             help: None,

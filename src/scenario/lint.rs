@@ -8,6 +8,7 @@ use super::ast::{Action, Case, Delay, HandshakeMode, Proof, Stated, Step, Suite}
 use super::error::Excerpt;
 use super::pattern::PatternKind;
 use super::span::Span;
+use super::walk::walk;
 use crate::wire::Kind;
 
 /// Something to put right.
@@ -432,29 +433,6 @@ fn flat(steps: &[Step]) -> Vec<&Step> {
         all.extend(flat(&step.then));
     }
     all
-}
-
-/// Every step with everything in it; `true` for what stands in a branch.
-fn walk<'a>(steps: &'a [Step], in_branch: bool, see: &mut dyn FnMut(&'a Step, bool)) {
-    for step in steps {
-        see(step, in_branch);
-        match &step.action {
-            Action::AnyOf {
-                branches,
-                otherwise,
-            } => {
-                walk(branches, true, see);
-                walk(otherwise.as_deref().unwrap_or_default(), in_branch, see);
-            }
-            Action::Use(block) => walk(&block.body, in_branch, see),
-            Action::Repeat(repeat) => walk(&repeat.body, in_branch, see),
-            Action::Measure(measure) => {
-                walk(std::slice::from_ref(&measure.until), true, see);
-            }
-            _ => {}
-        }
-        walk(&step.then, in_branch, see);
-    }
 }
 
 /// Whether a step says something about the target in the report.

@@ -19,6 +19,8 @@ pub struct ExtIds {
     map: Told<BTreeMap<String, u8>>,
     /// For every id its latest name, also when it is out of use, and where it was first given.
     seen: BTreeMap<u8, (String, Order)>,
+    /// Ids that were given to several names.
+    contested: BTreeSet<u8>,
     /// Names that ever had an id.
     used: BTreeSet<String>,
     handshakes: u32,
@@ -29,6 +31,7 @@ impl Default for ExtIds {
         Self {
             map: Told::new(BTreeMap::new()),
             seen: BTreeMap::new(),
+            contested: BTreeSet::new(),
             used: BTreeSet::new(),
             handshakes: 0,
         }
@@ -46,7 +49,11 @@ impl ExtIds {
                 continue;
             }
             if id != 0 {
-                let first = self.seen.get(&id).map_or(order, |(_, first)| *first);
+                let before = self.seen.get(&id);
+                if before.is_some_and(|(other, _)| *other != name) {
+                    self.contested.insert(id);
+                }
+                let first = before.map_or(order, |(_, first)| *first);
                 self.seen.insert(id, (name.clone(), first));
                 self.used.insert(name.clone());
             }
@@ -88,6 +95,12 @@ impl ExtIds {
         } else {
             Stand::Wrong
         }
+    }
+
+    /// Whether the side gave `id` to several names, so that nobody can say which of them the other
+    /// side means by it: it may go by any handshake.
+    pub fn contested(&self, id: u8) -> bool {
+        self.contested.contains(&id)
     }
 
     /// The id of `name` by the last handshake that the other side has provably read.

@@ -522,7 +522,11 @@ impl Session {
         payload: &mut Payload,
     ) -> EventKind {
         let receivers = self.ids(dir.flip());
-        let name = receivers.name(ext_id).map(str::to_owned);
+        let name = receivers
+            .name(ext_id)
+            // An id that we gave to several extensions may be meant as any of them.
+            .filter(|_| dir == Dir::Sent || !receivers.contested(ext_id))
+            .map(str::to_owned);
         let stand = receivers.stand(ext_id);
         let senders_own = self.ids(dir).name(ext_id).map(str::to_owned);
         let switched_off = [&name, &senders_own]

@@ -272,7 +272,8 @@ impl Live {
         self.client().map(|c| c.log(lines)).unwrap_or_default()
     }
 
-    fn client(&self) -> Option<&Client> {
+    /// The client that we started, while it is there.
+    pub fn client(&self) -> Option<&Client> {
         self.started.as_ref()?.client.as_ref()
     }
 }

@@ -4,6 +4,7 @@
 //! what to write; it knows nothing of messages. A tester (`engine::driver`) and a served process
 //! (`target::serve`) are its two owners. Options of single sockets are in `tcp`.
 
+pub mod blocking;
 mod conn;
 mod sockets;
 mod tcp;

@@ -544,6 +544,11 @@ impl Ctx {
             });
             return Err(Stop::Ended);
         }
+        self.linger(case).await
+    }
+
+    /// What was forbidden may still be on its way when an answer to something later has come.
+    pub(super) async fn linger(&self, case: &Case) -> Flow {
         let slowest = self.with(|s| s.slowest.answer.max(s.settings.calibration.answer));
         let linger = (slowest * 2).clamp(LINGER_MIN, LINGER_MAX);
         if let Err(stop) = self.sleep(None, linger).await {

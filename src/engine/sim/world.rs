@@ -81,6 +81,8 @@ struct TesterHost {
     /// Which connection of the tester each of the network's numbers is.
     conns: Vec<TesterConn>,
     next_source: u32,
+    /// Connections of the plays before this one, which keep their numbers.
+    earlier: usize,
     named: Vec<(String, IpAddr)>,
     told_died: bool,
     actions: Vec<Action>,
@@ -168,19 +170,11 @@ impl World {
     /// # Errors
     /// When nothing is left to happen, or time stands still, before the tester has ended.
     pub fn play(&mut self, tester: &mut dyn Tester, target: HostId) -> Result<(), SimError> {
-        let id = self.net.add_host(Vec::new(), self.config.to_target);
-        self.slots.push(Slot {
-            process: None,
-            addr: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
-            dialled: 0,
-            exit: None,
-            verb: None,
-        });
-        let mut host = TesterHost::new(id, target, self.now);
-        if let Some(before) = self.tester.take() {
+        let host = match self.tester.take() {
             // Another play against the same target goes on with other addresses.
-            host.next_source = before.next_source;
-        }
+            Some(before) => before.again(target, self.now),
+            None => TesterHost::new(self.add_tester(), target, self.now),
+        };
         self.tester = Some(host);
         self.tell(tester, Input::Timeout);
         let mut here = 0_u32;
@@ -199,6 +193,17 @@ impl World {
         }
         self.drop_all();
         Ok(())
+    }
+
+    fn add_tester(&mut self) -> HostId {
+        self.slots.push(Slot {
+            process: None,
+            addr: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            dialled: 0,
+            exit: None,
+            verb: None,
+        });
+        self.net.add_host(Vec::new(), self.config.to_target)
     }
 
     /// State of a process.
@@ -523,7 +528,8 @@ impl World {
             return;
         };
         let ip = host.source(from);
-        let count = u32::try_from(host.conns.len()).unwrap_or(u32::MAX / 4);
+        let count = host.earlier + host.conns.len();
+        let count = u32::try_from(count).unwrap_or(u32::MAX / 4);
         let net = count * 2 + 1;
         let port = u16::try_from(40_000 + count % 10_000).unwrap_or(40_000);
         let local = SocketAddr::new(ip, port);
@@ -629,9 +635,19 @@ impl TesterHost {
             places: Vec::new(),
             conns: Vec::new(),
             next_source: 0,
+            earlier: 0,
             named: Vec::new(),
             told_died: false,
             actions: Vec::new(),
+        }
+    }
+
+    /// The same host for the next play: with nothing of this one but what is used up.
+    fn again(self, target: HostId, began: Duration) -> Self {
+        Self {
+            next_source: self.next_source,
+            earlier: self.earlier + self.conns.len(),
+            ..Self::new(self.id, target, began)
         }
     }
 

@@ -1,26 +1,42 @@
-//! Memory and open files of a process group, from `/proc` where there is one.
+//! What a process group uses, from `/proc` where there is one.
 
 use std::fs;
+use std::time::Duration;
 
 /// What a process group uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Usage {
+pub struct Usage {
     /// Resident bytes.
-    pub(super) memory: Option<u64>,
+    pub memory: Option<u64>,
     /// Open files and sockets.
-    pub(super) files: Option<u64>,
+    pub files: Option<u64>,
+    /// Time on processors since each process began.
+    pub cpu: Option<Duration>,
 }
 
 /// Sums up the processes of a group.
 pub(super) fn of_group(group: u32) -> Usage {
+    of_members(&members(group))
+}
+
+/// The processes of a group.
+pub(super) fn members(group: u32) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else {
-        return Usage::default();
+        return Vec::new();
     };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    let members = pids.filter(|pid| group_of(*pid) == Some(group));
-    members.fold(Usage::default(), |sum, pid| Usage {
-        memory: add(sum.memory, memory(pid)),
-        files: add(sum.files, files(pid)),
+    pids.filter(|pid| group_of(*pid) == Some(group)).collect()
+}
+
+/// Sums up these processes.
+pub(super) fn of_members(pids: &[u32]) -> Usage {
+    pids.iter().fold(Usage::default(), |sum, pid| Usage {
+        memory: add(sum.memory, memory(*pid)),
+        files: add(sum.files, files(*pid)),
+        cpu: match (sum.cpu, cpu(*pid)) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (a, b) => a.or(b),
+        },
     })
 }
 
@@ -36,6 +52,19 @@ fn group_of(pid: u32) -> Option<u32> {
     // The name in parentheses may hold anything; state, parent and group follow it.
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_whitespace().nth(2)?.parse().ok()
+}
+
+/// User and system time, in the ticks of `/proc`, of which all Linux systems have a hundred a
+/// second.
+fn cpu(pid: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace().skip(11);
+    let user = fields.next()?.parse::<u64>().ok()?;
+    let system = fields.next()?.parse::<u64>().ok()?;
+    Some(Duration::from_millis(
+        user.saturating_add(system).saturating_mul(10),
+    ))
 }
 
 fn memory(pid: u32) -> Option<u64> {
@@ -60,6 +89,7 @@ mod tests {
         let usage = of_group(group);
         assert!(usage.memory.unwrap() > 100_000);
         assert!(usage.files.unwrap() >= 3);
+        assert!(usage.cpu.is_some());
         assert_eq!(of_group(u32::MAX), Usage::default());
     }
 }

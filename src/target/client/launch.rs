@@ -4,6 +4,7 @@ use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -392,7 +393,7 @@ impl Client {
     /// Looks at its processes.
     pub fn health(&self) -> ClientHealth {
         let state = self.state.borrow().clone();
-        let Usage { memory, files } = match state.pid {
+        let Usage { memory, files, .. } = match state.pid {
             Some(pid) if state.ended.is_none() => health::of_group(pid),
             _ => Usage::default(),
         };
@@ -405,6 +406,39 @@ impl Client {
             memory,
             files,
         }
+    }
+
+    /// How its first process has ended: exit code, if it has one, and how in words. `None` while it
+    /// runs. Costs nothing.
+    pub fn death_so_far(&self) -> Option<(Option<i32>, String)> {
+        let state = self.state.borrow();
+        match state.ended {
+            Some(Ended::Exit(code)) => Some((Some(code), format!("exit code {code}"))),
+            Some(ended) => Some((None, ended.to_string())),
+            None if state.lost => Some((None, "its guard ended".to_owned())),
+            None => None,
+        }
+    }
+
+    /// Whether it wrote of a panic, or a sanitizer's report, since that was last taken.
+    pub fn alarmed(&self) -> bool {
+        self.log.alarmed()
+    }
+
+    /// Takes what it wrote of that.
+    pub fn take_alarm(&self) -> Vec<String> {
+        self.log.take_alarm()
+    }
+
+    /// The processes of its group.
+    pub fn members(&self) -> Vec<u32> {
+        let pid = self.state.borrow().pid;
+        pid.map(health::members).unwrap_or_default()
+    }
+
+    /// What these processes use.
+    pub fn usage(pids: &[u32]) -> Usage {
+        health::of_members(pids)
     }
 
     /// Waits until its first process has ended: exit code, if it has one, and how in words.
@@ -500,11 +534,26 @@ fn follow(from: Option<ChildStdout>) -> watch::Receiver<State> {
 }
 
 /// Ports that nobody uses now. All are held until the last is found, so that they differ.
+///
+/// A client takes its time to listen. Until then nobody else may get them: they lie below those that
+/// systems give to outgoing connections, and this process hands out none twice before it has been round.
 fn free_ports<const N: usize>(ip: IpAddr) -> io::Result<[u16; N]> {
+    static HANDED_OUT: AtomicU32 = AtomicU32::new(0);
+    // Runs beside this one begin elsewhere.
+    let first = std::process::id().wrapping_mul(7919);
     let mut ports = [0; N];
     let mut held = Vec::with_capacity(N);
     for port in &mut ports {
-        let listener = TcpListener::bind(SocketAddr::new(ip, 0))?;
+        let mut tries = 0..PORTS;
+        let listener = loop {
+            let next = first.wrapping_add(HANDED_OUT.fetch_add(1, Ordering::Relaxed));
+            let place = u16::try_from(next % u32::from(PORTS)).unwrap_or_default();
+            match TcpListener::bind(SocketAddr::new(ip, FIRST_PORT + place)) {
+                Ok(listener) => break listener,
+                Err(error) if tries.next().is_none() => return Err(error),
+                Err(_) => {}
+            }
+        };
         *port = listener.local_addr()?.port();
         held.push(listener);
     }
@@ -522,6 +571,11 @@ fn version_in(text: &str) -> Option<String> {
 fn indented(log: &[String]) -> String {
     log.iter().map(|line| format!("\n    {line}")).collect()
 }
+
+/// Ports for clients: above the well-known ones, below 32,768, where Linux begins with those for
+/// outgoing connections.
+const FIRST_PORT: u16 = 12_000;
+const PORTS: u16 = 20_000;
 
 /// Exit code of a verb that a driver does not know.
 const UNKNOWN_VERB: i32 = 64;

@@ -4,6 +4,7 @@
 //! stopped, with at most one helper script beside it ([`ClientFile`]). A started one is a
 //! [`Client`]; each lives in a folder of its own below the guard of [`guard`](super::guard).
 
+mod alarm;
 mod file;
 mod folder;
 mod health;
@@ -13,5 +14,7 @@ mod log;
 mod run;
 mod template;
 
+pub use alarm::is_alarm;
 pub use file::{ClientFile, FileError, Flaw};
+pub use health::Usage;
 pub use launch::{Client, ClientError, ClientHealth, Launcher, VerbOutcome};

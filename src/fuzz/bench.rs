@@ -1,0 +1,36 @@
+//! Where cases are played: in simulation, or over sockets.
+
+use std::time::Duration;
+
+use super::oracle::{Usage, Vitals};
+use super::player::CasePlayer;
+
+/// A target, and the means to play cases against it.
+pub trait Bench {
+    /// Plays all, perhaps several at once; gives them back in the same order.
+    fn play(&mut self, players: Vec<CasePlayer>) -> Vec<CasePlayer>;
+
+    /// Whether it lives, and whether it wrote of trouble. Cheap.
+    fn vitals(&mut self) -> Vitals;
+
+    /// What it uses.
+    fn usage(&mut self) -> Usage;
+
+    /// Whether [`restart`](Self::restart) can work.
+    fn can_restart(&self) -> bool;
+
+    /// Ends the target and starts it anew.
+    ///
+    /// # Errors
+    /// Why it does not run.
+    fn restart(&mut self) -> Result<(), String>;
+
+    /// Lets time pass without a connection.
+    fn rest(&mut self, span: Duration);
+
+    /// Time since the bench was set up; virtual in simulation.
+    fn elapsed(&self) -> Duration;
+
+    /// Whether that time is virtual.
+    fn is_virtual(&self) -> bool;
+}

@@ -1,0 +1,361 @@
+//! The bench over TCP: a few threads, each with one connection at a time.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one file of the fuzzer that waits for real sockets, and for processes to write and end"
+)]
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::bench::Bench;
+use super::oracle::{Usage, Vitals};
+use super::player::CasePlayer;
+use crate::engine::driver::SocketStage;
+use crate::engine::io::{Action, CloseKind, ConnId, ConnectError, Input, Tester};
+use crate::engine::stage::Stage;
+use crate::target::client::Client;
+use crate::target::{SourceError, SourceList, Sources};
+use crate::transport::blocking::{Blocking, Heard};
+
+/// A target on real sockets, and the threads that speak to it.
+pub struct SocketBench {
+    stage: SocketStage,
+    workers: Vec<Worker>,
+    done: (Sender<Played>, Receiver<Played>),
+    sources: Arc<Mutex<Sources>>,
+    began: Instant,
+    /// The target's processes, and when we looked for them.
+    members: Vec<u32>,
+    looked: Option<Instant>,
+}
+
+struct Worker {
+    jobs: Sender<Job>,
+    /// Keeps the thread's handle: it ends when `jobs` is dropped.
+    _thread: thread::JoinHandle<()>,
+}
+
+/// Connections to make, each with its place in the batch.
+type Job = (usize, SocketAddr, CasePlayer);
+type Played = (usize, CasePlayer);
+
+impl SocketBench {
+    /// A bench of so many connections at once.
+    ///
+    /// # Errors
+    /// When a given source address is not ours.
+    pub fn new(
+        stage: SocketStage,
+        lanes: usize,
+        sources: Option<&SourceList>,
+    ) -> Result<Self, SourceError> {
+        let ip = stage.target().addr().ip();
+        let sources = Sources::for_target(ip, sources)?;
+        let lanes = match sources.is_single() {
+            // Clients take one connection from an address.
+            true => 1,
+            false => lanes.clamp(1, MOST_LANES),
+        };
+        let sources = Arc::new(Mutex::new(sources));
+        let done = channel();
+        let workers = (0..lanes)
+            .map(|_| {
+                let (jobs, todo) = channel::<Job>();
+                let (out, sources) = (done.0.clone(), Arc::clone(&sources));
+                let thread = thread::spawn(move || {
+                    let mut buffer = vec![0; BUFFER];
+                    for (place, to, mut player) in todo {
+                        play(&mut player, to, &sources, &mut buffer);
+                        if out.send((place, player)).is_err() {
+                            return;
+                        }
+                    }
+                });
+                Worker {
+                    jobs,
+                    _thread: thread,
+                }
+            })
+            .collect();
+        Ok(Self {
+            stage,
+            workers,
+            done,
+            sources,
+            began: Instant::now(),
+            members: Vec::new(),
+            looked: None,
+        })
+    }
+
+    /// The target.
+    pub fn stage(&self) -> &SocketStage {
+        &self.stage
+    }
+
+    /// Connections at once.
+    pub fn lanes(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Whether every connection comes from the same address.
+    pub fn is_single(&self) -> bool {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.is_single()
+    }
+
+    /// Ends the target, if it is ours.
+    pub fn close(self) {
+        self.stage.close();
+    }
+
+    fn client(&self) -> Option<&Client> {
+        self.stage.target().client()
+    }
+}
+
+impl Bench for SocketBench {
+    fn play(&mut self, players: Vec<CasePlayer>) -> Vec<CasePlayer> {
+        let to = self.stage.target().addr();
+        let mut todo = players.into_iter().enumerate();
+        let mut played: Vec<Played> = Vec::new();
+        let mut busy = 0_usize;
+        // Whoever is done gets the next: a slow one holds nobody up.
+        let mut free: Vec<usize> = (0..self.workers.len()).collect();
+        let mut at_work: Vec<(usize, usize)> = Vec::new();
+        loop {
+            while let Some(worker) = free.pop() {
+                let Some((place, player)) = todo.next() else {
+                    free.push(worker);
+                    break;
+                };
+                let Some(there) = self.workers.get(worker) else {
+                    break;
+                };
+                if there.jobs.send((place, to, player)).is_ok() {
+                    at_work.push((place, worker));
+                    busy = busy.saturating_add(1);
+                }
+            }
+            if busy == 0 {
+                break;
+            }
+            let Ok((place, player)) = self.done.1.recv() else {
+                break;
+            };
+            busy = busy.saturating_sub(1);
+            if let Some(at) = at_work.iter().position(|(known, _)| *known == place) {
+                free.push(at_work.swap_remove(at).1);
+            }
+            played.push((place, player));
+        }
+        played.sort_by_key(|(place, _)| *place);
+        played.into_iter().map(|(_, player)| player).collect()
+    }
+
+    fn vitals(&mut self) -> Vitals {
+        let Some(client) = self.client() else {
+            return Vitals::default();
+        };
+        let mut death = client.death_so_far();
+        if death.is_none() && !client.alarmed() {
+            return Vitals {
+                alive: Some(true),
+                ..Vitals::default()
+            };
+        }
+        // Reports of sanitizers come line by line, and often before the end of the process.
+        thread::sleep(REPORT_TIME);
+        death = death.or_else(|| client.death_so_far());
+        let alarm = client.take_alarm();
+        match death {
+            None => Vitals {
+                alive: Some(true),
+                alarm,
+                ..Vitals::default()
+            },
+            Some((exit, how)) => Vitals {
+                alive: Some(false),
+                exit,
+                how,
+                alarm,
+            },
+        }
+    }
+
+    fn usage(&mut self) -> Usage {
+        let stale = self.looked.is_none_or(|at| at.elapsed() > LOOK_AGAIN);
+        if stale {
+            self.members = self.client().map(Client::members).unwrap_or_default();
+            self.looked = Some(Instant::now());
+        }
+        Client::usage(&self.members)
+    }
+
+    fn can_restart(&self) -> bool {
+        self.stage.can_restart()
+    }
+
+    fn restart(&mut self) -> Result<(), String> {
+        self.looked = None;
+        self.stage.restart()
+    }
+
+    fn rest(&mut self, span: Duration) {
+        thread::sleep(span);
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn is_virtual(&self) -> bool {
+        false
+    }
+}
+
+/// Plays a case that has one connection.
+fn play(player: &mut CasePlayer, to: SocketAddr, sources: &Mutex<Sources>, buffer: &mut [u8]) {
+    let began = Instant::now();
+    let mut connection: Option<Blocking> = None;
+    let mut reading = true;
+    player.handle(Input::Timeout, Duration::ZERO);
+    loop {
+        while let Some(action) = player.poll_action() {
+            act(
+                action,
+                player,
+                &mut connection,
+                &mut reading,
+                (to, sources, began),
+            );
+        }
+        if player.done() {
+            break;
+        }
+        let Some(due) = player.poll_deadline() else {
+            player.fail("a case without a deadline".to_owned());
+            break;
+        };
+        let deadline = began.checked_add(due).unwrap_or(began);
+        let input = match (&mut connection, reading) {
+            (Some(open), true) => match open.read(buffer, deadline) {
+                Heard::Bytes(count) => Input::Bytes {
+                    conn: CONN,
+                    bytes: Bytes::copy_from_slice(buffer.get(..count).unwrap_or_default()),
+                },
+                Heard::Eof => {
+                    reading = false;
+                    Input::Eof { conn: CONN }
+                }
+                Heard::Reset => {
+                    reading = false;
+                    Input::Reset { conn: CONN }
+                }
+                Heard::Nothing => Input::Timeout,
+            },
+            _ => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                thread::sleep(left);
+                Input::Timeout
+            }
+        };
+        let at = match input {
+            Input::Timeout => began.elapsed().max(due),
+            _ => began.elapsed(),
+        };
+        player.handle(input, at);
+    }
+    if let Some(open) = connection {
+        // What a closed connection would wait for costs ports and nothing else.
+        open.rst();
+    }
+}
+
+fn act(
+    action: Action,
+    player: &mut CasePlayer,
+    connection: &mut Option<Blocking>,
+    reading: &mut bool,
+    (to, sources, began): (SocketAddr, &Mutex<Sources>, Instant),
+) {
+    match action {
+        Action::Dial { .. } => {
+            let source = fresh(sources);
+            let input = match Blocking::dial(source, to, CONNECT_LIMIT) {
+                Ok(open) => {
+                    let (local, remote) = open.addresses().unwrap_or((to, to));
+                    *connection = Some(open);
+                    Input::Connected {
+                        conn: CONN,
+                        local,
+                        remote,
+                    }
+                }
+                Err(error) => Input::ConnectFailed {
+                    conn: CONN,
+                    why: match error.kind() {
+                        std::io::ErrorKind::ConnectionRefused => ConnectError::Refused,
+                        std::io::ErrorKind::TimedOut
+                        | std::io::ErrorKind::WouldBlock
+                        | std::io::ErrorKind::ConnectionReset => ConnectError::Unanswered,
+                        _ => ConnectError::Local(error.to_string()),
+                    },
+                },
+            };
+            player.handle(input, began.elapsed());
+        }
+        Action::Write { segments, .. } => {
+            if let Some(open) = connection {
+                for segment in segments {
+                    if open.write(&segment).is_err() {
+                        // The next read tells how it ended.
+                        break;
+                    }
+                }
+            }
+        }
+        Action::Close { how, .. } => match how {
+            CloseKind::Fin => {
+                if let Some(open) = connection {
+                    open.fin();
+                }
+            }
+            CloseKind::Rst => {
+                if let Some(open) = connection.take() {
+                    open.rst();
+                }
+            }
+        },
+        Action::Reading { on, .. } => *reading = on,
+        Action::Accept { .. }
+        | Action::StopAccept { .. }
+        | Action::Verb { .. }
+        | Action::Health => {}
+    }
+}
+
+fn fresh(sources: &Mutex<Sources>) -> Option<IpAddr> {
+    sources
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .fresh()
+}
+
+/// The one connection of a case.
+const CONN: ConnId = ConnId(1);
+/// Bytes read at once.
+const BUFFER: usize = 64 * 1024;
+/// libtorrent's listen backlog is 5: beyond it, connects wait for a second SYN.
+pub const MOST_LANES: usize = 4;
+/// For a connection to stand.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// For a report to be written to its end.
+const REPORT_TIME: Duration = Duration::from_millis(300);
+/// Client's processes come and go.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
