@@ -78,12 +78,16 @@ pub fn scenario(find: &Find, ground: &Ground, about: &About<'_>) -> String {
     steps.out
 }
 
+/// Blocks are made of the bytes that were asked for.
+const OVERREAD: &str = "B3-FR-24";
+
 /// A requirement that says what was broken; where none does, the one on whose other connections are
 /// not to suffer.
 fn cites(suspicion: &Suspicion) -> &'static str {
     match (suspicion.requirement, suspicion.oracle) {
         (Some(requirement), _) => requirement,
         (None, Oracle::Memory | Oracle::Files | Oracle::SlowReader) => "LD-04",
+        (None, Oracle::Overread) => OVERREAD,
         (None, _) => "B3-FR-20",
     }
 }
@@ -119,7 +123,7 @@ impl Steps {
             self.line(&format!(
                 "never: {{of: [{{piece: {{index: {index}, begin: {begin}, block: {{longer: {longest}}}}}}}]}}"
             ));
-            self.key("cites: [B3-FR-24]");
+            self.key(&format!("cites: [{OVERREAD}]"));
         }
         if grows || suspicion.oracle == Oracle::SlowReader {
             self.line("memory: before");

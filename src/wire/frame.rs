@@ -304,7 +304,7 @@ fn frame_end(length: u32) -> usize {
     })
 }
 
-/// Bytes that are wrong on purpose. What fits a shape is a [`Message`](super::Message); everything
+/// Bytes that are wrong on purpose. What fits a shape is a [`Message`]; everything
 /// else that a peer may be sent is one of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawFrame {
