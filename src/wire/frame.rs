@@ -468,7 +468,7 @@ mod tests {
 
     #[test]
     fn errors_name_the_field_and_the_place() {
-        let decode = |body: &[u8]| super::super::Message::decode(&Frame::from_body(body));
+        let decode = |body: &[u8]| Message::decode(&Frame::from_body(body));
         let texts = [
             (
                 &b"\x06\0\0\0\0\0\0\0\0\0\0\x40"[..],
