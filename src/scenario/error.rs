@@ -7,6 +7,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, Title};
 
 use super::span::Span;
 use crate::requirement;
+use crate::wire::escape;
 
 /// What is wrong with a scenario file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,7 +177,7 @@ impl Excerpt<'_> {
             .render(&[group])
             .chars()
             .map(|c| {
-                if is_c1(c) {
+                if is_unseen(c) {
                     char::REPLACEMENT_CHARACTER
                 } else {
                     c
@@ -186,9 +187,10 @@ impl Excerpt<'_> {
     }
 }
 
-/// The controls behind ASCII's, which the renderer lets pass; some terminals obey them.
-fn is_c1(c: char) -> bool {
-    c.is_control() && !c.is_ascii()
+/// What the renderer lets pass: controls behind ASCII's, which some terminals obey, and characters
+/// that hide or reorder what stands beside them.
+fn is_unseen(c: char) -> bool {
+    c.is_control() && !c.is_ascii() || escape::is_invisible(c)
 }
 
 /// Byte offset of the character number `chars` of a line, or its end.
@@ -272,7 +274,7 @@ mod tests {
 
     #[test]
     fn shows_no_control_behind_ascii() {
-        let file = SourceFile::new("a.yaml", "key: \u{9b}31m \u{0}\n");
+        let file = SourceFile::new("a.yaml", "key: \u{9b}31m \u{0}\u{200e}\n");
         let place = Span {
             file: Arc::new(file),
             line: 1,
@@ -281,7 +283,9 @@ mod tests {
         };
         let shown = snippet(&place, "a \u{85} label");
         assert!(
-            !shown.lines().any(|line| line.contains(char::is_control)),
+            !shown
+                .lines()
+                .any(|line| line.contains(char::is_control) || line.contains('\u{200e}')),
             "{shown:?}"
         );
     }
