@@ -120,9 +120,9 @@ impl Source {
     }
 }
 
-fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut folders = vec![root.clone()];
+/// Every Rust file below a folder, in order.
+fn rust_files(root: &Path) -> Vec<PathBuf> {
+    let mut folders = vec![root.to_owned()];
     let mut files = Vec::<PathBuf>::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
@@ -136,6 +136,11 @@ fn sources() -> Vec<Source> {
     }
     files.sort();
     files
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    rust_files(&root)
         .into_iter()
         .filter(|path| path.file_name().is_some_and(|name| name != "tests.rs"))
         .map(|path| Source {
@@ -324,8 +329,8 @@ fn every_dependency_is_used() {
         .collect::<String>();
     let beside = ["tests", "benches", "fuzz/src"]
         .into_iter()
-        .flat_map(|folder| fs::read_dir(root.join(folder)).into_iter().flatten())
-        .filter_map(|entry| fs::read_to_string(entry.unwrap().path()).ok())
+        .flat_map(|folder| rust_files(&root.join(folder)))
+        .map(|path| fs::read_to_string(path).unwrap())
         .map(|text| code_only(&text))
         .collect::<String>();
     let mut unused = Vec::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use btspec::rule::Judge;
 use btspec::session::{Session, SessionConfig};
 use btspec::torrent::Torrent;
-use btspec::trace::{ConnId, Dir, StreamDecoder};
+use btspec::trace::{ConnId, Dir, Recorder, StreamDecoder};
 use btspec::wire::frame::DEFAULT_LIMIT;
 use btspec::wire::{Handshake, Message, PeerId};
 use bytes::{Bytes, BytesMut};
@@ -83,6 +83,7 @@ fn watch(torrent: &Torrent, turns: &[(Dir, Bytes)], depth: Depth) -> usize {
         initiator: true,
     });
     let mut judge = Judge::new();
+    let mut recorder = Recorder::new();
     let mut seen = 0;
     for ((dir, bytes), micros) in turns.iter().zip(0..) {
         let decoder = match dir {
@@ -90,7 +91,8 @@ fn watch(torrent: &Torrent, turns: &[(Dir, Bytes)], depth: Depth) -> usize {
             Dir::Received => &mut received,
         };
         decoder.push(bytes, Duration::from_micros(micros));
-        while let Some(observation) = decoder.poll() {
+        while let Some(mut observation) = decoder.poll() {
+            recorder.stamp(&mut observation);
             if depth == Depth::Decode {
                 seen += 1;
                 continue;

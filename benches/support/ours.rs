@@ -11,8 +11,8 @@ use bytes::{Bytes, BytesMut};
 pub(crate) fn from_slice(stream: &Bytes) -> usize {
     let mut rest = stream.clone();
     let mut count = 0;
-    while let Some(frame) = Frame::split_from(&mut rest) {
-        count += usize::from(black_box(Message::decode(&frame)).is_ok());
+    while let Some(message) = Frame::message_from(&mut rest) {
+        count += usize::from(black_box(message).is_ok());
     }
     count
 }
@@ -23,8 +23,8 @@ pub(crate) fn fed(stream: &[u8], read_len: usize) -> usize {
     let mut count = 0;
     for read in stream.chunks(read_len) {
         decoder.push(read);
-        while let Ok(Some(frame)) = decoder.next_frame() {
-            count += usize::from(black_box(Message::decode(&frame)).is_ok());
+        while let Ok(Some(message)) = decoder.next_message() {
+            count += usize::from(black_box(message).is_ok());
         }
     }
     count
@@ -37,11 +37,9 @@ pub(crate) fn fed_holding(stream: &[u8], read_len: usize, held: usize) -> usize 
     let mut count = 0;
     for read in stream.chunks(read_len) {
         decoder.push(read);
-        while let Ok(Some(frame)) = decoder.next_frame() {
-            if let Ok(message) = Message::decode(&frame) {
-                count += 1;
-                kept.push_back(message);
-            }
+        while let Ok(Some(message)) = decoder.next_message() {
+            count += usize::from(message.is_ok());
+            kept.push_back(message);
             if kept.len() > held {
                 black_box(kept.pop_front());
             }
@@ -62,10 +60,8 @@ pub(crate) fn handshakes(stream: &[u8]) -> usize {
 
 /// Reads an extended handshake out of its frame, and what a client wants to know of it.
 pub(crate) fn extended(frame: &Bytes) -> bool {
-    let Some(frame) = Frame::split_from(&mut frame.clone()) else {
-        return false;
-    };
-    let Ok(Message::Extended { ext_id: 0, payload }) = Message::decode(&frame) else {
+    let message = Frame::message_from(&mut frame.clone());
+    let Some(Ok(Message::Extended { ext_id: 0, payload })) = message else {
         return false;
     };
     let Ok(ExtensionMessage::Handshake(handshake)) = ExtensionMessage::decode("", &payload) else {

@@ -174,8 +174,21 @@ impl Excerpt<'_> {
             .decor_style(DecorStyle::Ascii)
             .term_width(WIDTH)
             .render(&[group])
-            .to_string()
+            .chars()
+            .map(|c| {
+                if is_c1(c) {
+                    char::REPLACEMENT_CHARACTER
+                } else {
+                    c
+                }
+            })
+            .collect()
     }
+}
+
+/// The controls behind ASCII's, which the renderer lets pass; some terminals obey them.
+fn is_c1(c: char) -> bool {
+    c.is_control() && !c.is_ascii()
 }
 
 /// Byte offset of the character number `chars` of a line, or its end.
@@ -255,5 +268,21 @@ mod tests {
         assert_eq!(nearest("reject", names), Some("reject_request"));
         assert_eq!(nearest("haveall", names), Some("have_all"));
         assert_eq!(nearest("zzz", names), None);
+    }
+
+    #[test]
+    fn shows_no_control_behind_ascii() {
+        let file = SourceFile::new("a.yaml", "key: \u{9b}31m \u{0}\n");
+        let place = Span {
+            file: Arc::new(file),
+            line: 1,
+            col: 1,
+            len: 3,
+        };
+        let shown = snippet(&place, "a \u{85} label");
+        assert!(
+            !shown.lines().any(|line| line.contains(char::is_control)),
+            "{shown:?}"
+        );
     }
 }

@@ -7,12 +7,11 @@
 // is left out would only add to the time.
 
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 
 const [folder, work, file, argument, passes] = process.argv.slice(2)
-const require = createRequire(pathToFileURL(`${folder}/package.json`))
-const { default: Protocol } = await import(pathToFileURL(require.resolve('bittorrent-protocol')))
+const module = `${folder}/node_modules/bittorrent-protocol/index.js`
+const { default: Protocol } = await import(pathToFileURL(module))
 
 const bytes = readFileSync(file)
 const HANDSHAKE_LEN = 68

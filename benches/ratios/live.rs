@@ -1,5 +1,0 @@
-use crate::args::Args;
-use crate::table::Row;
-pub(crate) fn all(_: &Args) -> Vec<Row> {
-    Vec::new()
-}
