@@ -1,16 +1,22 @@
 //! Blocking loops over plain sockets that know just enough of the protocol for one piece of work.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-/// Connects, shakes hands, waits for the first message about pieces, closes; `count` times. Says
-/// how long one took on average.
-pub(crate) fn connects(to: SocketAddr, opening: &[u8], count: u32) -> io::Result<Duration> {
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Connects from each of these addresses, shakes hands, waits for the first message about pieces,
+/// closes. Says how long that took.
+pub(crate) fn connects(
+    to: SocketAddr,
+    opening: &[u8],
+    sources: impl Iterator<Item = IpAddr>,
+) -> io::Result<Duration> {
     let mut buffer = vec![0; 64 << 10];
     let start = Instant::now();
-    for _ in 0..count {
-        let mut stream = open(to, opening)?;
+    for source in sources {
+        let mut stream = open(Some(source), to, opening)?;
         let mut len = 0;
         while !has_availability(&buffer[..len]) {
             let read = stream.read(&mut buffer[len..])?;
@@ -20,7 +26,7 @@ pub(crate) fn connects(to: SocketAddr, opening: &[u8], count: u32) -> io::Result
             len += read;
         }
     }
-    Ok(start.elapsed() / count)
+    Ok(start.elapsed())
 }
 
 /// Serves everything that is asked for until the other end closes. Says how long that took, and how
@@ -32,7 +38,7 @@ pub(crate) fn seed(
     piece_len: usize,
 ) -> io::Result<(Duration, u64)> {
     let start = Instant::now();
-    let mut stream = open(to, opening)?;
+    let mut stream = open(None, to, opening)?;
     let mut input = vec![0; 64 << 10];
     let mut len = 0;
     let mut output = Vec::new();
@@ -111,8 +117,13 @@ pub(crate) fn blast(len: u64) -> io::Result<f64> {
     Ok(read as f64 / took.as_secs_f64())
 }
 
-fn open(to: SocketAddr, opening: &[u8]) -> io::Result<TcpStream> {
-    let mut stream = TcpStream::connect(to)?;
+fn open(source: Option<IpAddr>, to: SocketAddr, opening: &[u8]) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+    if let Some(source) = source {
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+    }
+    socket.connect(&to.into())?;
+    let mut stream = TcpStream::from(socket);
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(DEADLINE))?;
     stream.set_write_timeout(Some(DEADLINE))?;

@@ -27,7 +27,7 @@ pub(crate) fn all(args: &Args) -> Vec<Curve> {
         ));
     }
     if args.wants(PEERS) {
-        curves.push(curve(args, PEERS, "peer", &[1, 4, 16, 64], |size| {
+        curves.push(curve(args, PEERS, "peer", &[1, 4, 16, 64, 256], |size| {
             let torrent = swarm::torrent(1);
             move || {
                 let leeches = u16::try_from(size).unwrap_or(u16::MAX);
@@ -56,6 +56,8 @@ fn curve<P: FnMut() -> Option<u64>>(
     let mut passes: Vec<P> = sizes.iter().map(|size| make(*size)).collect();
     let mut samples = vec![Vec::new(); sizes.len()];
     let mut wrong = None;
+    // Fixtures are made when they are first used.
+    let _ = passes.first_mut().map(|pass| pass());
     for round in 0..args.rounds.min(ROUNDS) {
         eprintln!("{what}, round {}", round + 1);
         for (pass, samples) in passes.iter_mut().zip(&mut samples) {

@@ -3,7 +3,7 @@
 mod ours;
 mod watch;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use btspec::engine::driver::SocketStage;
@@ -34,15 +34,16 @@ pub(crate) fn all(args: &Args) -> Vec<Row> {
 fn connects(args: &Args) -> Row {
     let torrent = fixture::main().torrent;
     let opening = opening(&torrent, &Message::HaveNone);
-    let count = u32::try_from(args.scaled(1000)).unwrap_or(u32::MAX);
+    let count = args.scaled(CONNECTIONS);
     let client = Client::start(Role::Seed, &torrent);
     let mut sides = Sides::default();
     for round in 0..args.rounds {
         eprintln!("{CONNECTS}, round {}", round + 1);
         sides.push(&client, |to| {
-            let ours = ours::connects(to, &torrent, &opening, count);
-            let theirs = bare::connects(to, &opening, count);
-            Ok((nanos(ours.map_err(text)?), nanos(theirs.map_err(text)?)))
+            let ours = ours::connects(to, &torrent, &opening, sources(2 * round, count));
+            let theirs = bare::connects(to, &opening, sources(2 * round + 1, count));
+            let each = |took: Duration| nanos(took) / count as f64;
+            Ok((each(ours.map_err(text)?), each(theirs.map_err(text)?)))
         });
     }
     end(client);
@@ -191,6 +192,16 @@ fn opening(torrent: &Torrent, availability: &Message) -> Bytes {
     out.freeze()
 }
 
+/// Addresses of 127.0.0.0/8, other ones in each round: libtorrent takes a second connection from one
+/// address for the same peer.
+fn sources(round: usize, count: usize) -> impl Iterator<Item = IpAddr> {
+    let first = (round + 1) * CONNECTIONS;
+    (first..first + count).map(|number| {
+        let [_, high, middle, low] = u32::try_from(number).unwrap_or(0).to_be_bytes();
+        IpAddr::V4(Ipv4Addr::new(127, high, middle, low))
+    })
+}
+
 fn nanos(took: Duration) -> f64 {
     took.as_nanos() as f64
 }
@@ -201,6 +212,9 @@ fn text(error: impl ToString) -> String {
 
 const CONNECTS: &str = "connect, handshake, availability, close, libtorrent 2.1.1";
 const DOWNLOAD: &str = "seed to a libtorrent 2.1.1 leech, 256 MiB, rules and transcript on";
+
+/// Connections of one sample.
+const CONNECTIONS: usize = 1000;
 
 /// A bare loop that is slower than this measures something else: connections a second.
 const LEAST_CONNECTS: f64 = 5000.0;

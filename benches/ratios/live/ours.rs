@@ -1,72 +1,47 @@
-//! Our side: connections of the transport, and the reference peer as a seed.
+//! Our side: watched connections, and the reference peer as a seed.
 
-use std::future::poll_fn;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use btspec::peer::{Input, Peer, PeerConfig, Role};
 use btspec::target::Server;
 use btspec::torrent::Torrent;
 use btspec::trace::Dir;
-use btspec::transport::{Event, Sockets};
+use btspec::transport::blocking::{Blocking, Heard};
 use bytes::Bytes;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
 use super::watch::{Watch, Watched};
 
-/// As the bare loop, through the transport, the ledgers and the rules.
+/// As the bare loop, over the fuzzer's connections, with ledgers, rules and transcript.
 pub(super) fn connects(
     to: SocketAddr,
     torrent: &Torrent,
     opening: &Bytes,
-    count: u32,
+    sources: impl Iterator<Item = IpAddr>,
 ) -> io::Result<Duration> {
-    let runtime = runtime()?;
+    let mut buffer = vec![0; 64 << 10];
     let start = Instant::now();
-    let all = async {
-        let mut sockets = Sockets::new();
-        for conn in 0..count {
-            connect(&mut sockets, conn, to, torrent, opening).await?;
-        }
-        io::Result::Ok(())
-    };
-    runtime.block_on(all)?;
-    Ok(start.elapsed() / count)
-}
-
-async fn connect(
-    sockets: &mut Sockets,
-    number: u32,
-    to: SocketAddr,
-    torrent: &Torrent,
-    opening: &Bytes,
-) -> io::Result<()> {
-    let began = Instant::now();
-    let mut watch = Watch::new(torrent);
-    sockets.dial(number, None, to);
-    while !watch.availability_seen() {
-        let event = timeout(DEADLINE, poll_fn(|cx| sockets.poll(cx))).await?;
-        match event {
-            Event::Connected { conn, .. } if conn == number => {
-                sockets.write(conn, opening.clone());
-                watch.bytes(Dir::Sent, opening, began.elapsed());
+    for source in sources {
+        let began = Instant::now();
+        let mut watch = Watch::new(torrent);
+        let mut connection = Blocking::dial(Some(source), to, DEADLINE)?;
+        connection.write(opening)?;
+        watch.bytes(Dir::Sent, opening, began.elapsed());
+        while !watch.availability_seen() {
+            match connection.read(&mut buffer, began + DEADLINE) {
+                Heard::Bytes(count) => {
+                    watch.bytes(Dir::Received, &buffer[..count], began.elapsed());
+                }
+                Heard::Eof | Heard::Reset | Heard::Nothing => {
+                    return Err(io::Error::other("no word of what it has"));
+                }
             }
-            Event::Bytes { conn, bytes } if conn == number => {
-                watch.bytes(Dir::Received, &bytes, began.elapsed());
-            }
-            Event::Failed { conn, .. } | Event::Eof { conn } | Event::Reset { conn }
-                if conn == number =>
-            {
-                return Err(io::Error::other("closed before it said what it has"));
-            }
-            // Of connections that we have closed.
-            _ => {}
         }
     }
-    sockets.close(number);
-    Ok(())
+    Ok(start.elapsed())
 }
 
 /// The reference peer serves until the other end closes, watched all the time. Says how long that
