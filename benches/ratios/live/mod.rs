@@ -35,18 +35,19 @@ fn connects(args: &Args) -> Row {
     let torrent = fixture::main().torrent;
     let opening = opening(&torrent, &Message::HaveNone);
     let count = args.scaled(CONNECTIONS);
-    let client = Client::start(Role::Seed, &torrent);
     let mut sides = Sides::default();
     for round in 0..args.rounds {
         eprintln!("{CONNECTS}, round {}", round + 1);
+        // After some 15,000 connections it closes new ones at once.
+        let client = Client::start(Role::Seed, &torrent);
         sides.push(&client, |to| {
             let ours = ours::connects(to, &torrent, &opening, sources(2 * round, count));
             let theirs = bare::connects(to, &opening, sources(2 * round + 1, count));
             let each = |took: Duration| nanos(took) / count as f64;
             Ok((each(ours.map_err(text)?), each(theirs.map_err(text)?)))
         });
+        end(client);
     }
-    end(client);
     let mut row = sides.row(CONNECTS, "connection", 0.8, 0.95);
     let rate = row.theirs.as_ref().map_or(0.0, |ns| 1e9 / ns);
     if row.theirs.is_ok() && rate < LEAST_CONNECTS {
@@ -69,10 +70,14 @@ fn download(args: &Args) -> Row {
         part => Err(format!("{part} MiB of {mib} were asked for")),
     };
     let mut sides = Sides::default();
-    let mut blasts = Vec::new();
+    let mut loopback = Vec::new();
+    let mut by = "";
     for round in 0..args.rounds {
         eprintln!("{DOWNLOAD}, round {}", round + 1);
-        blasts.extend(bare::blast(1 << 30));
+        if let Ok((rate, who)) = bare::loopback() {
+            loopback.push(rate);
+            by = who;
+        }
         // Each needs a leech that has nothing yet.
         let client = Client::start(Role::Leech, &torrent);
         let ours = client.as_ref().map_err(Clone::clone).and_then(|client| {
@@ -91,17 +96,14 @@ fn download(args: &Args) -> Row {
         sides.theirs.push(theirs);
     }
     let mut row = sides.row(DOWNLOAD, "MiB", 0.8, 0.95);
-    let loopback = median(&blasts);
+    let loopback = median(&loopback);
     if let Ok(ns) = row.theirs {
         let share = f64::from(1 << 20) * 1e9 / ns / loopback;
-        eprintln!(
-            "the bare seed is at {share:.2} of writing 16 KiB at a time ({:.2} GB/s)",
-            loopback / 1e9
-        );
+        let gigabytes = loopback / 1e9;
+        let told = format!("the bare seed is at {share:.2} of {by} ({gigabytes:.2} GB/s)");
+        eprintln!("{told}");
         if share < LEAST_SHARE {
-            row.void = Some(format!(
-                "the bare seed is at {share:.2} of loopback, not {LEAST_SHARE:.2}"
-            ));
+            row.void = Some(told);
         }
     }
     row
