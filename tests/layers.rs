@@ -41,7 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "requirement",
         ],
     ),
-    ("fuzz", ALL_ABOVE_AUDIT),
+    ("fuzz", ALL_ABOVE_FUZZ),
     (
         "fuzzing",
         &[
@@ -57,6 +57,21 @@ const LAYERS: &[(&str, &[&str])] = &[
             "requirement",
         ],
     ),
+];
+
+const ALL_ABOVE_FUZZ: &[&str] = &[
+    "wire",
+    "torrent",
+    "requirement",
+    "trace",
+    "session",
+    "rule",
+    "peer",
+    "scenario",
+    "outcome",
+    "transport",
+    "target",
+    "engine",
 ];
 
 const ALL_ABOVE_ENGINE: &[&str] = &[

@@ -3,6 +3,8 @@
 //! Prints a Markdown table; `docs/performance.md` says what it means and holds one. Times move with
 //! the machine, ratios of one run hardly do, so everything is measured in alternating rounds.
 
+#![allow(clippy::disallowed_methods, reason = "a bench is what reads the clock")]
+
 mod args;
 mod curves;
 mod live;

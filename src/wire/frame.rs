@@ -304,7 +304,7 @@ fn frame_end(length: u32) -> usize {
     })
 }
 
-/// Bytes that are wrong on purpose. What fits a shape is a [`Message`](super::Message); everything
+/// Bytes that are wrong on purpose. What fits a shape is a [`Message`]; everything
 /// else that a peer may be sent is one of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawFrame {
@@ -468,7 +468,7 @@ mod tests {
 
     #[test]
     fn errors_name_the_field_and_the_place() {
-        let decode = |body: &[u8]| super::super::Message::decode(&Frame::from_body(body));
+        let decode = |body: &[u8]| Message::decode(&Frame::from_body(body));
         let texts = [
             (
                 &b"\x06\0\0\0\0\0\0\0\0\0\0\x40"[..],
