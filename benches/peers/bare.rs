@@ -8,26 +8,70 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connects from each of these addresses, shakes hands, waits for the first message about pieces,
-/// closes. Says how long that took.
+/// closes. Says how long one took that came so far.
 pub(crate) fn connects(
     to: SocketAddr,
     opening: &[u8],
     sources: impl Iterator<Item = IpAddr>,
 ) -> io::Result<Duration> {
     let mut buffer = vec![0; 64 << 10];
-    let start = Instant::now();
+    let mut tally = Tally::begin();
     for source in sources {
         let mut stream = open(Some(source), to, opening)?;
         let mut len = 0;
-        while !has_availability(&buffer[..len]) {
-            let read = stream.read(&mut buffer[len..])?;
-            if read == 0 {
-                return Err(closed());
+        let answered = loop {
+            if has_availability(&buffer[..len]) {
+                break true;
             }
-            len += read;
+            match stream.read(&mut buffer[len..]) {
+                Ok(0) => break false,
+                Ok(read) => len += read,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break false,
+                Err(error) => return Err(error),
+            }
+        };
+        tally.count(answered);
+    }
+    tally.each()
+}
+
+/// Connections that were answered and others: libtorrent closes one in some thousands at once.
+pub(crate) struct Tally {
+    start: Instant,
+    answered: u32,
+    closed: u32,
+}
+
+impl Tally {
+    /// None yet.
+    pub(crate) fn begin() -> Self {
+        Self {
+            start: Instant::now(),
+            answered: 0,
+            closed: 0,
         }
     }
-    Ok(start.elapsed())
+
+    /// One more.
+    pub(crate) fn count(&mut self, answered: bool) {
+        match answered {
+            true => self.answered += 1,
+            false => self.closed += 1,
+        }
+    }
+
+    /// Time for each that was answered; an error if that is not nearly every one.
+    pub(crate) fn each(self) -> io::Result<Duration> {
+        let took = self.start.elapsed();
+        if self.answered == 0 || self.closed * LEAST_ANSWERED > self.answered {
+            let Self {
+                answered, closed, ..
+            } = self;
+            let why = format!("{closed} connections were closed at once, {answered} were not");
+            return Err(io::Error::other(why));
+        }
+        Ok(took / self.answered)
+    }
 }
 
 /// Serves everything that is asked for until the other end closes. Says how long that took, and how
@@ -190,10 +234,6 @@ fn number(bytes: &[u8]) -> usize {
     number.unwrap_or(0) as usize
 }
 
-fn closed() -> io::Error {
-    io::Error::other("closed before it said what it has")
-}
-
 /// Bytes of a write: fits into the cache.
 const WRITE_LEN: usize = 128 << 10;
 
@@ -205,6 +245,9 @@ const REQUEST: u8 = 6;
 const PIECE: u8 = 7;
 const HAVE_ALL: u8 = 14;
 const HAVE_NONE: u8 = 15;
+
+/// For each that is closed at once there must be so many that are not.
+const LEAST_ANSWERED: u32 = 50;
 
 /// How often the server is looked for.
 const TRIES: usize = 20;

@@ -38,13 +38,11 @@ fn connects(args: &Args) -> Row {
     let mut sides = Sides::default();
     for round in 0..args.rounds {
         eprintln!("{CONNECTS}, round {}", round + 1);
-        // After some 15,000 connections it closes new ones at once.
         let client = Client::start(Role::Seed, &torrent);
         sides.push(&client, |to| {
             let ours = ours::connects(to, &torrent, &opening, sources(2 * round, count));
             let theirs = bare::connects(to, &opening, sources(2 * round + 1, count));
-            let each = |took: Duration| nanos(took) / count as f64;
-            Ok((each(ours.map_err(text)?), each(theirs.map_err(text)?)))
+            Ok((nanos(ours.map_err(text)?), nanos(theirs.map_err(text)?)))
         });
         end(client);
     }

@@ -14,6 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
 use super::watch::{Watch, Watched};
+use crate::peers::bare::Tally;
 
 /// As the bare loop, over the fuzzer's connections, with ledgers, rules and transcript.
 pub(super) fn connects(
@@ -23,25 +24,28 @@ pub(super) fn connects(
     sources: impl Iterator<Item = IpAddr>,
 ) -> io::Result<Duration> {
     let mut buffer = vec![0; 64 << 10];
-    let start = Instant::now();
+    let mut tally = Tally::begin();
     for source in sources {
         let began = Instant::now();
         let mut watch = Watch::new(torrent);
         let mut connection = Blocking::dial(Some(source), to, DEADLINE)?;
         connection.write(opening)?;
         watch.bytes(Dir::Sent, opening, began.elapsed());
-        while !watch.availability_seen() {
+        let answered = loop {
+            if watch.availability_seen() {
+                break true;
+            }
             match connection.read(&mut buffer, began + DEADLINE) {
                 Heard::Bytes(count) => {
                     watch.bytes(Dir::Received, &buffer[..count], began.elapsed());
                 }
-                Heard::Eof | Heard::Reset | Heard::Nothing => {
-                    return Err(io::Error::other("no word of what it has"));
-                }
+                Heard::Eof | Heard::Reset => break false,
+                Heard::Nothing => return Err(io::ErrorKind::TimedOut.into()),
             }
-        }
+        };
+        tally.count(answered);
     }
-    Ok(start.elapsed())
+    tally.each()
 }
 
 /// The reference peer serves until the other end closes, watched all the time. Says how long that
