@@ -34,6 +34,9 @@ def settings(bind, port):
 def run(bind, port, ctl, torrent, data):
     import libtorrent as lt
 
+    # First, so that whoever finds the session listening can speak to it.
+    server = socket.create_server(("127.0.0.1", int(ctl)))
+    server.settimeout(1.0)
     session = lt.session(settings(bind, port))
     params = lt.add_torrent_params()
     params.ti = lt.torrent_info(torrent)
@@ -76,8 +79,6 @@ def run(bind, port, ctl, torrent, data):
         "connections": lambda arg: handle.set_max_connections(int(arg)),
     }
 
-    server = socket.create_server(("127.0.0.1", int(ctl)))
-    server.settimeout(1.0)
     while True:
         for alert in session.pop_alerts():
             print(alert.message(), flush=True)
