@@ -219,7 +219,7 @@ const SCENARIOS: &[&str] = &[
 /// Faults that show on other torrents or with other settings only; each has a test of its own.
 const ELSEWHERE: &[&str] = &[
     "allowed-fast-never-ends",
-    "oldest-connection-gives-way",
+    "dies-when-full",
     "pex-on-private-torrent",
     "metadata-answers-next-piece",
     "metadata-piece-served-once",
