@@ -202,6 +202,22 @@ fn wait_sends_keep_alives_and_idle_sends_nothing() {
 }
 
 #[test]
+fn wait_behind_a_close_is_as_long_as_it_says() {
+    let closes = case(&file(
+        "    cites: [B3-FR-04]
+    given: [{connect: {}}]
+    proof: {none: the test says so}
+    steps:
+      - send_raw: {hex: 00000002 00 00}
+      - closed: any
+      - wait: {for: 30s, because: the test says so}
+      - connect: {peer: fresh}
+",
+    ));
+    assert_eq!(sent(&closes, "handshake"), [0, 30_000, 30_000], "{closes:#?}");
+}
+
+#[test]
 fn nothing_automatic_goes_out_inside_a_frame() {
     let body = |boundary: &str| {
         file(&format!(
