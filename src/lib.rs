@@ -14,6 +14,8 @@ pub mod requirement;
 
 pub mod trace;
 
+pub mod capture;
+
 pub mod session;
 
 pub mod rule;

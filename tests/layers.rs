@@ -12,6 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("torrent", &["wire"]),
     ("requirement", &[]),
     ("trace", &["wire"]),
+    ("capture", &["wire", "trace"]),
     ("session", &["wire", "torrent", "trace"]),
     (
         "rule",
@@ -35,6 +36,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "wire",
             "trace",
+            "capture",
             "rule",
             "scenario",
             "outcome",
@@ -48,6 +50,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "wire",
             "torrent",
             "trace",
+            "capture",
             "session",
             "rule",
             "peer",
@@ -115,6 +118,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("bitvec", &["torrent/"]),
     ("rustix", &["target/guard"]),
     ("socket2", &["transport/blocking"]),
+    ("pcap_file", &["capture/"]),
+    ("etherparse", &["capture/"]),
 ];
 
 /// What only the binary's output module may call.

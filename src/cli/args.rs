@@ -32,7 +32,7 @@ pub(crate) enum Command {
     Schema(SchemaArgs),
     /// Write the torrents that suit every case, with their data
     Fixture(FixtureArgs),
-    /// Decode recorded bytes of one direction of a connection
+    /// Decode recorded bytes of one direction of a connection, or a capture (pcapng, pcap)
     Decode(DecodeArgs),
     /// Put the reference peer on a socket
     Serve(ServeArgs),
@@ -144,7 +144,8 @@ pub(crate) struct FixtureArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DecodeArgs {
-    /// Bytes, or hexadecimal digits with white space and # comments; - is standard input
+    /// Bytes, or hexadecimal digits with white space and # comments, or a capture; - is standard
+    /// input
     #[arg(value_name = "FILE|-", default_value = "-")]
     pub(crate) file: PathBuf,
 }

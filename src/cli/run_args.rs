@@ -95,7 +95,7 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "BTSPEC_STRICT", help_heading = JUDGE)]
     pub(crate) strict: bool,
 
-    /// Write a report; FMT is terminal or json; may be repeated
+    /// Write a report; FMT is terminal, json or pcapng; may be repeated
     #[arg(long, value_name = "FMT=FILE", env = "BTSPEC_REPORT", help_heading = REPORT)]
     pub(crate) report: Vec<ReportTo>,
     /// What standard output gets

@@ -8,6 +8,7 @@ pub mod explain;
 mod failure;
 pub mod json;
 mod paint;
+pub mod pcapng;
 pub mod terminal;
 pub mod text;
 mod wire_log;
@@ -56,6 +57,11 @@ pub static FORMATS: &[Format] = &[
         name: "json",
         doc: "btspec.report/1, see docs/report.schema.json",
         write: json::write,
+    },
+    Format {
+        name: "pcapng",
+        doc: "the wire as a capture for Wireshark, with comments",
+        write: pcapng::write,
     },
 ];
 

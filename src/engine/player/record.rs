@@ -77,12 +77,12 @@ impl Record {
                         "{} messages and {} bytes not kept",
                         dropped.observations, dropped.bytes
                     );
-                    lines.push(TranscriptEntry::event(
-                        latest,
-                        Some(conn.0),
-                        "gap",
-                        Some(note),
-                    ));
+                    let mut gap =
+                        TranscriptEntry::event(latest, Some(conn.0), "gap", Some(note));
+                    let received = dropped.bytes.saturating_sub(dropped.sent);
+                    gap.fields.push("sent_bytes", dropped.sent);
+                    gap.fields.push("received_bytes", received);
+                    lines.push(gap);
                 }
             }
         }
