@@ -265,7 +265,10 @@ impl Iterator for Lines<'_> {
         {
             return Some(self.section(&section));
         }
-        if self.ended {
+        let silent = self.bytes.is_empty()
+            && self.stream.end().is_none()
+            && self.stream.behind_gap() == 0;
+        if self.ended || silent {
             return None;
         }
         self.ended = true;

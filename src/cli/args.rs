@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use btspec::outcome::Exit;
+use btspec::report::Format;
 use clap::{Args, Parser, Subcommand};
 
 use super::fuzz_args::{FuzzArgs, ShrinkArgs};
-use super::run_args::RunArgs;
+use super::run_args::{ReportTo, RunArgs, format};
 
 /// Conformance tests for the BitTorrent peer protocol.
 #[derive(Debug, Parser)]
@@ -34,6 +35,12 @@ pub(crate) enum Command {
     Fixture(FixtureArgs),
     /// Decode recorded bytes of one direction of a connection, or a capture (pcapng, pcap)
     Decode(DecodeArgs),
+    /// Join recordings of runs (JSON reports) and convert them
+    Report(ReportArgs),
+    /// Judge recordings by the rules of today, without the target
+    Replay(ReplayArgs),
+    /// Tell what differs between two recordings
+    Compare(CompareArgs),
     /// Put the reference peer on a socket
     Serve(ServeArgs),
     /// Play the suites against defective, trivial and sound peers, and say what they saw
@@ -148,6 +155,73 @@ pub(crate) struct DecodeArgs {
     /// input
     #[arg(value_name = "FILE|-", default_value = "-")]
     pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// JSON reports of runs: shares of a partition, roles, repeats in part. Of a case that is in
+    /// several the last one stands
+    #[arg(value_name = "RUN.json", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// File of known failures, held against all of them together
+    #[arg(long, value_name = "FILE", env = "BTSPEC_EXPECTATIONS")]
+    pub(crate) expectations: Option<PathBuf>,
+    /// A warn counts as a fail
+    #[arg(long, env = "BTSPEC_STRICT")]
+    pub(crate) strict: bool,
+    /// Write a report; may be repeated
+    #[arg(long, value_name = "FMT=FILE", env = "BTSPEC_REPORT")]
+    pub(crate) report: Vec<ReportTo>,
+    /// What standard output gets
+    #[arg(long, value_name = "FMT", default_value = "terminal", value_parser = format, env = "BTSPEC_FORMAT")]
+    pub(crate) format: &'static Format,
+    /// Also passes, infos and the slowest; twice: whole transcripts
+    #[arg(short, long, action = clap::ArgAction::Count, env = "BTSPEC_VERBOSE")]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// JSON reports of runs
+    #[arg(value_name = "RUN.json", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// A torrent that the runs were about, beside the fixtures; may be repeated
+    #[arg(long, value_name = "FILE", env = "BTSPEC_TORRENT")]
+    pub(crate) torrent: Vec<PathBuf>,
+    /// A warn counts as a fail
+    #[arg(long, env = "BTSPEC_STRICT")]
+    pub(crate) strict: bool,
+    /// Write a report; may be repeated
+    #[arg(long, value_name = "FMT=FILE", env = "BTSPEC_REPORT")]
+    pub(crate) report: Vec<ReportTo>,
+    /// What standard output gets
+    #[arg(long, value_name = "FMT", default_value = "terminal", value_parser = format, env = "BTSPEC_FORMAT")]
+    pub(crate) format: &'static Format,
+    /// Also passes
+    #[arg(short, long, action = clap::ArgAction::Count, env = "BTSPEC_VERBOSE")]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// JSON report of the run before
+    #[arg(value_name = "BEFORE.json")]
+    pub(crate) before: PathBuf,
+    /// JSON report of the run after
+    #[arg(value_name = "AFTER.json")]
+    pub(crate) after: PathBuf,
+    /// What standard output gets
+    #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
+    pub(crate) format: CompareFormat,
+}
+
+/// How a comparison is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum CompareFormat {
+    /// For a person
+    Text,
+    /// btspec.compare/1
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,8 @@ use btspec::engine::settings::Settings;
 use btspec::engine::shared::SharedTarget;
 use btspec::engine::sim::WorldConfig;
 use btspec::engine::stage::Stage;
+use btspec::outcome::date::Date;
+use btspec::outcome::expectation::Expectations;
 use btspec::outcome::{CaseOutcome, RunOutcome, Summary, TargetInfo, Verdict};
 use btspec::scenario::ast::{Lane, Role};
 use btspec::scenario::{Play, shuffle};
@@ -28,7 +30,12 @@ use super::{content, fault, out};
 type Select<'a> = dyn Fn(&[Role]) -> Result<Selected, Stop> + 'a;
 
 /// Plays what `select` picks. What is wrong with the arguments is found before anything is sent.
-pub(super) fn play(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selected), Stop> {
+/// `expected` fails do not count for `--max-fail`.
+pub(super) fn play(
+    args: &RunArgs,
+    select: &Select<'_>,
+    expected: Option<(Expectations, Date)>,
+) -> Result<(RunOutcome, Selected), Stop> {
     let only_self = [
         ("--latency", args.latency.is_some()),
         ("--fault", !args.fault.is_empty()),
@@ -44,9 +51,9 @@ pub(super) fn play(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, S
         }
     }
     if args.is_self() {
-        play_self(args, select)
+        play_self(args, select, expected)
     } else {
-        play_live(args, select)
+        play_live(args, select, expected)
     }
 }
 
@@ -84,14 +91,21 @@ fn default_jobs(args: &RunArgs) -> usize {
 }
 
 /// Against the reference peer.
-fn play_self(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selected), Stop> {
+fn play_self(
+    args: &RunArgs,
+    select: &Select<'_>,
+    expected: Option<(Expectations, Date)>,
+) -> Result<(RunOutcome, Selected), Stop> {
     let roles: &[Role] = match args.role {
         RoleArg::Auto => &[Role::Seed, Role::Leech],
         RoleArg::Seed => &[Role::Seed],
         RoleArg::Leech => &[Role::Leech],
     };
     let mut selected = select(roles)?;
-    let config = config(args, &selected);
+    let config = RunConfig {
+        expected,
+        ..config(args, &selected)
+    };
     if args.shuffle {
         shuffle(&mut selected.plays, config.settings.seed);
     }
@@ -138,7 +152,11 @@ fn play_self(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selecte
 }
 
 /// Against a target on real sockets.
-fn play_live(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selected), Stop> {
+fn play_live(
+    args: &RunArgs,
+    select: &Select<'_>,
+    expected: Option<(Expectations, Date)>,
+) -> Result<(RunOutcome, Selected), Stop> {
     let torrent = torrent(args)?;
     let (mut stages, role) = match open(args, &torrent) {
         Ok(opened) => opened,
@@ -156,7 +174,10 @@ fn play_live(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selecte
         }
     };
     let mut selected = select(&[role])?;
-    let config = config(args, &selected);
+    let config = RunConfig {
+        expected,
+        ..config(args, &selected)
+    };
     if args.shuffle {
         shuffle(&mut selected.plays, config.settings.seed);
     }

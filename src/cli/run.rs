@@ -6,16 +6,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use btspec::outcome::expectation::Complaint;
 use btspec::outcome::{Exit, RunOutcome};
-use btspec::report::Context;
+use btspec::report::{Context, Format};
 
 use super::known::Known;
 use super::play;
-use super::run_args::RunArgs;
+use super::run_args::{ReportTo, RunArgs};
 use super::stop::Stop;
 use super::{out, select};
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
-    let known = Known::load(args)?;
+    let known = Known::load(args.expectations.as_deref(), args.update_expectations)?;
     let suites = select::load(&args.selection.paths)?;
     let (mut run, _) = {
         let select = |roles: &[_]| {
@@ -23,22 +23,33 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
                 roles: roles.to_vec(),
                 ..select::everything(args.variant.clone())
             };
-            select::select(&suites, &args.selection, &choice)
+            let mut selected = select::select(&suites, &args.selection, &choice)?;
+            if let Some(partition) = args.partition {
+                selected.plays.retain(|play| partition.holds(&play.id.0));
+            }
+            Ok(selected)
         };
-        writable(args)?;
-        play::play(args, &select)?
+        writable(&args.report)?;
+        play::play(args, &select, known.expected())?
     };
     let complaints = known.apply(&mut run, &suites)?;
     let exit = Exit::of_run(&run, complaints.len(), args.strict);
     run.exit = exit.code();
-    report(args, &run, &complaints)?;
+    let written = Written {
+        report: &args.report,
+        format: args.format,
+        verbose: args.verbose,
+        strict: args.strict,
+        repeat: args.repeat(),
+    };
+    report(&written, &run, &complaints)?;
     known.update(args, &run, &complaints)?;
     Ok(exit)
 }
 
 /// Whether the reports can be written: found out now, not after ten minutes.
-fn writable(args: &RunArgs) -> Result<(), Stop> {
-    for to in &args.report {
+pub(super) fn writable(reports: &[ReportTo]) -> Result<(), Stop> {
+    for to in reports {
         let opened = OpenOptions::new().create(true).append(true).open(&to.path);
         opened
             .map_err(|error| Stop::usage(format!("cannot write {}: {error}", to.path.display())))?;
@@ -57,15 +68,29 @@ pub(super) fn now() -> Duration {
         .unwrap_or_default()
 }
 
-fn report(args: &RunArgs, run: &RunOutcome, complaints: &[Complaint]) -> Result<(), Stop> {
+/// Where a run is written to, and how.
+pub(super) struct Written<'a> {
+    pub(super) report: &'a [ReportTo],
+    pub(super) format: &'static Format,
+    pub(super) verbose: u8,
+    pub(super) strict: bool,
+    pub(super) repeat: Vec<String>,
+}
+
+/// Writes the files and standard output.
+pub(super) fn report(
+    args: &Written<'_>,
+    run: &RunOutcome,
+    complaints: &[Complaint],
+) -> Result<(), Stop> {
     let context = Context {
         colour: false,
         verbose: args.verbose,
         strict: args.strict,
-        repeat: args.repeat(),
+        repeat: args.repeat.clone(),
         complaints: complaints.iter().map(Complaint::to_string).collect(),
     };
-    for to in &args.report {
+    for to in args.report {
         let written =
             File::create(&to.path).and_then(|mut file| (to.format.write)(run, &context, &mut file));
         written.map_err(|error| Stop {
