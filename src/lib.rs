@@ -36,6 +36,8 @@ pub mod audit;
 
 pub mod report;
 
+pub mod proxy;
+
 pub mod fuzz;
 
 #[cfg(feature = "arbitrary")]

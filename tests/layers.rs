@@ -43,6 +43,18 @@ const LAYERS: &[(&str, &[&str])] = &[
             "requirement",
         ],
     ),
+    (
+        "proxy",
+        &[
+            "wire",
+            "torrent",
+            "requirement",
+            "trace",
+            "session",
+            "rule",
+            "outcome",
+        ],
+    ),
     ("fuzz", ALL_ABOVE_FUZZ),
     (
         "fuzzing",
@@ -106,7 +118,16 @@ const ALL_ABOVE_AUDIT: &[&str] = &[
 
 /// A crate and the only places, by path prefix below `src/`, that may name it.
 const CRATES: &[(&str, &[&str])] = &[
-    ("tokio", &["transport/", "target/", "engine/driver", "cli/"]),
+    (
+        "tokio",
+        &[
+            "transport/",
+            "target/",
+            "engine/driver",
+            "proxy/relay",
+            "cli/",
+        ],
+    ),
     ("bendy", &["wire/bencode"]),
     (
         "serde_yaml",

@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Tell what differs between two recordings
     Compare(CompareArgs),
+    /// Stand between two peers and judge both by the rules
+    Proxy(ProxyArgs),
     /// Put the reference peer on a socket
     Serve(ServeArgs),
     /// Play the suites against defective, trivial and sound peers, and say what they saw
@@ -222,6 +224,41 @@ pub(crate) enum CompareFormat {
     Text,
     /// btspec.compare/1
     Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProxyArgs {
+    /// Where to listen for the peer that dials; port 0 takes a free one, and the first line on
+    /// standard error names it
+    #[arg(long, value_name = "ADDR:PORT", env = "BTSPEC_LISTEN")]
+    pub(crate) listen: SocketAddr,
+    /// The other peer
+    #[arg(long, value_name = "ADDR:PORT", env = "BTSPEC_TO")]
+    pub(crate) to: SocketAddr,
+    /// Torrent that they exchange, beside the fixtures
+    #[arg(long, value_name = "FILE", env = "BTSPEC_TORRENT")]
+    pub(crate) torrent: Option<PathBuf>,
+    /// Folder or file with the torrent's data: the bytes of blocks are then judged, too
+    #[arg(long, value_name = "PATH", env = "BTSPEC_DATA", requires = "torrent")]
+    pub(crate) data: Option<PathBuf>,
+    /// End as soon as so many connections are over; without, an interrupt ends it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "BTSPEC_CONNECTIONS")]
+    pub(crate) connections: Option<u16>,
+    /// Listen and connect also where the address is not a private one
+    #[arg(long, env = "BTSPEC_I_RUN_THIS_TARGET")]
+    pub(crate) i_run_this_target: bool,
+    /// A warn counts as a fail
+    #[arg(long, env = "BTSPEC_STRICT")]
+    pub(crate) strict: bool,
+    /// Write a report when it ends; may be repeated
+    #[arg(long, value_name = "FMT=FILE", env = "BTSPEC_REPORT")]
+    pub(crate) report: Vec<ReportTo>,
+    /// What standard output gets
+    #[arg(long, value_name = "FMT", default_value = "terminal", value_parser = format, env = "BTSPEC_FORMAT")]
+    pub(crate) format: &'static Format,
+    /// Also passes, infos and the slowest; twice: whole transcripts
+    #[arg(short, long, action = clap::ArgAction::Count, env = "BTSPEC_VERBOSE")]
+    pub(crate) verbose: u8,
 }
 
 #[derive(Debug, Args)]

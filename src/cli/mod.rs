@@ -18,6 +18,7 @@ mod list;
 mod out;
 mod play;
 mod progress;
+mod proxy;
 mod replay;
 mod report;
 mod run;
@@ -93,6 +94,7 @@ fn dispatch(command: Command) -> Result<Exit, Stop> {
         Command::Report(args) => report::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Proxy(args) => proxy::run(&args),
         // Windows has no drivers that start clients.
         Command::Guard(_) => Err(Stop::usage("no guard on this system")),
     }
