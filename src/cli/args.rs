@@ -131,6 +131,8 @@ pub(crate) enum SchemaOf {
     Scenario,
     /// The JSON report
     Report,
+    /// A line of the report `jsonl`
+    Run,
     /// The JSON report of `fuzz`
     Fuzz,
 }

@@ -17,6 +17,7 @@ mod list;
 mod out;
 mod play;
 mod progress;
+mod reports;
 mod run;
 mod run_args;
 mod schema;

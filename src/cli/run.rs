@@ -1,6 +1,5 @@
 //! `btspec run`: everything that can be wrong before the first byte is sent, the run, its reports.
 
-use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,6 +9,7 @@ use btspec::report::Context;
 
 use super::known::Known;
 use super::play;
+use super::reports::Reports;
 use super::run_args::RunArgs;
 use super::stop::Stop;
 use super::{out, select};
@@ -17,6 +17,7 @@ use super::{out, select};
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
     let known = Known::load(args)?;
     let suites = select::load(&args.selection.paths)?;
+    let mut reports;
     let (mut run, _) = {
         let select = |roles: &[_]| {
             let choice = btspec::scenario::Choice {
@@ -25,25 +26,15 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
             };
             select::select(&suites, &args.selection, &choice)
         };
-        writable(args)?;
-        play::play(args, &select)?
+        reports = Reports::open(args)?;
+        play::play(args, &select, &mut |event| reports.event(event))?
     };
     let complaints = known.apply(&mut run, &suites)?;
     let exit = Exit::of_run(&run, complaints.len(), args.strict);
     run.exit = exit.code();
-    report(args, &run, &complaints)?;
+    report(args, reports, &run, &complaints)?;
     known.update(args, &run, &complaints)?;
     Ok(exit)
-}
-
-/// Whether the reports can be written: found out now, not after ten minutes.
-fn writable(args: &RunArgs) -> Result<(), Stop> {
-    for to in &args.report {
-        let opened = OpenOptions::new().create(true).append(true).open(&to.path);
-        opened
-            .map_err(|error| Stop::usage(format!("cannot write {}: {error}", to.path.display())))?;
-    }
-    Ok(())
 }
 
 /// Since 1970.
@@ -57,7 +48,12 @@ pub(super) fn now() -> Duration {
         .unwrap_or_default()
 }
 
-fn report(args: &RunArgs, run: &RunOutcome, complaints: &[Complaint]) -> Result<(), Stop> {
+fn report(
+    args: &RunArgs,
+    reports: Reports<'_>,
+    run: &RunOutcome,
+    complaints: &[Complaint],
+) -> Result<(), Stop> {
     let context = Context {
         colour: false,
         verbose: args.verbose,
@@ -65,14 +61,7 @@ fn report(args: &RunArgs, run: &RunOutcome, complaints: &[Complaint]) -> Result<
         repeat: args.repeat(),
         complaints: complaints.iter().map(Complaint::to_string).collect(),
     };
-    for to in &args.report {
-        let written =
-            File::create(&to.path).and_then(|mut file| (to.format.write)(run, &context, &mut file));
-        written.map_err(|error| Stop {
-            exit: Exit::Internal,
-            message: format!("error: cannot write {}: {error}", to.path.display()),
-        })?;
-    }
+    let written = reports.end(run, &context);
     let mut stdout = out::stdout();
     let context = Context {
         colour: out::colour(),
@@ -80,5 +69,6 @@ fn report(args: &RunArgs, run: &RunOutcome, complaints: &[Complaint]) -> Result<
     };
     (args.format.write)(run, &context, &mut stdout)?;
     stdout.flush()?;
-    Ok(())
+    // The result is told first, whatever became of the files.
+    written
 }

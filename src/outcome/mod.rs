@@ -11,6 +11,7 @@ pub mod exit;
 pub mod expectation;
 pub mod millis;
 pub mod run;
+pub mod stream;
 pub mod transcript;
 pub mod verdict;
 
