@@ -51,13 +51,21 @@ fn small() -> Vec<u8> {
         begin: 0,
         block: vec![7; 4000].into(),
     };
-    writer.open(&mut conn, ms(0), &["opened".to_owned()]).unwrap();
+    writer
+        .open(&mut conn, ms(0), &["opened".to_owned()])
+        .unwrap();
     let up = stream(&[Message::Interested, Message::Request(block)]);
     writer.data(&mut conn, Dir::Sent, &up, ms(1), &[]).unwrap();
     let down = stream(&[Message::Unchoke, piece]);
-    writer.data(&mut conn, Dir::Received, &down, ms(2), &[]).unwrap();
-    writer.close(&mut conn, Dir::Received, CloseHow::Fin, ms(3), &[]).unwrap();
-    writer.close(&mut conn, Dir::Sent, CloseHow::Rst, ms(4), &[]).unwrap();
+    writer
+        .data(&mut conn, Dir::Received, &down, ms(2), &[])
+        .unwrap();
+    writer
+        .close(&mut conn, Dir::Received, CloseHow::Fin, ms(3), &[])
+        .unwrap();
+    writer
+        .close(&mut conn, Dir::Sent, CloseHow::Rst, ms(4), &[])
+        .unwrap();
     out
 }
 
@@ -100,7 +108,10 @@ fn with_link(link: u32, head: &[u8], big_endian: bool) -> Vec<u8> {
 fn what_is_written_is_read_in_the_order_of_the_wire() {
     let listed = list(&small());
     let lines: Vec<&str> = listed.lines().collect();
-    assert!(lines[0].contains("127.0.0.2:40000 → 127.0.0.1:6881"), "{listed}");
+    assert!(
+        lines[0].contains("127.0.0.2:40000 → 127.0.0.1:6881"),
+        "{listed}"
+    );
     let order = [
         "0.001000 s →        0       68  handshake",
         "→       68        5  interested",
@@ -141,7 +152,10 @@ fn every_kind_of_link_says_the_same() {
         }
     }
     let unknown = list(&with_link(147, &[], false));
-    assert!(unknown.contains("of a kind of link that is not read"), "{unknown}");
+    assert!(
+        unknown.contains("of a kind of link that is not read"),
+        "{unknown}"
+    );
     assert!(unknown.contains("0 connections"), "{unknown}");
 }
 
@@ -185,12 +199,24 @@ fn decode_tells_what_it_cannot_read() {
     };
     let mut encrypted = conn(1, 1);
     writer.open(&mut encrypted, at, &[]).unwrap();
-    writer.data(&mut encrypted, Dir::Sent, &[0xe5; 96], at, &[]).unwrap();
+    writer
+        .data(&mut encrypted, Dir::Sent, &[0xe5; 96], at, &[])
+        .unwrap();
     let mut gap = conn(2, 2);
     writer.open(&mut gap, at, &[]).unwrap();
-    writer.data(&mut gap, Dir::Sent, &stream(&[Message::Interested]), at, &[]).unwrap();
+    writer
+        .data(
+            &mut gap,
+            Dir::Sent,
+            &stream(&[Message::Interested]),
+            at,
+            &[],
+        )
+        .unwrap();
     gap.skip(Dir::Sent, 10);
-    writer.data(&mut gap, Dir::Sent, &[1, 2, 3], at, &[]).unwrap();
+    writer
+        .data(&mut gap, Dir::Sent, &[1, 2, 3], at, &[])
+        .unwrap();
     let ran = with_input(&["decode", "-"], &out);
     assert_eq!(ran.code, 0, "{ran:?}");
     for words in [
@@ -204,7 +230,10 @@ fn decode_tells_what_it_cannot_read() {
 
 fn tshark(capture: &Path, args: &[&str]) -> String {
     let mut command = Command::new("tshark");
-    command.arg("-r").arg(capture).args(["-d", "tcp.port==6881,bittorrent"]);
+    command
+        .arg("-r")
+        .arg(capture)
+        .args(["-d", "tcp.port==6881,bittorrent"]);
     let out = command.args(args).stdin(Stdio::null()).output();
     let out = out.expect("tshark is installed: apt-get install tshark");
     assert!(out.status.success(), "{out:?}");
@@ -221,10 +250,22 @@ fn wireshark_decodes_every_message_of_a_run() {
     let ran = run(["run", "--filter", WELL_FORMED, "--report", &report]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let bad = "_ws.malformed || tcp.checksum.status == Bad || ip.checksum.status == Bad";
-    let checked = ["-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"];
+    let checked = [
+        "-o",
+        "tcp.check_checksum:TRUE",
+        "-o",
+        "ip.check_checksum:TRUE",
+    ];
     let found = tshark(&capture, &[&checked[..], &["-Y", bad]].concat());
     assert_eq!(found, "");
-    let types = ["-Y", "bittorrent", "-T", "fields", "-e", "bittorrent.msg.type"];
+    let types = [
+        "-Y",
+        "bittorrent",
+        "-T",
+        "fields",
+        "-e",
+        "bittorrent.msg.type",
+    ];
     let types = tshark(&capture, &types);
     let seen: BTreeSet<u8> = types
         .split([',', '\n'])
@@ -274,5 +315,9 @@ fn every_connection_of_a_run_is_in_its_capture() {
     let listed = run([Path::new("decode"), &capture]);
     assert_eq!(listed.code, 0, "{listed:?}");
     let total = format!(" {} connections, {bytes} bytes: ", conns.len());
-    assert!(listed.out.contains(&total), "no `{total}`: {}", listed.out.lines().last().unwrap());
+    assert!(
+        listed.out.contains(&total),
+        "no `{total}`: {}",
+        listed.out.lines().last().unwrap()
+    );
 }

@@ -137,6 +137,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli/"]),
     ("indicatif", &["cli/"]),
     ("bitvec", &["torrent/"]),
+    ("quick_junit", &["report/junit", "fuzzing/"]),
     ("rustix", &["target/guard"]),
     ("socket2", &["transport/blocking"]),
     ("pcap_file", &["capture/"]),

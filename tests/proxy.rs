@@ -77,7 +77,14 @@ impl Drop for Proxy {
 /// A leech that downloads from there, until it is complete.
 fn download(addr: &str) {
     let leech = run([
-        "serve", "--listen", "127.0.0.1:0", "--role", "leech", "--peer", addr, "--until-complete",
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--role",
+        "leech",
+        "--peer",
+        addr,
+        "--until-complete",
     ]);
     assert_eq!(leech.code, 0, "{leech:?}");
     assert!(leech.out.contains("1027 of 1027 pieces"), "{leech:?}");
@@ -111,10 +118,17 @@ fn a_download_goes_through_and_both_sides_are_judged() {
     ] {
         assert_eq!(verdict(&report, rule), Verdict::Pass, "{rule}");
     }
-    assert!(report.cases[0].title.contains(" back"), "{}", report.cases[0].title);
+    assert!(
+        report.cases[0].title.contains(" back"),
+        "{}",
+        report.cases[0].title
+    );
     let listed = run([Path::new("decode"), &capture]);
     assert_eq!(listed.code, 0);
-    assert!(listed.out.contains("piece index="), "the capture has no blocks");
+    assert!(
+        listed.out.contains("piece index="),
+        "the capture has no blocks"
+    );
 }
 
 #[test]
@@ -136,7 +150,10 @@ fn a_defect_of_either_side_is_told_of_that_side() {
         peer.shutdown(Shutdown::Write).unwrap();
         let _ = peer.read_to_end(&mut Vec::new());
         let (code, out, err, report) = proxy.end();
-        let row = report.cases.iter().find(|case| case.id == "rule/starts-choked:dialler");
+        let row = report
+            .cases
+            .iter()
+            .find(|case| case.id == "rule/starts-choked:dialler");
         assert!(row.unwrap().unfavourable(), "{out}{err}");
         let finding = &report.cases[0].findings[0];
         assert!(finding.actual.starts_with("dialler: "), "{finding:?}");
@@ -158,7 +175,9 @@ fn what_is_encrypted_goes_through_unchanged_and_is_not_judged() {
     });
     let proxy = Proxy::start("proxy-encrypted", &to, &["--connections", "1"]);
     let mut peer = stream(&proxy.addr);
-    let said: Vec<u8> = (0..1_000_000_u32).flat_map(|n| n.wrapping_mul(0x9e37_79b1).to_be_bytes()).collect();
+    let said: Vec<u8> = (0..1_000_000_u32)
+        .flat_map(|n| n.wrapping_mul(0x9e37_79b1).to_be_bytes())
+        .collect();
     let mut reader = peer.try_clone().unwrap();
     let heard = spawn(move || {
         let mut heard = Vec::new();
@@ -173,9 +192,18 @@ fn what_is_encrypted_goes_through_unchanged_and_is_not_judged() {
     assert_eq!(code, 4, "{out}{err}");
     let row = &report.cases[0];
     assert_eq!(row.verdict, Verdict::Skip);
-    assert!(row.reason.as_deref().unwrap().starts_with("encrypted, cannot judge"));
+    assert!(
+        row.reason
+            .as_deref()
+            .unwrap()
+            .starts_with("encrypted, cannot judge")
+    );
     assert!(err.contains("#1: encrypted, cannot judge"), "{err}");
-    assert!(row.title.contains("4000000 bytes there, 4000000 back"), "{}", row.title);
+    assert!(
+        row.title.contains("4000000 bytes there, 4000000 back"),
+        "{}",
+        row.title
+    );
 }
 
 /// Each end dies once, with a reset; the proxy tells the other end, and takes the next connection.
@@ -185,7 +213,9 @@ fn either_side_may_die() {
     let to = listener.local_addr().unwrap().to_string();
     let proxy = Proxy::start("proxy-death", &to, &["--connections", "3"]);
     let reset = |stream: TcpStream| {
-        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+        socket2::SockRef::from(&stream)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
     };
     let accept = || {
         let (peer, _) = listener.accept().unwrap();
@@ -198,13 +228,19 @@ fn either_side_may_die() {
     dialler.write_all(b"x").unwrap();
     target.read_exact(&mut byte).unwrap();
     reset(dialler);
-    assert!(target.read(&mut byte).is_err(), "an end in order instead of a reset");
+    assert!(
+        target.read(&mut byte).is_err(),
+        "an end in order instead of a reset"
+    );
     let mut dialler = stream(&proxy.addr);
     let mut target = accept();
     target.write_all(b"y").unwrap();
     dialler.read_exact(&mut byte).unwrap();
     reset(target);
-    assert!(dialler.read(&mut byte).is_err(), "an end in order instead of a reset");
+    assert!(
+        dialler.read(&mut byte).is_err(),
+        "an end in order instead of a reset"
+    );
     drop(listener);
     // Nobody listens any more: the dialler is told by a close.
     let mut dialler = stream(&proxy.addr);
@@ -229,11 +265,16 @@ fn an_interrupt_ends_it_with_a_report() {
     peer.write_all(&hello).unwrap();
     peer.read_exact(&mut [0; 68]).unwrap();
     let pid = proxy.child.id().to_string();
-    let killed = std::process::Command::new("kill").args(["-INT", &pid]).status();
+    let killed = std::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status();
     assert!(killed.unwrap().success());
     let (code, out, err, report) = proxy.end();
     assert_eq!(code, 0, "{out}{err}");
-    assert_eq!(verdict(&report, "rule/handshake-layout:target"), Verdict::Pass);
+    assert_eq!(
+        verdict(&report, "rule/handshake-layout:target"),
+        Verdict::Pass
+    );
 }
 
 #[test]
@@ -242,8 +283,16 @@ fn addresses_of_strangers_are_refused() {
         .stops(2, &["--to 8.8.8.8:6881", "--i-run-this-target"]);
     run(["proxy", "--listen", "0.0.0.0:0", "--to", "127.0.0.1:6881"])
         .stops(2, &["--listen 0.0.0.0:0"]);
-    run(["proxy", "--listen", "127.0.0.1:0", "--to", "127.0.0.1:1", "--torrent", "no/such"])
-        .stops(2, &["no/such"]);
+    run([
+        "proxy",
+        "--listen",
+        "127.0.0.1:0",
+        "--to",
+        "127.0.0.1:1",
+        "--torrent",
+        "no/such",
+    ])
+    .stops(2, &["no/such"]);
 }
 
 /// libtorrent, in plaintext, until it has everything: seconds from its first byte on.
@@ -286,12 +335,17 @@ fn transmission_serves_libtorrent_through_it_at_half_the_rate_at_least() {
     let dir = folder("proxy-rate");
     let file = dir.join("rate.torrent");
     std::fs::write(&file, torrent.metainfo().encode()).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let seed = ClientFile::find("transmission").unwrap();
     let launcher = Launcher::at(env!("CARGO_BIN_EXE_btspec"));
     let mut sources = btspec::target::Sources::loopback(0);
     let client = runtime.block_on(async {
-        Client::start(&seed, Role::Seed, &torrent, &launcher, None, &mut sources).await.unwrap()
+        Client::start(&seed, Role::Seed, &torrent, &launcher, None, &mut sources)
+            .await
+            .unwrap()
     });
     let to = client.addr().to_string();
     let python = std::env::var("BTSPEC_LIBTORRENT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
@@ -299,11 +353,18 @@ fn transmission_serves_libtorrent_through_it_at_half_the_rate_at_least() {
         let (host, port) = addr.rsplit_once(':').unwrap();
         let folder = folder(&format!("proxy-rate-{name}"));
         let mut leech = std::process::Command::new(&python);
-        leech.args(["-c", LEECH, host, port]).arg(&file).arg(&folder);
+        leech
+            .args(["-c", LEECH, host, port])
+            .arg(&file)
+            .arg(&folder);
         let done = leech.output().unwrap();
         assert!(done.status.success(), "{done:?}");
         std::fs::remove_dir_all(folder).unwrap();
-        String::from_utf8(done.stdout).unwrap().trim().parse().unwrap()
+        String::from_utf8(done.stdout)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap()
     };
     let rate = |seconds: f64| 256.0 / seconds;
     let mut best = [0.0_f64; 2];

@@ -28,7 +28,9 @@ fn read(path: &Path) -> RunOutcome {
 
 fn on(command: &str, files: &[&PathBuf], args: &[&str]) -> Ran {
     let files = files.iter().map(|path| path.to_str().unwrap());
-    let args = std::iter::once(command).chain(files).chain(args.iter().copied());
+    let args = std::iter::once(command)
+        .chain(files)
+        .chain(args.iter().copied());
     output(btspec().args(args))
 }
 
@@ -40,7 +42,10 @@ fn verdicts(run: &RunOutcome) -> BTreeMap<String, Verdict> {
 #[test]
 fn shares_of_a_partition_join_to_the_whole_run() {
     let dir = folder("join");
-    let whole = record(&dir.join("whole.json"), &["--filter", "suite(handshake) | rule()"]);
+    let whole = record(
+        &dir.join("whole.json"),
+        &["--filter", "suite(handshake) | rule()"],
+    );
     let shares: Vec<PathBuf> = ["hash:1/3", "hash:2/3", "hash:3/3"]
         .iter()
         .enumerate()
@@ -62,10 +67,15 @@ fn shares_of_a_partition_join_to_the_whole_run() {
     assert_eq!(joined.duration_ms, whole.duration_ms);
     let counts = |run: &RunOutcome| -> Vec<_> {
         let rules = run.cases.iter().filter(|case| case.is_rule());
-        rules.map(|rule| (rule.id.clone(), rule.observations.clone())).collect()
+        rules
+            .map(|rule| (rule.id.clone(), rule.observations.clone()))
+            .collect()
     };
     assert_eq!(counts(&joined), counts(&whole));
-    assert!(ran.out.ends_with(&format!("{}\n", whole.summary.line(&whole.cases))));
+    assert!(
+        ran.out
+            .ends_with(&format!("{}\n", whole.summary.line(&whole.cases)))
+    );
 }
 
 #[test]
@@ -97,20 +107,38 @@ fn of_a_case_in_two_recordings_the_last_stands_with_a_warning() {
 #[test]
 fn compare_tells_new_fails_fixed_lost_and_new() {
     let dir = folder("compare");
-    let (bad, good, more) = (dir.join("bad.json"), dir.join("good.json"), dir.join("more.json"));
+    let (bad, good, more) = (
+        dir.join("bad.json"),
+        dir.join("good.json"),
+        dir.join("more.json"),
+    );
     let args = ["--filter", "id(fast_ext/seed-has-all:seed)"];
     record(&bad, &[&args[..], &BROKEN].concat());
     record(&good, &args);
-    record(&more, &["--filter", "id(fast_ext/seed-has-all:seed) | suite(handshake)"]);
+    record(
+        &more,
+        &[
+            "--filter",
+            "id(fast_ext/seed-has-all:seed) | suite(handshake)",
+        ],
+    );
     let same = on("compare", &[&good, &good], &[]);
     assert_eq!(same.code, 0, "{same:?}");
     assert!(same.out.starts_with("0 new fails, 0 lost"), "{}", same.out);
     let worse = on("compare", &[&good, &bad], &[]);
     assert_eq!(worse.code, 1);
-    assert!(worse.out.starts_with("new fail    fast_ext/seed-has-all:seed: pass → fail"));
+    assert!(
+        worse
+            .out
+            .starts_with("new fail    fast_ext/seed-has-all:seed: pass → fail")
+    );
     let better = on("compare", &[&bad, &good], &[]);
     assert_eq!(better.code, 0, "{better:?}");
-    assert!(better.out.contains("fixed       fast_ext/seed-has-all:seed: fail → pass"));
+    assert!(
+        better
+            .out
+            .contains("fixed       fast_ext/seed-has-all:seed: fail → pass")
+    );
     assert_eq!(on("compare", &[&good, &more], &[]).code, 0);
     let lost = on("compare", &[&more, &good], &["--format", "json"]);
     assert_eq!(lost.code, 1);
@@ -140,9 +168,18 @@ fn what_is_no_report_is_usage_with_a_place() {
     for (path, words) in [
         (file("cut.json", &text[..text.len() / 2]), "line "),
         (file("empty.json", ""), "line 1 column 0"),
-        (file("version.json", &text.replacen("btspec.report/1", "x\u{1b}[2J", 1)), "schema"),
+        (
+            file(
+                "version.json",
+                &text.replacen("btspec.report/1", "x\u{1b}[2J", 1),
+            ),
+            "schema",
+        ),
         (file("twice.json", &twice), "is in it twice"),
-        (file("verdict.json", &text.replacen("\"pass\"", "\"fine\"", 1)), "line "),
+        (
+            file("verdict.json", &text.replacen("\"pass\"", "\"fine\"", 1)),
+            "line ",
+        ),
         (dir.join("missing.json"), "missing.json"),
     ] {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -162,12 +199,20 @@ fn replays_to_the_same(path: &PathBuf, recorded: &RunOutcome) {
     let again: RunOutcome = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"));
     assert!(again.cases.len() > 60, "{}", again.cases.len());
     for row in &again.cases {
-        let before = recorded.cases.iter().find(|case| case.id == row.id).unwrap();
+        let before = recorded
+            .cases
+            .iter()
+            .find(|case| case.id == row.id)
+            .unwrap();
         if ["rule/block-bytes", "rule/metadata-bytes"].contains(&row.id.as_str()) {
             assert_eq!(row.verdict, Verdict::Skip);
             assert!(row.reason.as_deref().unwrap().starts_with("not judged: "));
         } else {
-            assert_eq!(row.verdict, before.verdict, "{row:#?}\n{before:#?}\n{}", ran.err);
+            assert_eq!(
+                row.verdict, before.verdict,
+                "{row:#?}\n{before:#?}\n{}",
+                ran.err
+            );
         }
     }
 }
@@ -180,7 +225,11 @@ fn a_recording_is_judged_as_it_was_played() {
     replays_to_the_same(&path, &recorded);
     let ran = on("replay", &[&path], &[]);
     assert_eq!(ran.code, 0, "{}", ran.out);
-    assert!(ran.err.contains("connections judged to their end"), "{}", ran.err);
+    assert!(
+        ran.err.contains("connections judged to their end"),
+        "{}",
+        ran.err
+    );
 }
 
 /// One defect of each kind that a rule sees: the replay sees it too.
@@ -188,7 +237,11 @@ fn a_recording_is_judged_as_it_was_played() {
 fn a_broken_rule_is_broken_in_the_recording() {
     let dir = folder("replay-broken");
     let mut seen = 0;
-    for fault in ["duplicate-answer", "bitfield-spare-bits", "seed-says-have-none"] {
+    for fault in [
+        "duplicate-answer",
+        "bitfield-spare-bits",
+        "seed-says-have-none",
+    ] {
         let path = dir.join(format!("{fault}.json"));
         let report = format!("json={}", path.display());
         let ran = run(["run", "--fault", fault, "--report", &report]);
@@ -210,7 +263,10 @@ fn a_torrent_that_is_not_known_is_told() {
     record(&path, &["--filter", "id(handshake/answered:seed)"]);
     let other = fs::read_to_string(&path).unwrap();
     let hash = "3f4c2966377b19e14ccba448c7293207941ae651";
-    assert!(other.contains(hash), "the fixture `main` has another info hash");
+    assert!(
+        other.contains(hash),
+        "the fixture `main` has another info hash"
+    );
     fs::write(&path, other.replace(hash, &"ab".repeat(20))).unwrap();
     let ran = on("replay", &[&path], &[]);
     assert_eq!(ran.code, 4, "{ran:?}");

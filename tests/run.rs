@@ -328,15 +328,26 @@ fn max_fail_ends_the_run() {
 #[test]
 fn max_fail_counts_what_no_expectation_lists() {
     let args = [
-        "--fault", BREAKS_MUST, "--filter", "suite(fast_ext) & role(seed)", "--max-fail", "1",
+        "--fault",
+        BREAKS_MUST,
+        "--filter",
+        "suite(fast_ext) & role(seed)",
+        "--max-fail",
+        "1",
     ];
     let (code, one) = json(&[&args[..], &["--jobs", "1"]].concat());
     let (_, four) = json(&[&args[..], &["--jobs", "4"]].concat());
     assert_eq!(one, four);
     assert_eq!(code, 1);
     let cases = one["cases"].as_array().unwrap();
-    let cases: Vec<_> = cases.iter().filter(|case| case["suite"] != "rule").collect();
-    let failed = cases.iter().position(|case| case["verdict"] == "fail").unwrap();
+    let cases: Vec<_> = cases
+        .iter()
+        .filter(|case| case["suite"] != "rule")
+        .collect();
+    let failed = cases
+        .iter()
+        .position(|case| case["verdict"] == "fail")
+        .unwrap();
     assert!(cases.len() > failed + 1);
     for case in &cases[failed + 1..] {
         assert_eq!(case["reason"], "not played: enough fails before");
@@ -364,7 +375,9 @@ fn partitions_are_disjoint_and_together_everything() {
     let args = ["--filter", "suite(handshake)"];
     let cases = |args: &[&str]| -> BTreeSet<String> {
         let report = json(args).1;
-        let ids = ids(&report).into_iter().filter(|id| !id.starts_with("rule/"));
+        let ids = ids(&report)
+            .into_iter()
+            .filter(|id| !id.starts_with("rule/"));
         ids.map(str::to_owned).collect()
     };
     let all = cases(&args);

@@ -52,11 +52,17 @@ pub(super) fn segment<'a>(packet: &Packet<'a>) -> Result<Segment<'a>, Other> {
     let (from, to) = match &sliced.net {
         Some(LaxNetSlice::Ipv4(ip)) => {
             let header = ip.header();
-            (header.source_addr().into(), header.destination_addr().into())
+            (
+                header.source_addr().into(),
+                header.destination_addr().into(),
+            )
         }
         Some(LaxNetSlice::Ipv6(ip)) => {
             let header = ip.header();
-            (header.source_addr().into(), header.destination_addr().into())
+            (
+                header.source_addr().into(),
+                header.destination_addr().into(),
+            )
         }
         _ => return Err(Other::NotTcp),
     };
@@ -79,7 +85,10 @@ pub(super) fn segment<'a>(packet: &Packet<'a>) -> Result<Segment<'a>, Other> {
 fn cooked(data: &[u8], at: usize, len: usize) -> Option<LaxSlicedPacket<'_>> {
     let ether_type = u16::from_be_bytes(*behind(data, at)?.first_chunk()?);
     let packet = behind(data, len)?;
-    Some(LaxSlicedPacket::from_ether_type(EtherType(ether_type), packet))
+    Some(LaxSlicedPacket::from_ether_type(
+        EtherType(ether_type),
+        packet,
+    ))
 }
 
 fn behind(data: &[u8], len: usize) -> Option<&[u8]> {

@@ -101,7 +101,11 @@ fn write_one(
             line.text
         )?;
         for note in line.notes {
-            writeln!(out, "{:>11} {arrow} {:>8} {:>8}    note: {note}", "", "", "")?;
+            writeln!(
+                out,
+                "{:>11} {arrow} {:>8} {:>8}    note: {note}",
+                "", "", ""
+            )?;
         }
     }
     Ok(())
@@ -265,9 +269,8 @@ impl Iterator for Lines<'_> {
         {
             return Some(self.section(&section));
         }
-        let silent = self.bytes.is_empty()
-            && self.stream.end().is_none()
-            && self.stream.behind_gap() == 0;
+        let silent =
+            self.bytes.is_empty() && self.stream.end().is_none() && self.stream.behind_gap() == 0;
         if self.ended || silent {
             return None;
         }

@@ -101,8 +101,7 @@ impl Stream {
     /// The sequence number with which it began, as far as it has not moved on.
     pub(super) fn begins_at(&self, seq: u32) -> bool {
         let len = u32::try_from(self.len() & u64::from(u32::MAX)).unwrap_or(0);
-        self.next
-            .is_some_and(|next| next.wrapping_sub(len) == seq)
+        self.next.is_some_and(|next| next.wrapping_sub(len) == seq)
     }
 
     /// The first byte has this number.
@@ -275,7 +274,13 @@ mod tests {
         for segments in [
             &[(0, &b"abc"[..]), (3, b"def"), (6, b"gh")][..],
             &[(6, b"gh"), (3, b"def"), (0, b"abc")],
-            &[(0, b"abc"), (0, b"abc"), (2, b"cdef"), (1, b"b"), (5, b"fgh")],
+            &[
+                (0, b"abc"),
+                (0, b"abc"),
+                (2, b"cdef"),
+                (1, b"b"),
+                (5, b"fgh"),
+            ],
             &[(3, b"de"), (3, b"def"), (6, b"gh"), (3, b"d"), (0, b"abcd")],
         ] {
             let stream = stream(segments);

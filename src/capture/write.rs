@@ -150,7 +150,12 @@ impl<W: Write> CaptureWriter<W> {
     }
 
     /// Writes the three packets that open a connection.
-    pub fn open(&mut self, conn: &mut TcpConn, at: Duration, comments: &[String]) -> io::Result<()> {
+    pub fn open(
+        &mut self,
+        conn: &mut TcpConn,
+        at: Duration,
+        comments: &[String],
+    ) -> io::Result<()> {
         let (first, second) = (conn.dialler, conn.dialler.flip());
         let options = [
             TcpOptionElement::MaximumSegmentSize(MSS_OPTION),

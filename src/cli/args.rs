@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Fixture(FixtureArgs),
     /// Decode recorded bytes of one direction of a connection, or a capture (pcapng, pcap)
     Decode(DecodeArgs),
-    /// Join recordings of runs (JSON reports) and convert them
+    /// Join recordings of runs and convert them
     Report(ReportArgs),
     /// Judge recordings by the rules of today, without the target
     Replay(ReplayArgs),
@@ -140,6 +140,8 @@ pub(crate) enum SchemaOf {
     Scenario,
     /// The JSON report
     Report,
+    /// A line of the report `jsonl`
+    Run,
     /// The JSON report of `fuzz`
     Fuzz,
 }
@@ -161,9 +163,9 @@ pub(crate) struct DecodeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// JSON reports of runs: shares of a partition, roles, repeats in part. Of a case that is in
+    /// Reports of runs (json or jsonl): shares of a partition, roles, repeats in part. Of a case that is in
     /// several the last one stands
-    #[arg(value_name = "RUN.json", required = true)]
+    #[arg(value_name = "RUN.jsonl|RUN.json", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// File of known failures, held against all of them together
     #[arg(long, value_name = "FILE", env = "BTSPEC_EXPECTATIONS")]
@@ -184,8 +186,8 @@ pub(crate) struct ReportArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// JSON reports of runs
-    #[arg(value_name = "RUN.json", required = true)]
+    /// Reports of runs (json or jsonl)
+    #[arg(value_name = "RUN.jsonl|RUN.json", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// A torrent that the runs were about, beside the fixtures; may be repeated
     #[arg(long, value_name = "FILE", env = "BTSPEC_TORRENT")]
@@ -206,11 +208,11 @@ pub(crate) struct ReplayArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// JSON report of the run before
-    #[arg(value_name = "BEFORE.json")]
+    /// Report of the run before (json or jsonl)
+    #[arg(value_name = "BEFORE")]
     pub(crate) before: PathBuf,
-    /// JSON report of the run after
-    #[arg(value_name = "AFTER.json")]
+    /// Report of the run after
+    #[arg(value_name = "AFTER")]
     pub(crate) after: PathBuf,
     /// What standard output gets
     #[arg(long, value_enum, default_value_t = CompareFormat::Text)]

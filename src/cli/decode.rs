@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-use btspec::outcome::Exit;
 use btspec::capture::{self, listing};
+use btspec::outcome::Exit;
 use btspec::wire::dissect::{self, SectionKind};
 
 use super::args::DecodeArgs;
@@ -19,7 +19,9 @@ pub(super) fn run(args: &DecodeArgs) -> Result<Exit, Stop> {
     let name = args.file.display();
     if capture::is_capture(&file) {
         return decode_capture(&file).map_err(|error| Stop {
-            message: error.message.replacen("error: ", &format!("error: {name}: "), 1),
+            message: error
+                .message
+                .replacen("error: ", &format!("error: {name}: "), 1),
             ..error
         });
     }

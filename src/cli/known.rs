@@ -33,11 +33,7 @@ impl Known {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             // The first update makes the file.
-            Err(error)
-                if error.kind() == std::io::ErrorKind::NotFound && update =>
-            {
-                String::new()
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && update => String::new(),
             Err(error) => {
                 return Err(Stop::usage(format!(
                     "cannot read {}: {error}",

@@ -21,6 +21,7 @@ mod progress;
 mod proxy;
 mod replay;
 mod report;
+mod reports;
 mod run;
 mod run_args;
 mod schema;

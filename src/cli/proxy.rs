@@ -1,11 +1,11 @@
 //! `btspec proxy`: the rules on traffic between two peers.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use btspec::outcome::Exit;
+use btspec::outcome::stream::Header;
 use btspec::proxy::relay::relay;
 use btspec::proxy::tally::Ends;
 use btspec::proxy::{Tally, Watch};
@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::args::ProxyArgs;
+use super::reports::Reports;
 use super::run::{self, Written};
 use super::stop::Stop;
 use super::{content, out};
@@ -30,10 +31,13 @@ pub(super) fn run(args: &ProxyArgs) -> Result<Exit, Stop> {
             )));
         }
     }
-    run::writable(&args.report)?;
+    let reports = Reports::open(&args.report, Header::new(format!("proxy:{}", args.to), 0))?;
     let mut torrents: Vec<Torrent> = fixture::all().map(|it| it.torrent).to_vec();
     if args.torrent.is_some() {
-        torrents.push(content::torrent(args.torrent.as_deref(), args.data.as_deref())?);
+        torrents.push(content::torrent(
+            args.torrent.as_deref(),
+            args.data.as_deref(),
+        )?);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -41,7 +45,10 @@ pub(super) fn run(args: &ProxyArgs) -> Result<Exit, Stop> {
         .map_err(|error| Stop::internal(format!("no runtime: {error}")))?;
     let tally = runtime.block_on(serve(args, torrents))?;
     if tally.more() > 0 {
-        out::diagnose(format!("btspec: {} more connections have no row of their own", tally.more()));
+        out::diagnose(format!(
+            "btspec: {} more connections have no row of their own",
+            tally.more()
+        ));
     }
     let judged = tally.judged();
     let mut outcome = tally.outcome(args.to);
@@ -51,7 +58,7 @@ pub(super) fn run(args: &ProxyArgs) -> Result<Exit, Stop> {
     };
     outcome.exit = exit.code();
     let written = Written {
-        report: &args.report,
+        reports,
         format: args.format,
         verbose: args.verbose,
         strict: args.strict,
@@ -61,7 +68,7 @@ pub(super) fn run(args: &ProxyArgs) -> Result<Exit, Stop> {
             format!("--to {}", args.to),
         ],
     };
-    run::report(&written, &outcome, &[])?;
+    run::report(written, &outcome, &[])?;
     Ok(exit)
 }
 

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use btspec::engine::replay::{NOT_HELD, replay};
 use btspec::engine::rows::rule_rows;
 use btspec::outcome::join::join;
+use btspec::outcome::stream::Header;
 use btspec::outcome::{Exit, RunOutcome, Verdict, recording};
 use btspec::report::text;
 use btspec::rule::RULES;
 use btspec::torrent::fixture;
 
 use super::args::ReplayArgs;
+use super::reports::Reports;
 use super::run::{self, Written};
 use super::stop::Stop;
 use super::{content, out, select};
@@ -56,15 +58,15 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
     run.duration_ms = joined.run.duration_ms;
     let exit = Exit::of_run(&run, 0, args.strict);
     run.exit = exit.code();
+    let reports = Reports::open(&args.report, Header::new(&*run.target.spec, run.seed))?;
     let written = Written {
-        report: &args.report,
+        reports,
         format: args.format,
         verbose: args.verbose,
         strict: args.strict,
         repeat: Vec::new(),
     };
-    run::writable(written.report)?;
-    run::report(&written, &run, &[])?;
+    run::report(written, &run, &[])?;
     Ok(exit)
 }
 

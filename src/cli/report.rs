@@ -1,11 +1,13 @@
 //! `btspec report FILE…`: recordings joined and converted.
 
 use btspec::outcome::join::{Joined, join};
+use btspec::outcome::stream::Header;
 use btspec::outcome::{Exit, recording};
 use btspec::report::text;
 
 use super::args::ReportArgs;
 use super::known::Known;
+use super::reports::Reports;
 use super::run::{self, Written};
 use super::stop::Stop;
 use super::{out, select};
@@ -35,14 +37,14 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Stop> {
         _ => Exit::of_run(&run, complaints.len(), args.strict),
     };
     run.exit = exit.code();
+    let reports = Reports::open(&args.report, Header::new(&*run.target.spec, run.seed))?;
     let written = Written {
-        report: &args.report,
+        reports,
         format: args.format,
         verbose: args.verbose,
         strict: args.strict,
         repeat: Vec::new(),
     };
-    run::writable(written.report)?;
-    run::report(&written, &run, &complaints)?;
+    run::report(written, &run, &complaints)?;
     Ok(exit)
 }

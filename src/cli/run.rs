@@ -1,22 +1,24 @@
 //! `btspec run`: everything that can be wrong before the first byte is sent, the run, its reports.
 
-use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use btspec::outcome::expectation::Complaint;
+use btspec::outcome::stream::Header;
 use btspec::outcome::{Exit, RunOutcome};
 use btspec::report::{Context, Format};
 
 use super::known::Known;
 use super::play;
-use super::run_args::{ReportTo, RunArgs};
+use super::reports::Reports;
+use super::run_args::RunArgs;
 use super::stop::Stop;
 use super::{out, select};
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
     let known = Known::load(args.expectations.as_deref(), args.update_expectations)?;
     let suites = select::load(&args.selection.paths)?;
+    let mut reports;
     let (mut run, _) = {
         let select = |roles: &[_]| {
             let choice = btspec::scenario::Choice {
@@ -29,32 +31,24 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
             }
             Ok(selected)
         };
-        writable(&args.report)?;
-        play::play(args, &select, known.expected())?
+        reports = Reports::open(&args.report, Header::new(args.target_name(), args.seed.0))?;
+        play::play(args, &select, known.expected(), &mut |event| {
+            reports.event(event);
+        })?
     };
     let complaints = known.apply(&mut run, &suites)?;
     let exit = Exit::of_run(&run, complaints.len(), args.strict);
     run.exit = exit.code();
     let written = Written {
-        report: &args.report,
+        reports,
         format: args.format,
         verbose: args.verbose,
         strict: args.strict,
         repeat: args.repeat(),
     };
-    report(&written, &run, &complaints)?;
+    report(written, &run, &complaints)?;
     known.update(args, &run, &complaints)?;
     Ok(exit)
-}
-
-/// Whether the reports can be written: found out now, not after ten minutes.
-pub(super) fn writable(reports: &[ReportTo]) -> Result<(), Stop> {
-    for to in reports {
-        let opened = OpenOptions::new().create(true).append(true).open(&to.path);
-        opened
-            .map_err(|error| Stop::usage(format!("cannot write {}: {error}", to.path.display())))?;
-    }
-    Ok(())
 }
 
 /// Since 1970.
@@ -70,7 +64,7 @@ pub(super) fn now() -> Duration {
 
 /// Where a run is written to, and how.
 pub(super) struct Written<'a> {
-    pub(super) report: &'a [ReportTo],
+    pub(super) reports: Reports<'a>,
     pub(super) format: &'static Format,
     pub(super) verbose: u8,
     pub(super) strict: bool,
@@ -79,7 +73,7 @@ pub(super) struct Written<'a> {
 
 /// Writes the files and standard output.
 pub(super) fn report(
-    args: &Written<'_>,
+    args: Written<'_>,
     run: &RunOutcome,
     complaints: &[Complaint],
 ) -> Result<(), Stop> {
@@ -87,17 +81,10 @@ pub(super) fn report(
         colour: false,
         verbose: args.verbose,
         strict: args.strict,
-        repeat: args.repeat.clone(),
+        repeat: args.repeat,
         complaints: complaints.iter().map(Complaint::to_string).collect(),
     };
-    for to in args.report {
-        let written =
-            File::create(&to.path).and_then(|mut file| (to.format.write)(run, &context, &mut file));
-        written.map_err(|error| Stop {
-            exit: Exit::Internal,
-            message: format!("error: cannot write {}: {error}", to.path.display()),
-        })?;
-    }
+    let written = args.reports.end(run, &context);
     let mut stdout = out::stdout();
     let context = Context {
         colour: out::colour(),
@@ -105,5 +92,6 @@ pub(super) fn report(
     };
     (args.format.write)(run, &context, &mut stdout)?;
     stdout.flush()?;
-    Ok(())
+    // The result is told first, whatever became of the files.
+    written
 }

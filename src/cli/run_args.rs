@@ -11,6 +11,7 @@ use btspec::target::{SourceList, Spec};
 use clap::Args;
 
 use super::args::Selection;
+use super::run::now;
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -99,8 +100,7 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "BTSPEC_STRICT", help_heading = JUDGE)]
     pub(crate) strict: bool,
 
-    /// Write a report; FMT is terminal, json or pcapng; may be repeated
-    #[arg(long, value_name = "FMT=FILE", env = "BTSPEC_REPORT", help_heading = REPORT)]
+    #[arg(help = reports(), long, value_name = "FMT=FILE", env = "BTSPEC_REPORT", help_heading = REPORT)]
     pub(crate) report: Vec<ReportTo>,
     /// What standard output gets
     #[arg(long, value_name = "FMT", default_value = "terminal", value_parser = format, env = "BTSPEC_FORMAT", help_heading = REPORT)]
@@ -220,22 +220,28 @@ pub(crate) enum RoleArg {
 
 /// `--seed`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Seed {
-    Number(u64),
-    Random,
-}
+pub(crate) struct Seed(pub(crate) u64);
 
 impl FromStr for Seed {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text.eq_ignore_ascii_case("random") {
-            return Ok(Self::Random);
+            return Ok(Self(now().subsec_nanos().into()));
         }
         text.parse()
-            .map(Self::Number)
+            .map(Self)
             .map_err(|_| "a whole number or `random` expected".to_owned())
     }
+}
+
+/// What `--help` says of `--report`: the formats come from their table.
+fn reports() -> String {
+    let formats = FORMATS.iter().map(|format| format.name).collect::<Vec<_>>();
+    format!(
+        "Write a report; FMT is one of {}; may be repeated",
+        formats.join(", ")
+    )
 }
 
 /// `--report FMT=FILE`.

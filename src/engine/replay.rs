@@ -178,7 +178,9 @@ impl<'a> CaseReplay<'a> {
             // Nobody said anything that could be read: any torrent will do.
             (None, None) => self.torrents.first().ok_or("no torrent is known")?,
             (None, Some(named)) => {
-                return Err(format!("its torrent {named} is not known: name it with --torrent"));
+                return Err(format!(
+                    "its torrent {named} is not known: name it with --torrent"
+                ));
             }
         };
         Ok(Session::new(SessionConfig {
@@ -204,8 +206,7 @@ fn judge(judge: &mut Judge, session: &mut Session, findings: &mut Vec<Finding>) 
 fn info_hashes(case: &CaseOutcome, number: u32) -> Vec<InfoHash> {
     let handshakes = case.transcript.iter();
     let handshakes = handshakes.filter(|entry| entry.kind == "handshake");
-    let (own, others): (Vec<_>, Vec<_>) =
-        handshakes.partition(|entry| entry.conn == Some(number));
+    let (own, others): (Vec<_>, Vec<_>) = handshakes.partition(|entry| entry.conn == Some(number));
     let all = own.into_iter().chain(others);
     all.filter_map(|entry| {
         let bytes = hex::decode(entry.hex.as_deref()?).ok()?;

@@ -37,9 +37,17 @@ pub fn capture(input: &[u8]) -> Reach {
             bytes += len - zeros + stream.behind_gap();
             reached.extend((!stream.gaps().is_empty()).then_some("gap"));
             reached.extend((stream.behind_gap() > 0).then_some("long gap"));
-            reached.extend(stream.end().map(|end| if end.reset { "reset" } else { "end" }));
+            reached.extend(
+                stream
+                    .end()
+                    .map(|end| if end.reset { "reset" } else { "end" }),
+            );
         }
-        reached.insert(if conversation.whole { "opened" } else { "open before" });
+        reached.insert(if conversation.whole {
+            "opened"
+        } else {
+            "open before"
+        });
     }
     assert!(bytes <= captured as u64, "{bytes} bytes out of {captured}");
     for (count, name) in [
@@ -58,7 +66,10 @@ pub fn capture(input: &[u8]) -> Reach {
     let out = String::from_utf8(out).expect("text");
     text::is_plain(&out);
     reached.extend(out.contains(" request ").then_some("message"));
-    reached.extend(out.contains("not decoded: no handshake").then_some("not in plain"));
+    reached.extend(
+        out.contains("not decoded: no handshake")
+            .then_some("not in plain"),
+    );
     if cfg!(fuzz_selftest) {
         assert!(!out.contains("bytes were not captured"), "the planted bug");
     }

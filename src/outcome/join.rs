@@ -18,7 +18,9 @@ pub struct Joined {
 
 /// Recordings that do not belong together.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{first} is of the target `{one}`, {second} of `{other}`: only runs of one target are joined")]
+#[error(
+    "{first} is of the target `{one}`, {second} of `{other}`: only runs of one target are joined"
+)]
 pub struct DifferentTargets {
     first: String,
     one: String,
@@ -67,7 +69,11 @@ pub fn join(recordings: Vec<Recording>) -> Result<Option<Joined>, DifferentTarge
         early(&next, &mut warnings, &mut exits);
         exits.push(next.run.exit);
         target(&mut run, &next.run);
-        run.duration_ms = run.duration_ms.0.saturating_add(next.run.duration_ms.0).into();
+        run.duration_ms = run
+            .duration_ms
+            .0
+            .saturating_add(next.run.duration_ms.0)
+            .into();
         run.lost = run.lost.take().or(next.run.lost);
         for case in next.run.cases {
             let known = places.get(&case.id).and_then(|at| run.cases.get_mut(*at));
@@ -190,7 +196,12 @@ mod tests {
         let one = recording("a.json", vec![case("s/a:seed", Verdict::Pass), rule(3, 0)]);
         let other = recording("b.json", vec![case("s/b:seed", Verdict::Skip), rule(2, 1)]);
         let joined = join(vec![one, other]).unwrap().unwrap();
-        let ids: Vec<&str> = joined.run.cases.iter().map(|case| case.id.as_str()).collect();
+        let ids: Vec<&str> = joined
+            .run
+            .cases
+            .iter()
+            .map(|case| case.id.as_str())
+            .collect();
         let id = format!("rule/{}", RULES[0].id);
         assert_eq!(ids, ["s/a:seed", "s/b:seed", &id]);
         let rule = &joined.run.cases[2];
@@ -201,8 +212,14 @@ mod tests {
 
     #[test]
     fn the_last_result_of_a_case_stands_unless_it_was_not_played() {
-        let one = recording("a.json", vec![case("x", Verdict::Fail), case("y", Verdict::Pass)]);
-        let other = recording("b.json", vec![case("x", Verdict::Pass), case("y", Verdict::Skip)]);
+        let one = recording(
+            "a.json",
+            vec![case("x", Verdict::Fail), case("y", Verdict::Pass)],
+        );
+        let other = recording(
+            "b.json",
+            vec![case("x", Verdict::Pass), case("y", Verdict::Skip)],
+        );
         let joined = join(vec![one, other]).unwrap().unwrap();
         let verdicts: Vec<Verdict> = joined.run.cases.iter().map(|case| case.verdict).collect();
         assert_eq!(verdicts, [Verdict::Pass, Verdict::Pass]);

@@ -15,6 +15,7 @@ pub mod millis;
 pub mod record;
 pub mod recording;
 pub mod run;
+pub mod stream;
 pub mod transcript;
 pub mod verdict;
 

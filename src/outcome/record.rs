@@ -78,8 +78,7 @@ impl Record {
                         "{} messages and {} bytes not kept",
                         dropped.observations, dropped.bytes
                     );
-                    let mut gap =
-                        TranscriptEntry::event(latest, Some(conn.0), "gap", Some(note));
+                    let mut gap = TranscriptEntry::event(latest, Some(conn.0), "gap", Some(note));
                     let received = dropped.bytes.saturating_sub(dropped.sent);
                     gap.fields.push("sent_bytes", dropped.sent);
                     gap.fields.push("received_bytes", received);
@@ -126,11 +125,7 @@ impl Record {
                 Fields::default(),
                 Some(format!("length prefix {length} is above the limit")),
             ),
-            What::Trailing => message(
-                "raw",
-                Fields::default(),
-                Some(UNFINISHED.to_owned()),
-            ),
+            What::Trailing => message("raw", Fields::default(), Some(UNFINISHED.to_owned())),
             What::Opaque => message("raw", Fields::default(), None),
             What::Closed(how) => {
                 let who = match observation.dir {

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::run::SCHEMA;
+use super::stream::{self, Line, Recorded};
 use super::{RunOutcome, Summary};
 
 /// A report that was read.
@@ -46,7 +47,7 @@ pub enum RecordingError {
     },
 }
 
-/// Reads a report of `run --report json=FILE`.
+/// Reads a report of `run --report json=FILE` or `jsonl=FILE`.
 pub fn read(path: &Path) -> Result<Recording, RecordingError> {
     let name = path.display().to_string();
     let unread = |source| RecordingError::Read {
@@ -70,6 +71,14 @@ pub fn parse(name: String, bytes: &[u8]) -> Result<Recording, RecordingError> {
         name: name.clone(),
         why,
     };
+    // The two forms differ in their first key, whatever stands around it.
+    let first = bytes
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    if serde_json::from_slice(first).is_ok_and(|line| matches!(line, Line::Header(_))) {
+        return lines(name, bytes);
+    }
     let mut run: RunOutcome = serde_json::from_slice(bytes)
         .map_err(|error| wrong(format!("not a report of btspec: {error}")))?;
     if run.schema != SCHEMA {
@@ -89,6 +98,21 @@ pub fn parse(name: String, bytes: &[u8]) -> Result<Recording, RecordingError> {
         run,
         complete: true,
     })
+}
+
+/// Reads the lines of `run --report jsonl=FILE`.
+fn lines(name: String, bytes: &[u8]) -> Result<Recording, RecordingError> {
+    match stream::read(bytes) {
+        Ok(Recorded { run, complete }) => Ok(Recording {
+            name,
+            run,
+            complete,
+        }),
+        Err(error) => Err(RecordingError::NoReport {
+            name,
+            why: error.to_string(),
+        }),
+    }
 }
 
 /// Longest file that is read: ten times what every suite against a client makes.

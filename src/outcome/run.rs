@@ -217,10 +217,7 @@ impl fmt::Display for SummaryLine<'_> {
                 write!(f, " ({})", by_level.join(", "))?;
             }
         }
-        write!(
-            f,
-            ", {warn} warn, {info} info, {skip} skip"
-        )?;
+        write!(f, ", {warn} warn, {info} info, {skip} skip")?;
         let enough = self.cases.iter();
         let enough = enough.filter(|case| case.reason.as_deref() == Some(ENOUGH));
         let enough = enough.count();

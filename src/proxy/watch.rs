@@ -417,9 +417,18 @@ mod tests {
             (Side::Dialler, Message::Have { index: 4000 }),
         ]);
         let broken = broken(&wrong);
-        assert!(broken.contains(&(Side::Dialler, "starts-choked")), "{broken:?}");
-        assert!(broken.contains(&(Side::Dialler, "have-in-range")), "{broken:?}");
-        assert!(broken.contains(&(Side::Target, "no-piece-while-choking")), "{broken:?}");
+        assert!(
+            broken.contains(&(Side::Dialler, "starts-choked")),
+            "{broken:?}"
+        );
+        assert!(
+            broken.contains(&(Side::Dialler, "have-in-range")),
+            "{broken:?}"
+        );
+        assert!(
+            broken.contains(&(Side::Target, "no-piece-while-choking")),
+            "{broken:?}"
+        );
     }
 
     #[test]

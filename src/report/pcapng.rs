@@ -84,7 +84,8 @@ impl<'a> CaseCapture<'a> {
             latest = latest.max(entry.at_ms.0);
             self.find_until(entry.at_ms.0, false);
             let Some(number) = entry.conn else {
-                self.waiting.extend(event_comment(entry).map(|text| (None, text)));
+                self.waiting
+                    .extend(event_comment(entry).map(|text| (None, text)));
                 continue;
             };
             self.open(number, entry.at_ms.0, capture)?;
@@ -97,7 +98,9 @@ impl<'a> CaseCapture<'a> {
     /// Comments on what was found by then.
     fn find_until(&mut self, at: Duration, all: bool) {
         let due = self.findings.iter();
-        let due = due.take_while(|finding| all || finding.at_ms.0 < at).count();
+        let due = due
+            .take_while(|finding| all || finding.at_ms.0 < at)
+            .count();
         for finding in self.findings.drain(..due) {
             self.waiting.push((finding.conn, finding_comment(finding)));
         }
@@ -264,9 +267,8 @@ fn addresses(
     number: u32,
 ) -> (SocketAddr, SocketAddr) {
     let port = u16::try_from(number % 20_000).unwrap_or(0);
-    let invented = |last: u8, port: u16| {
-        SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)), port)
-    };
+    let invented =
+        |last: u8, port: u16| SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)), port);
     let source = known.and_then(|it| it.source.parse().ok());
     let target = known.and_then(|it| it.target.parse().ok());
     (

@@ -25,7 +25,9 @@ impl Partition {
     /// Whether the result with this id belongs to the share.
     pub fn holds(&self, id: &str) -> bool {
         let digest: [u8; 20] = Sha1::digest(id.as_bytes()).into();
-        let first = digest.first_chunk::<8>().map(|first| u64::from_be_bytes(*first));
+        let first = digest
+            .first_chunk::<8>()
+            .map(|first| u64::from_be_bytes(*first));
         let share = first.unwrap_or(0).checked_rem(self.of.into());
         share == Some(u64::from(self.number.saturating_sub(1)))
     }
@@ -63,7 +65,13 @@ mod tests {
     #[test]
     fn every_id_is_in_one_share_of_each_number() {
         for of in 1..=9 {
-            for id in ["a/b:seed", "a/b:leech", "rule/x", "", "a/b[c=1]:seed:dials@drip"] {
+            for id in [
+                "a/b:seed",
+                "a/b:leech",
+                "rule/x",
+                "",
+                "a/b[c=1]:seed:dials@drip",
+            ] {
                 let shares = (1..=of).filter(|m| Partition::new(*m, of).unwrap().holds(id));
                 assert_eq!(shares.count(), 1, "{id} of {of}");
             }
@@ -73,16 +81,30 @@ mod tests {
     /// Other machines, other versions: the same shares.
     #[test]
     fn shares_never_change() {
-        let ids = ["handshake/answered:seed", "fast_ext/reject-while-choked:seed"];
+        let ids = [
+            "handshake/answered:seed",
+            "fast_ext/reject-while-choked:seed",
+        ];
         let shares = ids.map(|id| (1..=8).find(|m| Partition::new(*m, 8).unwrap().holds(id)));
         assert_eq!(shares, [Some(6), Some(7)]);
     }
 
     #[test]
     fn says_what_is_no_share() {
-        for text in ["hash:0/4", "hash:5/4", "hash:1", "1/4", "hash:+1/4", "hash:1/0", "hash:a/b"] {
+        for text in [
+            "hash:0/4",
+            "hash:5/4",
+            "hash:1",
+            "1/4",
+            "hash:+1/4",
+            "hash:1/0",
+            "hash:a/b",
+        ] {
             assert_eq!(text.parse::<Partition>(), Err(NoPartition), "{text}");
         }
-        assert_eq!("hash:2/4".parse::<Partition>().unwrap().to_string(), "hash:2/4");
+        assert_eq!(
+            "hash:2/4".parse::<Partition>().unwrap().to_string(),
+            "hash:2/4"
+        );
     }
 }

@@ -13,8 +13,8 @@ use super::seen::Seen;
 use super::tally::Tally;
 use crate::engine::io::{Action, CloseKind, ConnectError, Health, Input, VerbResult};
 use crate::engine::settings::{Calibration, Settings};
-use crate::outcome::{ClosedBy, How};
 use crate::outcome::record::Record;
+use crate::outcome::{ClosedBy, How};
 use crate::requirement::Role as RuleRole;
 use crate::rule::Judge;
 use crate::scenario::ast::{Corrupt, Role};
@@ -261,7 +261,7 @@ impl State {
         }
         let Some(event) = own else { return true };
         let payload = event.payload.as_ref().and_then(|it| it.as_ref().ok());
-            self.record.seen(&event.observation, payload);
+        self.record.seen(&event.observation, payload);
         self.weigh(index, &event);
         self.respond(index, &event);
         if let EventKind::Closed(how) = event.kind {
