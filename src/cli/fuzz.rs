@@ -25,8 +25,7 @@ use btspec::torrent::Torrent;
 
 use super::fuzz_args::{FuzzArgs, TargetArgs};
 use super::fuzz_progress::FuzzProgress;
-use super::run::now;
-use super::run_args::{RoleArg, Seed};
+use super::run_args::RoleArg;
 use super::stop::Stop;
 use super::{content, out};
 
@@ -62,10 +61,7 @@ pub(super) fn run(args: &FuzzArgs) -> Result<Exit, Stop> {
 
 fn config(args: &FuzzArgs) -> Config {
     Config {
-        seed: match args.seed {
-            Seed::Number(number) => number,
-            Seed::Random => now().subsec_nanos().into(),
-        },
+        seed: args.seed.0,
         part: args.seeds,
         cases: args.cases,
         duration: args.duration,

@@ -10,7 +10,9 @@ use btspec::engine::settings::Settings;
 use btspec::engine::shared::SharedTarget;
 use btspec::engine::sim::WorldConfig;
 use btspec::engine::stage::Stage;
-use btspec::outcome::{CaseOutcome, RunOutcome, Summary, TargetInfo, Verdict};
+use btspec::outcome::date::Date;
+use btspec::outcome::expectation::Expectations;
+use btspec::outcome::{CaseOutcome, RunEvent, RunOutcome, Summary, TargetInfo, Verdict};
 use btspec::scenario::ast::{Lane, Role};
 use btspec::scenario::{Play, shuffle};
 use btspec::target::client::{ClientFile, Launcher};
@@ -18,8 +20,7 @@ use btspec::target::{RoleError, Spec, spec};
 use btspec::torrent::{Torrent, fixture};
 
 use super::progress::Progress;
-use super::run::now;
-use super::run_args::{RoleArg, RunArgs, Seed};
+use super::run_args::{RoleArg, RunArgs};
 use super::select::Selected;
 use super::stop::Stop;
 use super::{content, fault, out};
@@ -27,8 +28,17 @@ use super::{content, fault, out};
 /// Picks plays once the roles are known.
 type Select<'a> = dyn Fn(&[Role]) -> Result<Selected, Stop> + 'a;
 
+/// Hears what happens, beside the progress line.
+type Tell<'a> = dyn FnMut(&RunEvent) + Send + 'a;
+
 /// Plays what `select` picks. What is wrong with the arguments is found before anything is sent.
-pub(super) fn play(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selected), Stop> {
+/// `expected` fails do not count for `--max-fail`; `tell` hears what happens.
+pub(super) fn play(
+    args: &RunArgs,
+    select: &Select<'_>,
+    expected: Option<(Expectations, Date)>,
+    tell: &mut Tell<'_>,
+) -> Result<(RunOutcome, Selected), Stop> {
     let only_self = [
         ("--latency", args.latency.is_some()),
         ("--fault", !args.fault.is_empty()),
@@ -44,21 +54,17 @@ pub(super) fn play(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, S
         }
     }
     if args.is_self() {
-        play_self(args, select)
+        play_self(args, select, expected, tell)
     } else {
-        play_live(args, select)
+        play_live(args, select, expected, tell)
     }
 }
 
 fn config(args: &RunArgs, selected: &Selected) -> RunConfig {
-    let seed = match args.seed {
-        Seed::Number(number) => number,
-        Seed::Random => now().subsec_nanos().into(),
-    };
     RunConfig {
         longest_first: !args.shuffle,
         settings: Settings {
-            seed,
+            seed: args.seed.0,
             time_scale: args.time_scale,
             ..Settings::default()
         },
@@ -84,14 +90,22 @@ fn default_jobs(args: &RunArgs) -> usize {
 }
 
 /// Against the reference peer.
-fn play_self(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selected), Stop> {
+fn play_self(
+    args: &RunArgs,
+    select: &Select<'_>,
+    expected: Option<(Expectations, Date)>,
+    tell: &mut Tell<'_>,
+) -> Result<(RunOutcome, Selected), Stop> {
     let roles: &[Role] = match args.role {
         RoleArg::Auto => &[Role::Seed, Role::Leech],
         RoleArg::Seed => &[Role::Seed],
         RoleArg::Leech => &[Role::Leech],
     };
     let mut selected = select(roles)?;
-    let config = config(args, &selected);
+    let config = RunConfig {
+        expected,
+        ..config(args, &selected)
+    };
     if args.shuffle {
         shuffle(&mut selected.plays, config.settings.seed);
     }
@@ -123,22 +137,28 @@ fn play_self(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selecte
             &config,
             &mut |event| {
                 progress.event(&event);
+                tell(&event);
             },
         );
         return Ok((run, selected));
     }
-    let progress = Mutex::new(Progress::new());
+    let told = Mutex::new((Progress::new(), tell));
     let run = run_self(&mut mode, &selected.plays, &config, &|event| {
-        progress
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .event(&event);
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        let (progress, tell) = &mut *told;
+        progress.event(&event);
+        tell(&event);
     });
     Ok((run, selected))
 }
 
 /// Against a target on real sockets.
-fn play_live(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selected), Stop> {
+fn play_live(
+    args: &RunArgs,
+    select: &Select<'_>,
+    expected: Option<(Expectations, Date)>,
+    tell: &mut Tell<'_>,
+) -> Result<(RunOutcome, Selected), Stop> {
     let torrent = torrent(args)?;
     let (mut stages, role) = match open(args, &torrent) {
         Ok(opened) => opened,
@@ -156,7 +176,10 @@ fn play_live(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selecte
         }
     };
     let mut selected = select(&[role])?;
-    let config = config(args, &selected);
+    let config = RunConfig {
+        expected,
+        ..config(args, &selected)
+    };
     if args.shuffle {
         shuffle(&mut selected.plays, config.settings.seed);
     }
@@ -172,6 +195,7 @@ fn play_live(args: &RunArgs, select: &Select<'_>) -> Result<(RunOutcome, Selecte
         &config,
         &mut |event| {
             progress.event(&event);
+            tell(&event);
         },
     );
     drop(progress);

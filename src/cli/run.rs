@@ -1,49 +1,54 @@
 //! `btspec run`: everything that can be wrong before the first byte is sent, the run, its reports.
 
-use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use btspec::outcome::expectation::Complaint;
+use btspec::outcome::stream::Header;
 use btspec::outcome::{Exit, RunOutcome};
-use btspec::report::Context;
+use btspec::report::{Context, Format};
 
 use super::known::Known;
 use super::play;
+use super::reports::Reports;
 use super::run_args::RunArgs;
 use super::stop::Stop;
 use super::{out, select};
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
-    let known = Known::load(args)?;
+    let known = Known::load(args.expectations.as_deref(), args.update_expectations)?;
     let suites = select::load(&args.selection.paths)?;
+    let mut reports;
     let (mut run, _) = {
         let select = |roles: &[_]| {
             let choice = btspec::scenario::Choice {
                 roles: roles.to_vec(),
                 ..select::everything(args.variant.clone())
             };
-            select::select(&suites, &args.selection, &choice)
+            let mut selected = select::select(&suites, &args.selection, &choice)?;
+            if let Some(partition) = args.partition {
+                selected.plays.retain(|play| partition.holds(&play.id.0));
+            }
+            Ok(selected)
         };
-        writable(args)?;
-        play::play(args, &select)?
+        reports = Reports::open(&args.report, Header::new(args.target_name(), args.seed.0))?;
+        play::play(args, &select, known.expected(), &mut |event| {
+            reports.event(event);
+        })?
     };
     let complaints = known.apply(&mut run, &suites)?;
     let exit = Exit::of_run(&run, complaints.len(), args.strict);
     run.exit = exit.code();
-    report(args, &run, &complaints)?;
+    let written = Written {
+        reports,
+        format: args.format,
+        verbose: args.verbose,
+        strict: args.strict,
+        repeat: args.repeat(),
+    };
+    report(written, &run, &complaints)?;
     known.update(args, &run, &complaints)?;
     Ok(exit)
-}
-
-/// Whether the reports can be written: found out now, not after ten minutes.
-fn writable(args: &RunArgs) -> Result<(), Stop> {
-    for to in &args.report {
-        let opened = OpenOptions::new().create(true).append(true).open(&to.path);
-        opened
-            .map_err(|error| Stop::usage(format!("cannot write {}: {error}", to.path.display())))?;
-    }
-    Ok(())
 }
 
 /// Since 1970.
@@ -57,22 +62,29 @@ pub(super) fn now() -> Duration {
         .unwrap_or_default()
 }
 
-fn report(args: &RunArgs, run: &RunOutcome, complaints: &[Complaint]) -> Result<(), Stop> {
+/// Where a run is written to, and how.
+pub(super) struct Written<'a> {
+    pub(super) reports: Reports<'a>,
+    pub(super) format: &'static Format,
+    pub(super) verbose: u8,
+    pub(super) strict: bool,
+    pub(super) repeat: Vec<String>,
+}
+
+/// Writes the files and standard output.
+pub(super) fn report(
+    args: Written<'_>,
+    run: &RunOutcome,
+    complaints: &[Complaint],
+) -> Result<(), Stop> {
     let context = Context {
         colour: false,
         verbose: args.verbose,
         strict: args.strict,
-        repeat: args.repeat(),
+        repeat: args.repeat,
         complaints: complaints.iter().map(Complaint::to_string).collect(),
     };
-    for to in &args.report {
-        let written =
-            File::create(&to.path).and_then(|mut file| (to.format.write)(run, &context, &mut file));
-        written.map_err(|error| Stop {
-            exit: Exit::Internal,
-            message: format!("error: cannot write {}: {error}", to.path.display()),
-        })?;
-    }
+    let written = args.reports.end(run, &context);
     let mut stdout = out::stdout();
     let context = Context {
         colour: out::colour(),
@@ -80,5 +92,6 @@ fn report(args: &RunArgs, run: &RunOutcome, complaints: &[Complaint]) -> Result<
     };
     (args.format.write)(run, &context, &mut stdout)?;
     stdout.flush()?;
-    Ok(())
+    // The result is told first, whatever became of the files.
+    written
 }

@@ -5,11 +5,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use btspec::report::{self, FORMATS, Format};
+use btspec::scenario::Partition;
 use btspec::scenario::ast::Variant;
 use btspec::target::{SourceList, Spec};
 use clap::Args;
 
 use super::args::Selection;
+use super::run::now;
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -78,7 +80,10 @@ pub(crate) struct RunArgs {
     /// Factor on every deadline, at least 1
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = time_scale, env = "BTSPEC_TIME_SCALE", help_heading = PLAY)]
     pub(crate) time_scale: f64,
-    /// Stop after so many fails
+    /// Only one of N shares of what is selected, by a hash of each id that never changes; M from 1
+    #[arg(long, value_name = "hash:M/N", env = "BTSPEC_PARTITION", help_heading = PLAY)]
+    pub(crate) partition: Option<Partition>,
+    /// Stop after so many fails that no expectation lists; the rest is reported as not played
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "BTSPEC_MAX_FAIL", help_heading = PLAY)]
     pub(crate) max_fail: Option<u16>,
     /// What everything random comes from: a number, or `random`
@@ -95,8 +100,7 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "BTSPEC_STRICT", help_heading = JUDGE)]
     pub(crate) strict: bool,
 
-    /// Write a report; FMT is terminal or json; may be repeated
-    #[arg(long, value_name = "FMT=FILE", env = "BTSPEC_REPORT", help_heading = REPORT)]
+    #[arg(help = reports(), long, value_name = "FMT=FILE", env = "BTSPEC_REPORT", help_heading = REPORT)]
     pub(crate) report: Vec<ReportTo>,
     /// What standard output gets
     #[arg(long, value_name = "FMT", default_value = "terminal", value_parser = format, env = "BTSPEC_FORMAT", help_heading = REPORT)]
@@ -216,22 +220,28 @@ pub(crate) enum RoleArg {
 
 /// `--seed`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Seed {
-    Number(u64),
-    Random,
-}
+pub(crate) struct Seed(pub(crate) u64);
 
 impl FromStr for Seed {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text.eq_ignore_ascii_case("random") {
-            return Ok(Self::Random);
+            return Ok(Self(now().subsec_nanos().into()));
         }
         text.parse()
-            .map(Self::Number)
+            .map(Self)
             .map_err(|_| "a whole number or `random` expected".to_owned())
     }
+}
+
+/// What `--help` says of `--report`: the formats come from their table.
+fn reports() -> String {
+    let formats = FORMATS.iter().map(|format| format.name).collect::<Vec<_>>();
+    format!(
+        "Write a report; FMT is one of {}; may be repeated",
+        formats.join(", ")
+    )
 }
 
 /// `--report FMT=FILE`.
@@ -256,7 +266,7 @@ impl FromStr for ReportTo {
     }
 }
 
-fn format(name: &str) -> Result<&'static Format, String> {
+pub(super) fn format(name: &str) -> Result<&'static Format, String> {
     report::format(name).ok_or_else(|| {
         let names = FORMATS.iter().map(|format| format.name).collect::<Vec<_>>();
         format!("unknown format `{name}`; one of {}", names.join(", "))

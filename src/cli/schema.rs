@@ -11,6 +11,7 @@ use super::stop::Stop;
 pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Stop> {
     let schema = match args.of {
         SchemaOf::Scenario => btspec::scenario::schema::schema(),
+        SchemaOf::Run => btspec::report::jsonl::schema(),
         SchemaOf::Report => btspec::report::json::schema(),
         SchemaOf::Fuzz => btspec::fuzz::report::schema(),
     };

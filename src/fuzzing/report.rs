@@ -10,6 +10,8 @@ use arbitrary::{Result, Unstructured};
 use serde_json::Value;
 
 use super::{Reach, text};
+use crate::capture::conversations;
+use crate::outcome::stream;
 use crate::outcome::{
     CaseOutcome, Closed, ClosedBy, Connection, EntryDir, Exit, Expected, Fields, Finding, How,
     Millis, RunOutcome, TargetInfo, TranscriptEntry, Verdict,
@@ -23,7 +25,12 @@ use crate::scenario::parse_text;
 type Check = fn(&str, &RunOutcome, &Context);
 
 /// The check of every format in `report::FORMATS`.
-static CHECKS: &[(&str, Check)] = &[("terminal", terminal), ("json", json)];
+static CHECKS: &[(&str, Check)] = &[
+    ("terminal", terminal),
+    ("json", json),
+    ("junit", junit),
+    ("jsonl", jsonl),
+];
 
 /// Whatever a peer, a client's log or a file says: every format stays well-formed, and nothing of it
 /// moves a cursor or leaves its place.
@@ -34,15 +41,19 @@ pub fn report(input: &[u8]) -> Reach {
         .unwrap_or_else(|_| RunOutcome::new(TargetInfo::default(), 0, Vec::new()));
     let context = context(&mut choices).unwrap_or_default();
     for format in FORMATS {
+        let mut out = Vec::new();
+        (format.write)(&run, &context, &mut out).expect("a Vec takes everything");
+        if format.name == "pcapng" {
+            pcapng(&out, &run);
+            reached.insert(format.name);
+            continue;
+        }
         let check = CHECKS.iter().find(|(name, _)| *name == format.name);
         let Some((name, check)) = check else {
             panic!("`{}` has no row in fuzzing::report::CHECKS", format.name);
         };
-        let mut out = Vec::new();
-        (format.write)(&run, &context, &mut out).expect("a Vec takes everything");
         let out = String::from_utf8(out).unwrap_or_else(|error| panic!("{name}: {error}"));
         check(&plant(out, &run), &run, &context);
-        reached.insert(name);
     }
     // To read a scenario file takes longer than all else.
     if !choices.ratio(7, 8).unwrap_or(true) {
@@ -52,8 +63,7 @@ pub fn report(input: &[u8]) -> Reach {
 }
 
 pub(super) fn reachable() -> Vec<&'static str> {
-    let mut all: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
-    all.extend(Verdict::ALL.iter().map(|verdict| verdict.name()));
+    let mut all: Vec<_> = Verdict::ALL.iter().map(|verdict| verdict.name()).collect();
     all.extend([
         "finding",
         "rule",
@@ -352,12 +362,34 @@ fn without_colours(text: &str) -> String {
     out
 }
 
+/// Binary, unlike the others: whole, with no more connections than the cases have, and every byte
+/// that the transcripts hold.
+fn pcapng(out: &[u8], run: &RunOutcome) {
+    let found = conversations(out).expect("a capture");
+    assert_eq!(found.broken, None);
+    assert_eq!((found.not_tcp, found.unknown_link), (0, 0));
+    let entries = run.cases.iter().filter(|case| !case.is_rule());
+    let entries = entries.flat_map(|case| &case.transcript);
+    let kept = entries.filter_map(|entry| entry.hex.as_ref().filter(|_| entry.conn.is_some()));
+    let kept: usize = kept.map(|hex| hex.len() / 2).sum();
+    let streams = found.all.iter().flat_map(|it| [&it.up, &it.down]);
+    let streams = streams.map(|stream| stream.bytes().len() as u64 + stream.behind_gap());
+    assert!(streams.sum::<u64>() >= kept as u64, "bytes are lost");
+}
+
 /// The contract: reads back to what was written.
 fn json(out: &str, run: &RunOutcome, _: &Context) {
     let read: RunOutcome = serde_json::from_str(out).expect("JSON of our schema");
-    let mut told = run.clone();
-    // What the JSON report leaves out.
+    let mut told = written(run);
     told.lost = None;
+    assert_eq!(read, told);
+    let bare = out.chars().find(|c| *c < ' ' && *c != '\n');
+    assert_eq!(bare, None, "a control character in JSON");
+}
+
+/// `run` without what JSON leaves out.
+fn written(run: &RunOutcome) -> RunOutcome {
+    let mut told = run.clone();
     for case in &mut told.cases {
         case.log.clear();
         case.known = None;
@@ -366,9 +398,55 @@ fn json(out: &str, run: &RunOutcome, _: &Context) {
             finding.seen_in = None;
         }
     }
-    assert_eq!(read, told);
+    told
+}
+
+/// Reads back, whole and cut off anywhere; rows of one id are one row.
+fn jsonl(out: &str, run: &RunOutcome, _: &Context) {
+    let read = stream::read(out.as_bytes()).expect("lines of our schema");
+    let told = written(run);
+    assert!(read.complete);
+    let mut ids = std::collections::BTreeSet::new();
+    if told.cases.iter().all(|case| ids.insert(&case.id)) {
+        assert_eq!(read.run, told);
+    }
     let bare = out.chars().find(|c| *c < ' ' && *c != '\n');
     assert_eq!(bare, None, "a control character in JSON");
+    let lines = out.lines().count();
+    let mut upto = 0;
+    for (number, line) in out.split_inclusive('\n').enumerate() {
+        let middle = (upto..upto + line.len() / 2)
+            .rev()
+            .find(|at| out.is_char_boundary(*at));
+        let torn = stream::read(out[..middle.unwrap_or(upto)].as_bytes());
+        match number {
+            0 => assert!(torn.is_err(), "no header"),
+            _ => assert!(!torn.expect("whole lines").complete),
+        }
+        upto += line.len();
+    }
+    assert!(lines >= 3, "header, target and summary");
+}
+
+/// Reads back to a case for each row, counted right; no text of it is more than that.
+fn junit(out: &str, run: &RunOutcome, context: &Context) {
+    let read = quick_junit::Report::deserialize_from_str(out).expect("JUnit XML");
+    let ours = context.complaints.len() + usize::from(run.lost.is_some());
+    assert_eq!(read.tests, run.cases.len() + ours);
+    let counted = |verdict| run.summary.count(verdict) as usize;
+    let errors = counted(Verdict::Error) + counted(Verdict::Inconclusive);
+    assert!(read.errors <= errors + 1 && read.failures <= run.cases.len() + ours);
+    let cases = read.test_suites.iter().flat_map(|suite| &suite.test_cases);
+    for case in cases {
+        for property in &case.properties {
+            text::is_plain(&property.value);
+        }
+        text::is_plain(&case.name);
+        text::is_plain(case.system_out.as_deref().unwrap_or_default());
+    }
+    let raw = out.chars().find(|c| c.is_control() && *c != '\n');
+    assert_eq!(raw, None, "a control character in XML");
+    assert!(!out.contains("<script"), "an element out of a text");
 }
 
 /// `explain`, of names and of a case whose file says anything.

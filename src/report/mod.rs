@@ -7,7 +7,11 @@
 pub mod explain;
 mod failure;
 pub mod json;
+pub mod jsonl;
+pub mod junit;
 mod paint;
+pub mod pcapng;
+mod row;
 pub mod terminal;
 pub mod text;
 mod wire_log;
@@ -43,6 +47,8 @@ pub struct Format {
     pub doc: &'static str,
     /// Writes a finished run.
     pub write: fn(&RunOutcome, &Context, &mut dyn io::Write) -> io::Result<()>,
+    /// Whether `run` writes it while it goes on, with [`jsonl::Stream`].
+    pub streamed: bool,
 }
 
 /// All formats.
@@ -51,11 +57,31 @@ pub static FORMATS: &[Format] = &[
         name: "terminal",
         doc: "for a person: what went wrong, and one line of counts",
         write: terminal::write,
+        streamed: false,
     },
     Format {
         name: "json",
         doc: "btspec.report/1, see docs/report.schema.json",
         write: json::write,
+        streamed: false,
+    },
+    Format {
+        name: "jsonl",
+        doc: "btspec.run/1, a line for each row as it is judged, see docs/run.schema.json",
+        write: jsonl::write,
+        streamed: true,
+    },
+    Format {
+        name: "junit",
+        doc: "JUnit XML, for the test page of a CI system",
+        write: junit::write,
+        streamed: false,
+    },
+    Format {
+        name: "pcapng",
+        doc: "the wire as a capture for Wireshark, with comments",
+        write: pcapng::write,
+        streamed: false,
     },
 ];
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::row::{gist, is_bad};
 use super::text::safe;
 use super::{Context, Paint, failure};
 use crate::outcome::{CaseOutcome, RunOutcome, Verdict};
@@ -51,13 +52,8 @@ fn row(
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
     let paint = Paint { on: context.colour };
-    let serious = match case.verdict {
-        Verdict::Fail | Verdict::Error | Verdict::Inconclusive => true,
-        Verdict::Warn => context.strict,
-        Verdict::Pass | Verdict::Info | Verdict::Skip => false,
-    };
     let listed = case.known.is_some();
-    if context.verbose > 1 || (serious && !listed) {
+    if context.verbose > 1 || is_bad(case, context) {
         return failure::write(case, run, context, out);
     }
     let line = context.verbose > 0 || (case.verdict == Verdict::Warn && !listed);
@@ -76,17 +72,8 @@ fn short(case: &CaseOutcome, paint: Paint, out: &mut dyn io::Write) -> io::Resul
         write!(out, " ({level})")?;
     }
     writeln!(out)?;
-    let gist = case
-        .decisive()
-        .map(|finding| finding.actual.as_str())
-        .filter(|_| case.verdict != Verdict::Pass)
-        .or(case.reason.as_deref());
-    if let Some(gist) = gist {
-        let requirement = case
-            .decisive()
-            .and_then(|finding| finding.requirement.as_deref())
-            .map_or_else(String::new, |id| format!("{}: ", safe(id)));
-        writeln!(out, "     {requirement}{}", safe(gist))?;
+    if let Some(gist) = gist(case) {
+        writeln!(out, "     {gist}")?;
     }
     if let Some(known) = &case.known {
         writeln!(out, "     {} {}", paint.dim("known:"), safe(known))?;

@@ -17,10 +17,15 @@ pub fn safe(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A short value that came off the wire: escaped, and cut to `limit` characters.
-pub fn short(text: &str, limit: usize) -> String {
-    let text = peer_text(text.as_bytes());
-    if text.chars().count() <= limit {
+/// One line of prose as it may be printed: as [`safe`], and cut where no reader would go on.
+pub fn line(text: &str) -> Cow<'_, str> {
+    cut(safe(text), LINE_CHARS)
+}
+
+/// `text`, with an ellipsis for what is beyond `limit` characters.
+pub(super) fn cut(text: Cow<'_, str>, limit: usize) -> Cow<'_, str> {
+    // A byte is no more than a character.
+    if text.len() <= limit || text.chars().nth(limit).is_none() {
         return text;
     }
     let mut cut = text
@@ -28,7 +33,15 @@ pub fn short(text: &str, limit: usize) -> String {
         .take(limit.saturating_sub(1))
         .collect::<String>();
     cut.push('…');
-    cut
+    Cow::Owned(cut)
+}
+
+/// Longest line of prose in characters.
+pub const LINE_CHARS: usize = 2_000;
+
+/// A short value that came off the wire: escaped, and cut to `limit` characters.
+pub fn short(text: &str, limit: usize) -> String {
+    cut(peer_text(text.as_bytes()).into(), limit).into_owned()
 }
 
 /// A decoded field's value on one line.
