@@ -115,7 +115,7 @@ impl Job<'_> {
         let mut config = self.config.clone();
         let parts = u64::try_from(roles.len()).unwrap_or(1).max(1);
         let bounded = config.cases.is_some() || config.duration.is_some() || config.finds.is_some();
-        let cases = config.cases.or((!bounded).then_some(SELF_CASES));
+        let cases = config.cases.or_else(|| (!bounded).then_some(SELF_CASES));
         config.cases = cases.map(|cases| cases.div_ceil(parts));
         let start = |ground: &Ground| {
             let role = match ground.role() {

@@ -424,8 +424,8 @@ impl<'a> Campaign<'a> {
         if !self.bench.is_virtual() {
             let slowest = middle(slowest);
             self.pace = Pace {
-                state: (middle(awaited) * 4).clamp(LEAST_WAIT, pace.state),
-                leave: (middle(left) * 4).clamp(LEAST_WAIT, pace.leave),
+                state: (middle(awaited) * 8).clamp(LEAST_WAIT, pace.state),
+                leave: (middle(left) * 8).clamp(LEAST_WAIT, pace.leave),
                 now: (slowest * 5).max(pace.now),
                 ..pace
             };
@@ -637,7 +637,7 @@ pub struct Campaigned {
 }
 
 /// Shorter waits than this are up to the machine, not to the target.
-const LEAST_WAIT: Duration = Duration::from_millis(20);
+const LEAST_WAIT: Duration = Duration::from_millis(6);
 /// What a find may take beyond the end of a campaign.
 const GRACE: Duration = Duration::from_secs(45);
 /// Cases between two looks whether a fresh connection is served.

@@ -195,7 +195,12 @@ impl CasePlayer {
                     trace.awaited = trace.awaited.max(at.saturating_sub(since));
                     return true;
                 }
-                self.waited_for_state(at)
+                // The target can only say so where both ends have the extension protocol.
+                let session = &self.hearing.session;
+                let never = *state == Await::Extended
+                    && session.established_at().is_some()
+                    && !session.extended();
+                never || self.waited_for_state(at)
             }
             Move::Answer(with) => match self.hearing.oldest_request() {
                 Some(block) => {

@@ -513,7 +513,11 @@ mod tests {
                         )
                     })
                     .collect();
-                let oracle = oracles[number as usize % oracles.len()];
+                let oracle = *oracles
+                    .iter()
+                    .cycle()
+                    .nth(number.try_into().unwrap())
+                    .unwrap();
                 let suspicion = Suspicion {
                     block: Some(ground.block(number)),
                     requirement: (oracle == Oracle::Rule).then_some("B6-RJ-02"),
