@@ -36,5 +36,6 @@ pub mod report;
 
 pub mod fuzz;
 
+#[cfg(feature = "arbitrary")]
 #[doc(hidden)]
 pub mod fuzzing;

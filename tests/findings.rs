@@ -51,7 +51,7 @@ fn section(client: &str) -> &'static str {
     rest.find("\n## ").map_or(rest, |end| &rest[..end])
 }
 
-/// Cases in backquotes on lines that give a fail or a warn, without role and matrix.
+/// Cases in backquotes on lines that give a fail, a warn or an inconclusive, without role and matrix.
 fn judged(section: &str) -> Vec<(String, Verdict)> {
     let mut found = Vec::new();
     for line in section.lines().filter(|line| line.contains("Verdict: **")) {
@@ -62,6 +62,7 @@ fn judged(section: &str) -> Vec<(String, Verdict)> {
         {
             Some("fail") => Verdict::Fail,
             Some("warn") => Verdict::Warn,
+            Some("inconclusive") => Verdict::Inconclusive,
             _ => continue,
         };
         let before = line.split("Verdict: **").next().unwrap_or_default();

@@ -179,6 +179,7 @@ mod linted {
     files! {
         "lint", "lint", findings, every_file_has_its_test:
         cite_never_judged
+        expect_of_old_request
         expect_of_state
         negative_unproved
         next_without_tag

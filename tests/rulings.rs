@@ -1419,6 +1419,10 @@ cases:
 ";
 
     fn run(make: &dyn Make, preflight: bool) -> (RunOutcome, Vec<String>) {
+        run_text(THREE, make, preflight)
+    }
+
+    fn run_text(text: &str, make: &dyn Make, preflight: bool) -> (RunOutcome, Vec<String>) {
         let torrent = fixture::main().torrent;
         let world = WorldConfig::default();
         let mut stage = SharedTarget::new(make, Role::Seed, torrent.clone(), world);
@@ -1427,19 +1431,18 @@ cases:
             ..RunConfig::new("shared")
         };
         let mut order = Vec::new();
-        let outcome =
-            run_live(
-                &mut stage,
-                &torrent,
-                &plays(THREE),
-                &config,
-                &mut |event| match event {
-                    RunEvent::CaseFinished(case) => order.push(case.case.clone()),
-                    RunEvent::Restarted { .. } => order.push("restarted".to_owned()),
-                    RunEvent::Lost { .. } => order.push("lost".to_owned()),
-                    _ => {}
-                },
-            );
+        let outcome = run_live(
+            &mut stage,
+            &torrent,
+            &plays(text),
+            &config,
+            &mut |event| match event {
+                RunEvent::CaseFinished(case) => order.push(case.case.clone()),
+                RunEvent::Restarted { .. } => order.push("restarted".to_owned()),
+                RunEvent::Lost { .. } => order.push("lost".to_owned()),
+                _ => {}
+            },
+        );
         (outcome, order)
     }
 
@@ -1485,6 +1488,63 @@ cases:
         assert_eq!(outcome.exit, 1);
     }
 
+    /// A target that takes no connection any more once one was choked, and keeps those it has.
+    fn deaf_after_choke(_: Role, torrent: &Torrent) -> Box<dyn Process> {
+        let react = |_: u32, m: &Message, t: &Torrent| match m {
+            Message::Choke => vec![Do::Refuse],
+            _ => serve(m, t),
+        };
+        Box::new(Fake::new(torrent, seed_opening(), Box::new(react)))
+    }
+
+    #[test]
+    fn play_that_met_the_end_of_its_target_is_played_again() {
+        const TWO: &str = "
+spec: 1
+suite: t
+title: T
+defaults:
+  roles: [seed]
+  given: [{connect: {}}, {alive: {}}]
+cases:
+  - case: ends-it
+    title: E
+    cites: [B3-HS-03]
+    lane: shared
+    steps: [{send: choke}, {survives: {stay: pass, close: pass}}]
+  - case: meets-it
+    title: M
+    cites: [B3-HS-03]
+    steps: [{alive: {}}]
+";
+        for preflight in [true, false] {
+            let (outcome, order) = run_text(TWO, &deaf_after_choke, preflight);
+            assert_eq!(order, ["t/ends-it", "restarted", "t/meets-it"]);
+            assert_eq!(outcome.cases[1].verdict, Verdict::Pass);
+            assert_eq!(outcome.exit, 0);
+        }
+    }
+
+    #[test]
+    fn old_connection_that_answers_does_not_stand_for_a_new_one() {
+        const ONE: &str = "
+spec: 1
+suite: t
+title: T
+cases:
+  - case: a
+    title: A
+    cites: [B3-HV-03]
+    roles: [seed]
+    given: [{connect: {}}, {alive: {}}]
+    steps: [{send: choke}, {survives: {stay: pass, close: pass}}, {connect: {peer: fresh}}]
+";
+        let (outcome, _) = run_text(ONE, &deaf_after_choke, true);
+        assert_eq!(outcome.cases[0].verdict, Verdict::Fail);
+        let reason = outcome.cases[0].reason.as_deref().unwrap();
+        assert!(reason.contains("target died"), "{reason}");
+    }
+
     #[test]
     fn target_that_never_serves_ends_the_run() {
         let mute = |_: Role, torrent: &Torrent| -> Box<dyn Process> {
@@ -1528,5 +1588,21 @@ cases:
             "{:?}",
             outcome.cases[0].reason
         );
+    }
+
+    #[test]
+    fn leech_of_one_piece_is_not_started_again_for_what_the_preflight_took() {
+        let text = THREE.replace("[seed]", "[leech]");
+        let torrent = fixture::one_piece().torrent;
+        let make = reference(|c| c);
+        let mut stage =
+            SharedTarget::new(&make, Role::Leech, torrent.clone(), WorldConfig::default());
+        let config = RunConfig::new("shared");
+        let mut restarts = 0;
+        let outcome = run_live(&mut stage, &torrent, &plays(&text), &config, &mut |event| {
+            restarts += u32::from(matches!(event, RunEvent::Restarted { .. }));
+            assert!(restarts < 10, "it goes on and on");
+        });
+        assert_eq!((restarts, outcome.exit), (0, 0));
     }
 }

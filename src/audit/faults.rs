@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 
 use super::bench::Audit;
+use super::blind::blind;
 use super::proved::cited_by;
 use crate::engine::self_mode::reference;
 use crate::outcome::{CaseOutcome, Finding, RunOutcome, Verdict};
@@ -89,6 +90,8 @@ pub struct FaultTable {
     pub unproved: BTreeSet<String>,
     /// Rules that neither the reference peer nor a twin put to the test.
     pub idle_rules: Vec<String>,
+    /// Kinds of play (case, role, direction) in which no defect of a cited requirement was seen.
+    pub blind: Vec<String>,
 }
 
 impl FaultTable {
@@ -98,12 +101,13 @@ impl FaultTable {
         proved.map(str::to_owned).collect()
     }
 
-    /// Whether every defect was seen, nothing else was blamed, everything that is cited is proved,
-    /// and no rule is idle.
+    /// Whether every defect was seen, nothing else was blamed, everything that is cited is proved
+    /// (in each case, role and direction that cites it), and no rule is idle.
     pub fn is_good(&self) -> bool {
         self.unsound.is_empty()
             && self.unproved.is_empty()
             && self.idle_rules.is_empty()
+            && self.blind.is_empty()
             && self.rows.iter().all(FaultRow::is_good)
             && self.excused() * MOST_EXCUSED <= fault::all().count()
     }
@@ -147,6 +151,7 @@ impl Audit {
             unsound: sound.cases.iter().filter_map(unsound).collect(),
             unproved: BTreeSet::new(),
             idle_rules: Vec::new(),
+            blind: Vec::new(),
         };
         let proved = table.proved();
         let all = faults.len() == fault::all().count();
@@ -159,6 +164,7 @@ impl Audit {
         table.unproved = unproved.cloned().collect();
         if all {
             table.idle_rules = self.idle_rules(&sound);
+            table.blind = blind(&self.plays, &table.rows);
         }
         table
     }
@@ -336,6 +342,9 @@ impl fmt::Display for FaultTable {
         }
         for rule in &self.idle_rules {
             writeln!(f, "never put to the test: {rule}")?;
+        }
+        for blind in &self.blind {
+            writeln!(f, "no defect shows: {blind}")?;
         }
         let blamed = self
             .rows

@@ -5,6 +5,7 @@
 //! those of [`crate::peer::fault`], the null peers those of [`crate::peer::null`].
 
 mod bench;
+mod blind;
 mod faults;
 mod nulls;
 mod proved;

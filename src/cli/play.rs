@@ -56,6 +56,7 @@ fn config(args: &RunArgs, selected: &Selected) -> RunConfig {
         Seed::Random => now().subsec_nanos().into(),
     };
     RunConfig {
+        longest_first: !args.shuffle,
         settings: Settings {
             seed,
             time_scale: args.time_scale,

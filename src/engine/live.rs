@@ -1,6 +1,7 @@
 //! One target of a live run: plays what it takes from the run's board, judges the target's state
 //! between plays, and starts it anew when it is used up or lost (DESIGN 7).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,9 +12,11 @@ use super::player::{Played, Player, meets};
 use super::run::{RunConfig, preflight_play};
 use super::settings::{Calibration, FreshPool, Profile, Settings};
 use super::stage::{Cast, Stage};
+use super::suspects::Suspects;
 use super::tables;
 use crate::outcome::{CaseOutcome, RunEvent, Verdict};
 use crate::scenario::ast::{Lane, Role};
+use crate::scenario::walk::patience;
 use crate::scenario::{Play, PlayId};
 use crate::torrent::Torrent;
 
@@ -34,13 +37,32 @@ pub(super) struct Board<'a> {
     tell: Mutex<&'a mut Tell<'a>>,
 }
 
-/// When a play has its turn: with the run's own torrent first; what leaves the target without
-/// anything to do last; and within that shared plays, serial ones, and those that need to be alone.
+/// When a play has its turn: with the run's own torrent first; what wants the target as it was
+/// started at the beginning, what leaves it without anything to do at the end; and within that shared plays, serial ones, and those that need to be alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
     torrent: usize,
-    last: bool,
+    part: Part,
     lane: u8,
+}
+
+/// The part of a run that a play belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    First,
+    Middle,
+    Last,
+}
+
+impl Part {
+    fn of(play: &Play) -> Self {
+        let tagged = |tag: &str| play.case.tags.iter().any(|own| own == tag);
+        match (tagged(FIRST), tagged(LAST)) {
+            (true, _) => Self::First,
+            (false, false) => Self::Middle,
+            (false, true) => Self::Last,
+        }
+    }
 }
 
 impl Turn {
@@ -49,7 +71,7 @@ impl Turn {
         let other = other.filter(|_| !meets(play, own));
         Self {
             torrent: other.map_or(0, |at| at + 1),
-            last: play.case.tags.iter().any(|tag| tag == LAST),
+            part: Part::of(play),
             lane: match play.case.lane {
                 Lane::Shared => SHARED,
                 Lane::Serial => SHARED + 1,
@@ -74,6 +96,15 @@ impl<'a> Board<'a> {
             left.entry(Turn::of(play, torrent, &others))
                 .or_default()
                 .push_back(index);
+        }
+        if config.longest_first {
+            // One that waits for half a minute would otherwise be waited for at the end.
+            let patience = |index: &usize| plays.get(*index).map(|play| patience(&play.case));
+            for plays in left.values_mut() {
+                plays
+                    .make_contiguous()
+                    .sort_by_key(|index| Reverse(patience(index)));
+            }
         }
         Self {
             torrent,
@@ -193,11 +224,14 @@ struct State {
     calibration: Calibration,
     /// Pieces of this target: no other target's cases use them up.
     fresh: FreshPool,
+    /// How many of them were taken when the first play began: a restart brings no more.
+    taken_at_first: usize,
     trouble: Trouble,
     /// The target was gone at the end of a play.
     gone: bool,
-    /// Plays that ran when it went, beside each other: alone, each shows whether it was the one.
+    /// Plays that may have met its end: alone, each shows whether it was the one.
     again: VecDeque<usize>,
+    suspects: Suspects,
     /// The latest play that has ended, and its target's role.
     latest: Option<(String, Role)>,
 }
@@ -244,6 +278,7 @@ impl Worker<'_, '_> {
             if outcome.verdict == Verdict::Pass
                 && let Some(profile) = played.profile
             {
+                self.state.taken_at_first = self.state.fresh.taken();
                 return Ok(profile);
             }
             let reason = outcome.reason.unwrap_or_else(|| "no handshake".to_owned());
@@ -278,8 +313,6 @@ impl Worker<'_, '_> {
             most: if shared { None } else { Some(1) },
             can_restart: self.stage.can_restart(),
             begun: BTreeMap::new(),
-            events: 0,
-            troubled: Vec::new(),
             state: &mut self.state,
         };
         if let Err(reason) = self.stage.play_cast(lanes, &mut cast) {
@@ -298,6 +331,7 @@ impl Worker<'_, '_> {
         }
         self.state.profiles.clear();
         self.state.fresh = FreshPool::new();
+        self.state.suspects.clear();
         self.board.tell(RunEvent::Restarted {
             reason: format!("for the torrent {}", torrent.metainfo().name()),
         });
@@ -315,11 +349,26 @@ impl Worker<'_, '_> {
         let Some((name, role)) = self.state.latest.clone() else {
             return;
         };
+        // What is played again must not meet what the one before it has left.
+        let again = !self.state.again.is_empty() && self.state.suspects.any();
+        let doubtful = again || self.state.suspects.doubtful();
         if self.state.gone {
             self.state.gone = false;
             self.revive(role, &format!("target lost after {name}"));
         } else if self.stage.can_restart() && self.state.is_full(role, &self.torrent()) {
             self.revive(role, &format!("few pieces are fresh after {name}"));
+        } else if doubtful && self.stage.can_restart() && self.board.config.preflight {
+            match self.preflight(role) {
+                Ok(_) => self.state.suspects.clear(),
+                Err(reason) => {
+                    let met = self.state.suspects.take();
+                    self.state.again.extend(met);
+                    self.revive(
+                        role,
+                        &format!("target lost before the end of {name}: {reason}"),
+                    );
+                }
+            }
         } else if self.state.trouble.times >= TROUBLE {
             self.state.trouble = Trouble::default();
             if self.board.config.preflight
@@ -343,6 +392,7 @@ impl Worker<'_, '_> {
             return;
         }
         self.state.fresh = FreshPool::new();
+        self.state.suspects.clear();
         self.board.tell(RunEvent::Restarted {
             reason: reason.to_owned(),
         });
@@ -381,7 +431,9 @@ impl State {
     /// each.
     fn is_full(&self, role: Role, torrent: &Torrent) -> bool {
         let pieces = torrent.geometry().pieces() as usize;
-        role == Role::Leech && self.fresh.taken() + (pieces / 4).min(SPARE_PIECES) >= pieces
+        let taken = self.fresh.taken();
+        let few = taken + (pieces / 4).min(SPARE_PIECES) >= pieces;
+        role == Role::Leech && few && taken > self.taken_at_first
     }
 
     fn note(&mut self, played: &Played, role: Role) {
@@ -427,10 +479,6 @@ struct Batch<'a, 'b> {
     can_restart: bool,
     /// Place in the run, and the event at which it began.
     begun: BTreeMap<PlayId, (usize, u32)>,
-    /// Beginnings and ends so far.
-    events: u32,
-    /// Plays that did not end well, and the event at which they ended.
-    troubled: Vec<(usize, u32)>,
     state: &'a mut State,
 }
 
@@ -439,7 +487,10 @@ impl Batch<'_, '_> {
     fn pauses(&self) -> bool {
         let role = self.state.latest.as_ref().map(|(_, role)| *role);
         let full = || role.is_some_and(|role| self.state.is_full(role, &self.means.torrent));
-        self.state.gone || self.state.trouble.times >= TROUBLE || (self.can_restart && full())
+        let restartable = || self.state.suspects.doubtful() || full();
+        self.state.gone
+            || self.state.trouble.times >= TROUBLE
+            || (self.can_restart && restartable())
     }
 }
 
@@ -459,8 +510,8 @@ impl Cast for Batch<'_, '_> {
             title: play.case.title.clone(),
         });
         let player = self.means.player(play, self.state);
-        self.events += 1;
-        self.begun.insert(player.id(), (index, self.events));
+        let began = self.state.suspects.begin();
+        self.begun.insert(player.id(), (index, began));
         Some(player)
     }
 
@@ -468,7 +519,6 @@ impl Cast for Batch<'_, '_> {
         let Some((index, began)) = self.begun.remove(&player.id()) else {
             return;
         };
-        self.events += 1;
         let Some(play) = self.board.plays.get(index) else {
             return;
         };
@@ -478,23 +528,17 @@ impl Cast for Batch<'_, '_> {
         }
         let was_gone = self.state.gone;
         self.state.note(&played, play.role);
-        let beside_others = was_gone || !self.begun.is_empty();
-        if self.state.gone && self.can_restart {
-            // Those that ended badly after this one began may have met the death without knowing it.
-            let met = self.troubled.iter().filter(|(_, ended)| *ended > began);
-            let met: Vec<usize> = met.map(|(index, _)| *index).collect();
-            self.troubled.retain(|(index, _)| !met.contains(index));
-            if beside_others || !met.is_empty() {
-                self.state.again.extend(met);
+        if !self.state.gone {
+            self.state.suspects.end(index, began, &played);
+        } else if self.can_restart {
+            let others = self.state.suspects.take();
+            let alone = !was_gone && self.begun.is_empty() && others.is_empty();
+            self.state.again.extend(others);
+            let told = alone && !played.unreachable;
+            if !told && self.state.suspects.may_again(index) {
                 self.state.again.push_back(index);
                 return;
             }
-        }
-        if !matches!(
-            played.outcome.verdict,
-            Verdict::Pass | Verdict::Info | Verdict::Skip
-        ) {
-            self.troubled.push((index, self.events));
         }
         self.board
             .tell(RunEvent::CaseFinished(Box::new(played.outcome.clone())));
@@ -562,5 +606,7 @@ const REFUSALS: u32 = 3;
 const TROUBLE: u32 = 3;
 /// Missing pieces that a leech should still have when a case begins.
 const SPARE_PIECES: usize = 200;
+/// Tag of cases about a target that has nothing yet.
+const FIRST: &str = "first";
 /// Tag of cases that leave the target without anything to do.
 const LAST: &str = "last";

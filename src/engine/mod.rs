@@ -22,6 +22,7 @@ pub mod settings;
 pub mod shared;
 pub mod sim;
 pub mod stage;
+mod suspects;
 mod tables;
 
 pub use io::{Action, CloseKind, ConnId, ConnectError, Health, Input, Source, Tester, VerbResult};

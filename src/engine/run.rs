@@ -34,6 +34,8 @@ pub struct RunConfig {
     pub preflight: bool,
     /// Plays side by side.
     pub jobs: usize,
+    /// Whether a live run begins with the plays that let most time pass; else in the order given.
+    pub longest_first: bool,
     /// Stop after so many fails.
     pub max_fail: Option<usize>,
     /// Torrents for plays that the run's own does not suit, where the target can be started with
@@ -50,6 +52,7 @@ impl RunConfig {
             rules: crate::rule::RULES.iter().collect(),
             preflight: true,
             jobs: 1,
+            longest_first: true,
             max_fail: None,
             others: Vec::new(),
         }

@@ -4,7 +4,7 @@
 //! A [`case::Case`] is one connection as data. [`generate`] makes them out of nothing, [`mutate`] out
 //! of kept ones; [`player`] plays one, [`fingerprint`] and [`corpus`] keep what made the target react
 //! in a new way, [`oracle`] says what is suspicious. [`campaign`] runs all that against a
-//! [`bench::Bench`], `hunt` turns a suspicion into a find, [`shrink`] makes it small, [`write`] writes
+//! [`bench::Bench`], `hunt` turns a suspicion into a find, [`shrink`] makes it small, [`mod@write`] writes
 //! it down. [`sim`] is the bench in simulation, [`sockets`] the one over TCP. [`deep`] has defects
 //! that the fuzzer must find.
 //!

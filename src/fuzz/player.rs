@@ -466,7 +466,7 @@ impl Tester for CasePlayer {
             }
             Input::Timeout => {}
             Input::Connected { .. } => {
-                self.hearing.opened();
+                self.hearing.opened(at);
                 self.begin(at);
             }
             Input::ConnectFailed { why, .. } => {

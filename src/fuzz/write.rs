@@ -6,6 +6,7 @@ use super::campaign::Find;
 use super::case::{AnswerWith, Await, Case, End, Framing, Greeting, Move, Send, Spoilt, What};
 use super::ground::{Ground, Role};
 use super::oracle::{Oracle, Suspicion};
+use crate::scenario::limits;
 use crate::wire::handshake::PROTOCOL;
 use crate::wire::{ExtensionMessage, FieldValue, Frame, escape, hex};
 
@@ -78,12 +79,16 @@ pub fn scenario(find: &Find, ground: &Ground, about: &About<'_>) -> String {
     steps.out
 }
 
+/// Blocks are made of the bytes that were asked for.
+const OVERREAD: &str = "B3-FR-24";
+
 /// A requirement that says what was broken; where none does, the one on whose other connections are
 /// not to suffer.
 fn cites(suspicion: &Suspicion) -> &'static str {
     match (suspicion.requirement, suspicion.oracle) {
         (Some(requirement), _) => requirement,
         (None, Oracle::Memory | Oracle::Files | Oracle::SlowReader) => "LD-04",
+        (None, Oracle::Overread) => OVERREAD,
         (None, _) => "B3-FR-20",
     }
 }
@@ -119,7 +124,7 @@ impl Steps {
             self.line(&format!(
                 "never: {{of: [{{piece: {{index: {index}, begin: {begin}, block: {{longer: {longest}}}}}}}]}}"
             ));
-            self.key("cites: [B3-FR-24]");
+            self.key(&format!("cites: [{OVERREAD}]"));
         }
         if grows || suspicion.oracle == Oracle::SlowReader {
             self.line("memory: before");
@@ -127,7 +132,8 @@ impl Steps {
         if grows {
             self.line("repeat:");
             self.indent = self.indent.saturating_add(6);
-            let _ = writeln!(self.out, "          times: {REPEATS}\n          do:");
+            let times = repeats(&find.cases);
+            let _ = writeln!(self.out, "          times: {times}\n          do:");
         }
         for (nth, case) in find.cases.iter().enumerate() {
             let last = nth.saturating_add(1) == find.cases.len();
@@ -141,16 +147,17 @@ impl Steps {
         if grows {
             self.indent = 6;
         }
-        self.judge(suspicion, ground);
+        self.judge(find, ground);
     }
 
-    fn judge(&mut self, suspicion: &Suspicion, ground: &Ground) {
+    fn judge(&mut self, find: &Find, ground: &Ground) {
+        let suspicion = &find.suspicion;
         match suspicion.oracle {
             Oracle::Memory | Oracle::Files | Oracle::SlowReader => {
                 self.line("memory: after");
                 let most = match suspicion.oracle {
                     Oracle::SlowReader => 64 << 20,
-                    _ => REPEATS.saturating_mul(LEAST_LEAK),
+                    _ => repeats(&find.cases).saturating_mul(LEAST_LEAK),
                 };
                 self.line(&format!(
                     "check: {{that: \"${{$after < $before + {most}}}\"}}"
@@ -468,8 +475,25 @@ fn slug(text: &str) -> String {
     slug.trim_end_matches('-').to_owned()
 }
 
-/// How often a scenario plays connections that leave something behind.
+/// How often a scenario plays connections that leave something behind: as often as its steps allow.
+fn repeats(cases: &[Case]) -> u64 {
+    let steps = |sent: &Move| match sent {
+        Move::Send(send) => u64::from(send.times).saturating_add(STEPS_OF_A_MOVE),
+        _ => STEPS_OF_A_MOVE,
+    };
+    let round: u64 = cases
+        .iter()
+        .map(|case| STEPS_OF_A_CONNECTION.saturating_add(case.moves.iter().map(steps).sum()))
+        .sum();
+    let most = limits::STEPS.saturating_sub(STEPS_OF_A_CONNECTION);
+    most.checked_div(round).unwrap_or(REPEATS).clamp(1, REPEATS)
+}
+
+/// That often is often enough.
 const REPEATS: u64 = 200;
+/// Steps that a move or a connection becomes at most, beside messages that are sent several times.
+const STEPS_OF_A_MOVE: u64 = 8;
+const STEPS_OF_A_CONNECTION: u64 = 20;
 /// Growth by one of them that is too much: half of the least that the fuzzer calls a leak.
 const LEAST_LEAK: u64 = 2600;
 /// Longest name of a file.
@@ -513,11 +537,8 @@ mod tests {
                         )
                     })
                     .collect();
-                let oracle = *oracles
-                    .iter()
-                    .cycle()
-                    .nth(number.try_into().unwrap())
-                    .unwrap();
+                let turn = usize::try_from(number).unwrap() % oracles.len();
+                let oracle = oracles[turn];
                 let suspicion = Suspicion {
                     block: Some(ground.block(number)),
                     requirement: (oracle == Oracle::Rule).then_some("B6-RJ-02"),

@@ -9,6 +9,7 @@ use super::config::Settings;
 use super::connection::{Agreed, Connection, HalfState, Pending, Upload};
 use super::event::{CloseReason, RequestId};
 use super::extension::{ExtensionError, ExtensionFactory};
+use super::fault::Quirk;
 use super::host::{Factory, Peer};
 use super::stats::Stats;
 use crate::torrent::{PieceSet, Torrent};
@@ -16,7 +17,7 @@ use crate::wire::extension::ExtendedHandshake;
 use crate::wire::{BlockRef, Handshake, Message, PeerId};
 
 /// Verbs of an operator that the peer knows, as drivers have them.
-pub const VERBS: [&str; 10] = [
+pub const VERBS: [&str; 11] = [
     "add-peer",
     "complete",
     "connections",
@@ -27,6 +28,7 @@ pub const VERBS: [&str; 10] = [
     "select",
     "slots",
     "super-seed",
+    "switch-tracker",
 ];
 
 /// # Commands
@@ -261,6 +263,10 @@ impl Peer {
                 Err(_) => VERB_FAILED,
             },
             (Some("recheck"), _) => VERB_DONE,
+            (Some("switch-tracker"), _) => {
+                self.leave_tracker();
+                VERB_DONE
+            }
             (Some("select"), Some("all" | "none")) => {
                 self.selected = argument == Some("all");
                 self.ids()
@@ -284,6 +290,15 @@ impl Peer {
                 VERB_DONE
             }
             _ => VERB_UNKNOWN,
+        }
+    }
+
+    /// BEP 27: with another tracker, the peers of a private torrent are others.
+    fn leave_tracker(&mut self) {
+        if self.torrent.metainfo().is_private() && !self.defects.has(Quirk::KeepsOldPeers) {
+            let ids = self.ids();
+            ids.into_iter()
+                .for_each(|conn| self.close(conn, CloseReason::OtherTracker));
         }
     }
 

@@ -735,7 +735,8 @@ impl Peer {
         let now = self.now;
         let loose = self.defects.has(Quirk::MatchesRejectsLoosely);
         let forgets = self.defects.has(Quirk::ForgetsRejected);
-        let backoff = self.settings.reject_backoff;
+        // Whoever takes the wrong one for rejected has time to get it all the same.
+        let backoff = self.settings.reject_backoff * if loose { 3 } else { 1 };
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };

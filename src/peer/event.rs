@@ -211,6 +211,8 @@ pub enum CloseReason {
     OwnPeerId,
     /// A tracker had told us another peer id.
     UnexpectedPeerId,
+    /// We use another tracker now, and the torrent is private (BEP 27).
+    OtherTracker,
     /// Another connection has that peer id, and the settings refuse it.
     DuplicatePeerId,
     /// Another connection comes from the same address.

@@ -33,7 +33,8 @@ impl Peer {
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
-        if !c.pex.scheduled && c.their_id("ut_pex").is_some() {
+        let unasked = self.defects.has(Quirk::ExchangesUnasked);
+        if !c.pex.scheduled && (c.their_id("ut_pex").is_some() || unasked) {
             c.pex.scheduled = true;
             self.timer(at, Timer::Pex(conn));
         }
@@ -100,7 +101,8 @@ impl Peer {
             self.hearsay.extend(added.iter().take(MOST_DIALS));
         }
         let wants = self.role == Role::Leech && !self.store.complete();
-        if !self.settings.dial_contacts || !wants {
+        let any = self.defects.has(Quirk::DialsPrivateContacts);
+        if !self.settings.dial_contacts || !(wants || any) {
             return;
         }
         let any_port = self.defects.has(Quirk::DialsEveryPort);

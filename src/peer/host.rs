@@ -547,7 +547,7 @@ impl Peer {
             Phase::Handshaking => later(c.opened, s.handshake_timeout),
             Phase::Open => {
                 let request = c.request_deadline(s.request_timeout);
-                let next = c.uploads.front().filter(|_| !c.full);
+                let next = c.uploads.front().filter(|_| !c.full && !self.paused);
                 let served = next.map(|upload| upload.ready);
                 let ticks = c
                     .extensions

@@ -516,12 +516,16 @@ impl Peer {
         if replaces && c.their_extended.is_some() && !m.is_empty() {
             c.their_ids.clear();
         }
+        let cuts = self.defects.has(Quirk::CutsHugeIds);
+        let stays_on = self.defects.has(Quirk::KeepsSwitchedOff);
         for (name, id) in m {
+            let id = if cuts { id & 0xff } else { id };
             // Ids out of range are no ids; the rest of the dictionary still counts.
             let known = c.their_ids.get(&name).is_some_and(|known| *known != 0);
             if let Ok(id) = u8::try_from(id)
                 && c.their_ids.len() < MOST_EXTENSIONS
                 && !(keeps && known && id != 0)
+                && !(stays_on && known && id == 0)
             {
                 self.shared_ids.insert(name.clone(), id);
                 c.their_ids.insert(name, id);

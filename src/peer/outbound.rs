@@ -427,10 +427,12 @@ impl Peer {
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
-        let Some(theirs) = c.their_id(name) else {
+        let own = c.extensions.iter().find(|slot| slot.name == name);
+        let pex = name == "ut_pex" && self.defects.has(Quirk::ExchangesUnasked);
+        let unasked = own.filter(|_| pex);
+        let Some(theirs) = c.their_id(name).or_else(|| unasked.map(|slot| slot.id)) else {
             return;
         };
-        let own = c.extensions.iter().find(|slot| slot.name == name);
         let own = own.filter(|_| c.initiator && self.defects.has(Quirk::OwnIdsDialling));
         let ext_id = if let Some(own) = own {
             own.id

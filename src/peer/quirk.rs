@@ -282,6 +282,11 @@ impl Peer {
             return;
         };
         let whole = u32::from_be_bytes(*prefix) as usize;
+        let open = self.connections.get(&conn).is_some_and(Connection::is_open);
+        if open && self.defects.has(Quirk::DiesOfPartialFrame) {
+            self.exit(1);
+            return;
+        }
         if self.defects.has(Quirk::UsesPartialFrame) && whole <= 1 << 20 {
             let mut body = rest.get(4..).unwrap_or_default().to_vec();
             body.resize(whole.max(body.len()), 0);

@@ -3,6 +3,7 @@
 
 use std::io;
 
+use super::text::safe;
 use crate::requirement::{Requirement, RequirementId, Status, catalogue, nearest};
 use crate::rule::{self, RULES, Rule};
 use crate::scenario::ast::{Case, Direction, Lane, Role, Suite};
@@ -203,7 +204,7 @@ fn rule(rule: &Rule, out: &mut dyn io::Write) -> io::Result<()> {
 fn explain_case(case: &Case, out: &mut dyn io::Write) -> io::Result<()> {
     writeln!(out, "{}/{}", case.suite, case.id)?;
     prose(&case.title, "  ", out)?;
-    writeln!(out, "  {}", case.span)?;
+    writeln!(out, "  {}", safe(&case.span.to_string()))?;
     let roles = case
         .roles
         .iter()
@@ -286,14 +287,14 @@ fn heading_line(title: &str, out: &mut dyn io::Write) -> io::Result<()> {
     writeln!(out, "{title}")
 }
 
-/// Wraps `text`.
+/// Wraps `text`, which may be anybody's: titles come from scenario files.
 fn prose(text: &str, indent: &str, out: &mut dyn io::Write) -> io::Result<()> {
     let mut line = String::new();
     for word in text.split_whitespace() {
         if !line.is_empty()
             && indent.len() + line.chars().count() + 1 + word.chars().count() > WIDTH
         {
-            writeln!(out, "{indent}{line}")?;
+            writeln!(out, "{indent}{}", safe(&line))?;
             line.clear();
         }
         if !line.is_empty() {
@@ -301,7 +302,7 @@ fn prose(text: &str, indent: &str, out: &mut dyn io::Write) -> io::Result<()> {
         }
         line.push_str(word);
     }
-    writeln!(out, "{indent}{line}")
+    writeln!(out, "{indent}{}", safe(&line))
 }
 
 #[cfg(test)]
@@ -322,6 +323,17 @@ mod tests {
             let fits = |line: &str| line.chars().count() <= WIDTH || !line.starts_with("  ");
             assert!(text.lines().all(fits), "{text}");
         }
+    }
+
+    #[test]
+    fn title_of_a_case_does_not_reach_the_terminal_raw() {
+        let file = "spec: 1\nsuite: s\ntitle: t\ncases:\n  - case: c\n    title: \"a\\e[2J\\u202e\"\n    \
+                    cites: [B3-HS-01]\n    steps: [{connect: {}}, {alive: {}}]\n";
+        let suite = crate::scenario::parse_text("s.yaml", file).unwrap();
+        let mut out = Vec::new();
+        write("s/c", &[suite], &mut out).unwrap().unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("\n  a\\u{1b}[2J\\u{202e}\n"), "{text}");
     }
 
     #[test]

@@ -118,7 +118,9 @@ fn place(finding: &Finding, paint: Paint, out: &mut dyn io::Write) -> io::Result
         // Indentation says nothing on its own; the caret keeps its place.
         let indent = text.chars().take_while(|c| *c == ' ').count();
         let before = usize::try_from(col.saturating_sub(1)).unwrap_or(0);
-        let caret = before.saturating_sub(indent);
+        // A recording may name any column: the caret stays at the line.
+        let shown = text.chars().count().saturating_sub(indent);
+        let caret = before.saturating_sub(indent).min(shown);
         writeln!(
             out,
             "  {} {} {}",

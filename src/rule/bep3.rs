@@ -189,7 +189,7 @@ pub fn choke_repeats(event: &Event, session: &Session, _: &Context) -> Ruling {
 
 /// BEP 3, "peer messages": "fibrillation" is choking and unchoking quickly. A few quick chokes come
 /// with new connections or a choke of ours; what counts is that they go on.
-pub fn no_fibrillation(event: &Event, _: &Session, _: &Context) -> Ruling {
+pub fn no_fibrillation(event: &Event, session: &Session, _: &Context) -> Ruling {
     match event.kind {
         EventKind::Choking {
             choking: true,
@@ -198,6 +198,8 @@ pub fn no_fibrillation(event: &Event, _: &Session, _: &Context) -> Ruling {
         } => Ruling::check(haste <= QUICK_CHOKES_BORNE, || {
             format!("choke number {haste} within 5 s of the unchoke before it")
         }),
+        // Whoever unchokes and leaves it at that does well.
+        _ if ended(event, session) && session.theirs().count(Kind::Unchoke) > 0 => Ruling::Held,
         _ => Ruling::NotApplicable,
     }
 }

@@ -173,6 +173,7 @@ pub enum Verb {
     Select,
     SuperSeed,
     Connections,
+    SwitchTracker,
 }
 
 /// One axis of a matrix.

@@ -7,6 +7,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, Title};
 
 use super::span::Span;
 use crate::requirement;
+use crate::wire::escape;
 
 /// What is wrong with a scenario file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl ScenarioError {
     pub fn new(phase: Phase, span: &Span, message: impl Into<String>) -> Self {
         Self {
             phase,
-            span: Some(Box::new(span.clone())),
+            span: Some(Box::new(span.clone().on_its_line())),
             message: message.into(),
             expected: None,
             help: None,
@@ -174,8 +175,22 @@ impl Excerpt<'_> {
             .decor_style(DecorStyle::Ascii)
             .term_width(WIDTH)
             .render(&[group])
-            .to_string()
+            .chars()
+            .map(|c| {
+                if is_unseen(c) {
+                    char::REPLACEMENT_CHARACTER
+                } else {
+                    c
+                }
+            })
+            .collect()
     }
+}
+
+/// What the renderer lets pass: controls behind ASCII's, which some terminals obey, and characters
+/// that hide or reorder what stands beside them.
+fn is_unseen(c: char) -> bool {
+    c.is_control() && !c.is_ascii() || escape::is_invisible(c)
 }
 
 /// Byte offset of the character number `chars` of a line, or its end.
@@ -255,5 +270,23 @@ mod tests {
         assert_eq!(nearest("reject", names), Some("reject_request"));
         assert_eq!(nearest("haveall", names), Some("have_all"));
         assert_eq!(nearest("zzz", names), None);
+    }
+
+    #[test]
+    fn shows_no_control_behind_ascii() {
+        let file = SourceFile::new("a.yaml", "key: \u{9b}31m \u{0}\u{200e}\n");
+        let place = Span {
+            file: Arc::new(file),
+            line: 1,
+            col: 1,
+            len: 3,
+        };
+        let shown = snippet(&place, "a \u{85} label");
+        assert!(
+            !shown
+                .lines()
+                .any(|line| line.contains(char::is_control) || line.contains('\u{200e}')),
+            "{shown:?}"
+        );
     }
 }

@@ -8,6 +8,7 @@ use super::ast::{Action, Case, Delay, HandshakeMode, Proof, Stated, Step, Suite}
 use super::error::Excerpt;
 use super::pattern::PatternKind;
 use super::span::Span;
+use super::walk::walk;
 use crate::wire::Kind;
 
 /// Something to put right.
@@ -51,6 +52,8 @@ pub enum Lint {
     Unreachable,
     /// `expect` of a message that real peers may have sent long before.
     ExpectOfState,
+    /// `expect` of a request behind a block of ours, which may have come before it.
+    ExpectOfOldRequest,
     /// `next` in a case without the tag `ordering`.
     NextWithoutTag,
     /// A long wait in a case without the tag `slow`.
@@ -65,13 +68,14 @@ pub enum Lint {
 
 impl Lint {
     /// Every lint.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::StepWithoutCite,
         Self::CiteNeverJudged,
         Self::NothingJudged,
         Self::NegativeUnproved,
         Self::Unreachable,
         Self::ExpectOfState,
+        Self::ExpectOfOldRequest,
         Self::NextWithoutTag,
         Self::SlowWithoutTag,
         Self::UnusedConnection,
@@ -88,6 +92,7 @@ impl Lint {
             Self::NegativeUnproved => "negative-unproved",
             Self::Unreachable => "unreachable",
             Self::ExpectOfState => "expect-of-state",
+            Self::ExpectOfOldRequest => "expect-of-old-request",
             Self::NextWithoutTag => "next-without-tag",
             Self::SlowWithoutTag => "slow-without-tag",
             Self::UnusedConnection => "unused-connection",
@@ -106,6 +111,10 @@ impl Lint {
             }
             Self::Unreachable => "move the step before it, or drop it",
             Self::ExpectOfState => "use `until: {…: true}`: peers send it before they are asked",
+            Self::ExpectOfOldRequest => {
+                "take all requests with `all_of` before anything is served, let `serve` answer them, or say with \
+                 `verdict` that a miss tells nothing: peers ask for several blocks at once"
+            }
             Self::NextWithoutTag => "add the tag `ordering`, or use `expect`",
             Self::SlowWithoutTag => "add the tag `slow`, and `timeouts: {case: …}`",
             Self::UnusedConnection => "drop it, or say with `peer` which steps are about it",
@@ -132,6 +141,7 @@ pub fn lint(suite: &Suite) -> Vec<LintFinding> {
         lints.tags();
         lints.connections();
         lints.steps_one_by_one();
+        lints.old_requests();
         lints.proof();
     }
     findings.sort_by_key(|finding| (finding.span.line, finding.span.col, finding.lint));
@@ -366,6 +376,30 @@ impl Lints<'_> {
         }
     }
 
+    /// A send moves the cursor behind what had come before it (SCENARIOS 3.3).
+    fn old_requests(&mut self) {
+        let case = self.case;
+        let served = |step: &Step| match &step.action {
+            Action::Send(messages) => messages.iter().all(|it| it.kind == Kind::Piece),
+            _ => false,
+        };
+        let expects = |step: &Step| match &step.action {
+            Action::Expect(pattern) => pattern.what == PatternKind::Kind(Kind::Request),
+            _ => false,
+        };
+        for list in [&case.given, &case.steps] {
+            let steps = flat(list);
+            for pair in steps.windows(2) {
+                let [sent, step] = pair else { continue };
+                let same = sent.peer == step.peer;
+                if same && served(sent) && expects(step) && step.verdict.is_none() {
+                    let message = "the request may have come before the block was sent";
+                    self.add(Lint::ExpectOfOldRequest, &step.span, message);
+                }
+            }
+        }
+    }
+
     fn proof(&mut self) {
         let case = self.case;
         let full = |step: &Step| match &step.action {
@@ -399,29 +433,6 @@ fn flat(steps: &[Step]) -> Vec<&Step> {
         all.extend(flat(&step.then));
     }
     all
-}
-
-/// Every step with everything in it; `true` for what stands in a branch.
-fn walk<'a>(steps: &'a [Step], in_branch: bool, see: &mut dyn FnMut(&'a Step, bool)) {
-    for step in steps {
-        see(step, in_branch);
-        match &step.action {
-            Action::AnyOf {
-                branches,
-                otherwise,
-            } => {
-                walk(branches, true, see);
-                walk(otherwise.as_deref().unwrap_or_default(), in_branch, see);
-            }
-            Action::Use(block) => walk(&block.body, in_branch, see),
-            Action::Repeat(repeat) => walk(&repeat.body, in_branch, see),
-            Action::Measure(measure) => {
-                walk(std::slice::from_ref(&measure.until), true, see);
-            }
-            _ => {}
-        }
-        walk(&step.then, in_branch, see);
-    }
 }
 
 /// Whether a step says something about the target in the report.

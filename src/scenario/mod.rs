@@ -35,6 +35,7 @@ pub mod template;
 mod types;
 pub mod val;
 mod view;
+pub mod walk;
 pub(crate) mod yaml;
 
 #[cfg(test)]
@@ -50,7 +51,7 @@ pub use pattern::{Captures, MessageView, Pattern};
 pub use play::{Choice, Play, PlayId, expand, shuffle};
 pub use print::print;
 pub use resolve::{DEFAULT_RESERVED, reserved};
-pub use schema::schema;
+pub use schema::{actions, modifiers, schema};
 pub use span::{SourceFile, Span};
 pub use template::Template;
 pub use val::Val;

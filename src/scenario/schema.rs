@@ -13,6 +13,16 @@ use super::view::{HANDSHAKE_FIELDS, MALFORMED_FIELDS};
 use crate::wire::registry::{BITS, DICT, EXT_ID, MESSAGES, RESERVED_BITS};
 use crate::wire::{Field, FieldType, Kind, MessageSpec};
 
+/// Names of the steps' actions.
+pub fn actions() -> &'static [&'static str] {
+    &ACTIONS
+}
+
+/// Names of the steps' modifiers.
+pub fn modifiers() -> &'static [&'static str] {
+    &MODIFIERS
+}
+
 /// The JSON Schema of a scenario file.
 pub fn schema() -> String {
     let schema = json!({

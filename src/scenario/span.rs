@@ -64,6 +64,17 @@ impl Span {
     }
 }
 
+impl Span {
+    /// The same place, at most just behind the end of its line: what is written over several lines
+    /// or with escapes has other columns than what it says.
+    #[must_use]
+    pub(super) fn on_its_line(mut self) -> Self {
+        let end = self.source_line().chars().count().saturating_add(1);
+        self.col = self.col.min(u32::try_from(end).unwrap_or(u32::MAX));
+        self
+    }
+}
+
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file.name, self.line, self.col)

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 
 use super::ast::{Action, Delay, Direction, Role, Suite, Variant};
+use super::print::essence;
 use super::*;
 use crate::torrent::{Torrent, fixture};
 use crate::wire::{
@@ -643,6 +644,16 @@ fn suite_with(blocks: &str, steps: &str) -> Result<Suite, Vec<ScenarioError>> {
 }
 
 #[test]
+fn an_error_in_text_over_two_lines_is_shown_on_the_first() {
+    let steps = "- check: {eq: [1, \"${1 +\n          2 *}\"]}";
+    let errors = parse_text("s.yaml", &wrap(steps)).unwrap_err();
+    let span = errors[0].span.clone().unwrap();
+    let line = span.source_line();
+    assert!(line.ends_with("${1 +"), "{line}");
+    assert!(span.col as usize <= line.chars().count() + 1, "{span}");
+}
+
+#[test]
 fn blocks_do_not_use_themselves() {
     let errors =
         suite_with("{a: {do: [{use: b}]}, b: {do: [{use: a}]}}", "- alive: {}").unwrap_err();
@@ -665,39 +676,6 @@ fn what_is_printed_reads_the_same() {
         assert_eq!(essence(&again), essence(&suite), "{text}");
         assert_eq!(print(&again), text);
     }
-}
-
-/// Everything but places, numbers of steps, and what is only another name for a block.
-fn essence(suite: &Suite) -> String {
-    let text = format!("{suite:?}");
-    let digits = |c: char| c.is_ascii_digit();
-    let path = |c: char| c.is_alphanumeric() || "/_.-".contains(c);
-    let mut out = String::new();
-    let mut rest = text.as_str();
-    while let Some((before, after)) = rest.split_once(".yaml:") {
-        out.push_str(before.trim_end_matches(path));
-        let column = after.trim_start_matches(digits).trim_start_matches(':');
-        rest = column.trim_start_matches(digits);
-    }
-    out.push_str(rest);
-    // `fetch--3#2.x` is `fetch#1.x`, and steps are numbered as they are read.
-    let mut clean = String::new();
-    for (index, part) in out.split('#').enumerate() {
-        let part = if index > 0 {
-            part.trim_start_matches(digits)
-        } else {
-            part
-        };
-        let base = part.trim_end_matches(digits);
-        clean.push_str(base.strip_suffix("--").unwrap_or(part));
-        clean.push('#');
-    }
-    let parts = clean.split("block: \"").map(|part| {
-        let (name, tail) = part.split_once('"').unwrap_or((part, ""));
-        let base = name.trim_end_matches(digits).trim_end_matches("--");
-        format!("{base}\"{tail}")
-    });
-    parts.collect()
 }
 
 /// An author finds every name of the format in its description.

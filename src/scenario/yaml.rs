@@ -67,6 +67,10 @@ pub(crate) fn read(file: &Arc<SourceFile>) -> Result<Node, ScenarioError> {
     if let Some(at) = leading_tab(&file.text) {
         return Err(error(file, at, "tabs do not indent in YAML".into()).expected("use spaces"));
     }
+    if let Some(at) = lone_return(&file.text) {
+        let message = "a carriage return without a line feed".to_owned();
+        return Err(error(file, at, message).expected("lines that end in a line feed"));
+    }
     let raw: Spanned<Raw> = serde_yaml::from_str_with_options(&file.text, options())
         .map_err(|error| translate(file, &error))?;
     if matches!(raw.value, Raw::Null) {
@@ -253,6 +257,19 @@ fn leading_tab(text: &str) -> Option<(u32, u32)> {
     None
 }
 
+/// YAML ends a line there, and nobody who shows or edits the file does.
+fn lone_return(text: &str) -> Option<(u32, u32)> {
+    for (index, line) in text.split('\n').enumerate() {
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        if let Some(at) = line.find('\r') {
+            let before = line.get(..at).unwrap_or_default().chars().count();
+            let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).saturating_add(1);
+            return Some((number(index), number(before)));
+        }
+    }
+    None
+}
+
 fn error(file: &Arc<SourceFile>, (line, col): (u32, u32), message: String) -> ScenarioError {
     let span = Span {
         file: Arc::clone(file),
@@ -392,6 +409,10 @@ mod tests {
             ("# only a comment\n", "1:1: the file is empty"),
             ("a: !foo 1", "1:9: tags (`!foo`) are not part of the format"),
             ("a:\n\tb: 1", "2:1: tabs do not indent in YAML"),
+            (
+                "a: 1\r\nbc\rd: 1\n",
+                "2:3: a carriage return without a line feed",
+            ),
         ] {
             assert_eq!(message(text), format!("a.yaml:{told}"), "{text:?}");
         }

@@ -34,6 +34,15 @@ fn capabilities_are_what_both_offer() {
 }
 
 #[test]
+fn nothing_is_due_when_our_end_crosses_their_handshake() {
+    let mut script = Script::new(&[Fast, Extended], &[Fast, Extended]);
+    script.closes();
+    script.handshakes();
+    assert!(script.session.established_at().is_some());
+    assert_eq!(script.session.poll_deadline(), None);
+}
+
+#[test]
 fn everything_is_owed_with_fast_and_only_what_is_open_without() {
     let owed = |script: &Script| script.session.owed().count();
     let mut with = script(&[Fast]);

@@ -23,6 +23,10 @@ impl Session {
             return;
         }
         self.established_at = Some(at);
+        if self.closed.is_some() {
+            // The handshake crossed our end of the connection: nothing is due any more.
+            return;
+        }
         self.timers.heard = Some(at);
         self.timers.answered = at;
         if self.fast() {

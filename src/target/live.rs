@@ -160,9 +160,13 @@ impl Live {
         self.started.as_ref().map_or(JOBS, |s| s.file.jobs())
     }
 
-    /// Verbs that its driver knows.
+    /// Verbs that its driver knows, and what our trackers do themselves.
     pub fn verbs(&self) -> impl Iterator<Item = &str> {
-        self.started.iter().flat_map(|started| started.file.verbs())
+        let started = self.started.iter();
+        let two = started.filter(|it| it.tracker.is_some() && it.torrent.metainfo().is_private());
+        let own = two.map(|_| SWITCH_TRACKER);
+        let driver = self.started.iter().flat_map(|started| started.file.verbs());
+        driver.chain(own)
     }
 
     /// Words of `needs` that its driver switches off.
@@ -222,11 +226,17 @@ impl Live {
 
     /// A command that carries out a verb, to be run beside other things.
     pub fn verb(&self, command: &str) -> impl Future<Output = VerbOutcome> + use<> {
+        let trackers = self.tracker().filter(|_| command == SWITCH_TRACKER);
+        let switched = trackers.map(|tracker| match tracker.switch() {
+            true => VerbOutcome::Done(String::new()),
+            false => VerbOutcome::Failed("the target announces to both trackers".to_owned()),
+        });
         let asked = self.client().map(|client| client.verb(command));
         async move {
-            match asked {
-                Some(asked) => asked.await,
-                None => VerbOutcome::Unknown,
+            match (switched, asked) {
+                (Some(outcome), _) => outcome,
+                (None, Some(asked)) => asked.await,
+                (None, None) => VerbOutcome::Unknown,
             }
         }
     }
@@ -271,3 +281,6 @@ impl Live {
 const LOG_LINES: usize = 5;
 
 const JOBS: usize = 16;
+
+/// The verb that is ours: the tracker in use stops answering, and the other one begins.
+const SWITCH_TRACKER: &str = "switch-tracker";

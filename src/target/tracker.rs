@@ -19,11 +19,12 @@ use tokio::time::timeout;
 use crate::wire::bencode::{Value, encode_canonical};
 use crate::wire::{InfoHash, PeerId};
 
-/// A tracker at work. Needs the runtime that it was started in, and ends when it is dropped.
+/// Two trackers at work, of which one answers at a time: the first, until [`Tracker::switch`]. Needs
+/// the runtime that they were started in; they end when this is dropped.
 pub struct Tracker {
-    at: SocketAddr,
+    at: [SocketAddr; 2],
     shared: Shared,
-    task: JoinHandle<()>,
+    tasks: [JoinHandle<()>; 2],
 }
 
 /// How peers are listed to who has not insisted on one form.
@@ -53,6 +54,10 @@ struct State {
     next: u64,
     announces: u64,
     last: Option<PeerId>,
+    /// Which of the two answers.
+    in_use: usize,
+    /// Requests to the other one since that was so.
+    beside: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +68,7 @@ struct Listed {
 }
 
 impl Tracker {
-    /// Starts a tracker for one torrent at a free port of 127.0.0.1. Needs a tokio runtime.
+    /// Starts trackers for one torrent at free ports of 127.0.0.1. Needs a tokio runtime.
     ///
     /// # Errors
     /// What the system says.
@@ -72,8 +77,9 @@ impl Tracker {
         form: PeerForm,
         interval: Duration,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let at = listener.local_addr()?;
+        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let at = [first.local_addr()?, second.local_addr()?];
         let shared = Arc::new(Mutex::new(State {
             info_hash,
             form,
@@ -82,14 +88,35 @@ impl Tracker {
             next: 0,
             announces: 0,
             last: None,
+            in_use: 0,
+            beside: 0,
         }));
-        let task = tokio::spawn(serve(listener, Arc::clone(&shared)));
-        Ok(Self { at, shared, task })
+        let tasks = [
+            tokio::spawn(serve(first, 0, Arc::clone(&shared))),
+            tokio::spawn(serve(second, 1, Arc::clone(&shared))),
+        ];
+        Ok(Self { at, shared, tasks })
     }
 
-    /// The announce URL.
+    /// The announce URL of the first one.
     pub fn url(&self) -> String {
-        format!("http://{}/announce", self.at)
+        format!("http://{}/announce", self.at[0])
+    }
+
+    /// The announce URL of the second one.
+    pub fn second_url(&self) -> String {
+        format!("http://{}/announce", self.at[1])
+    }
+
+    /// From now on the other one answers, and the one that did hangs up. False, and nothing is
+    /// changed, if somebody has asked both: who does that does not switch.
+    pub fn switch(&self) -> bool {
+        let mut state = lock(&self.shared);
+        let switches = state.beside == 0;
+        if switches {
+            state.in_use = 1 - state.in_use;
+        }
+        switches
     }
 
     /// Names `at` to whoever announces from now on, as long as the listing lives. With a peer id
@@ -114,6 +141,8 @@ impl Tracker {
         let mut state = lock(&self.shared);
         state.info_hash = info_hash;
         state.last = None;
+        state.in_use = 0;
+        state.beside = 0;
     }
 
     /// Number of the last announce, from 1, and the peer id in it.
@@ -125,7 +154,7 @@ impl Tracker {
 
 impl Drop for Tracker {
     fn drop(&mut self) {
-        self.task.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -148,7 +177,7 @@ fn lock(shared: &Shared) -> MutexGuard<'_, State> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn serve(listener: TcpListener, shared: Shared) {
+async fn serve(listener: TcpListener, which: usize, shared: Shared) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -162,20 +191,27 @@ async fn serve(listener: TcpListener, shared: Shared) {
         };
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
-            let _ = timeout(REQUEST_LIMIT, answer(stream, &shared)).await;
+            let _ = timeout(REQUEST_LIMIT, answer(stream, which, &shared)).await;
             drop(place);
         });
     }
 }
 
-async fn answer(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
+async fn answer(mut stream: TcpStream, which: usize, shared: &Shared) -> io::Result<()> {
     let mut head = BytesMut::with_capacity(1024);
     while !is_complete(&head) {
         if head.len() >= HEAD_LIMIT || stream.read_buf(&mut head).await? == 0 {
             return Ok(());
         }
     }
-    let body = respond(&head, &mut lock(shared));
+    let body = {
+        let mut state = lock(shared);
+        if state.in_use != which {
+            state.beside = state.beside.saturating_add(1);
+            return Ok(());
+        }
+        respond(&head, &mut state)
+    };
     let mut response = BytesMut::new();
     let status = if body.is_some() {
         "200 OK"
@@ -351,6 +387,8 @@ mod tests {
             next: 0,
             announces: 0,
             last: None,
+            in_use: 0,
+            beside: 0,
         }
     }
 

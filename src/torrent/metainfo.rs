@@ -115,9 +115,9 @@ impl Metainfo {
         self.source.clone()
     }
 
-    /// The torrent file with this tracker and no other way to find peers. The info dictionary,
-    /// and so the info hash, stays byte for byte.
-    pub fn announced_at(&self, url: &str) -> Bytes {
+    /// The torrent file with these trackers, the first before the second (BEP 12), and no other way
+    /// to find peers. The info dictionary, and so the info hash, stays byte for byte.
+    pub fn announced_at(&self, url: &str, second: Option<&str>) -> Bytes {
         let document = bencode::read(&self.source, bencode::Limits::default());
         let outer = match document.map(|document| document.value) {
             Ok(Value::Dict(outer)) => outer,
@@ -138,6 +138,12 @@ impl Metainfo {
             .collect();
         let announce = bencode::encode_as_is(&text(url));
         entries.push((Bytes::from_static(b"announce"), announce.into()));
+        if let Some(second) = second {
+            let tier = |url| Value::List(vec![text(url)]);
+            let tiers = Value::List(vec![tier(url), tier(second)]);
+            let tiers = bencode::encode_as_is(&tiers);
+            entries.push((Bytes::from_static(b"announce-list"), tiers.into()));
+        }
         entries.push((Bytes::from_static(b"info"), self.info.clone()));
         entries.sort();
         entries.dedup_by(|one, other| one.0 == other.0);
@@ -261,7 +267,7 @@ mod tests {
         let file = b"d8:announce3:old13:announce-listll3:oldee7:comment1:c4:infod6:lengthi1e\
             4:name1:x12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae5:zuluzi1ee";
         let metainfo = Metainfo::parse(file).unwrap();
-        let file = metainfo.announced_at("http://127.0.0.1:1/announce");
+        let file = metainfo.announced_at("http://127.0.0.1:1/announce", None);
         let again = Metainfo::parse(&file).unwrap();
         assert_eq!(again.info_hash(), metainfo.info_hash());
         assert_eq!(again.announce(), Some("http://127.0.0.1:1/announce"));

@@ -130,6 +130,47 @@ pub fn is_canonical(bytes: &[u8]) -> bool {
     values == 1
 }
 
+/// The value of exactly one canonical encoding, read by bendy alone: what [`read`] is held against.
+/// Numbers beyond 127 bits become 0, as nobody compares them.
+#[cfg(feature = "arbitrary")]
+pub fn read_canonical(bytes: &[u8]) -> Option<Value> {
+    enum Open {
+        List(Vec<Value>),
+        Dict(Dict, Option<Bytes>),
+    }
+    let mut open = Vec::new();
+    let mut whole = None;
+    for token in Decoder::new(bytes).with_max_depth(MAX_DEPTH).tokens() {
+        let value = match token.ok()? {
+            Token::List => {
+                open.push(Open::List(Vec::new()));
+                continue;
+            }
+            Token::Dict => {
+                open.push(Open::Dict(Dict::new(), None));
+                continue;
+            }
+            Token::End => match open.pop()? {
+                Open::List(values) => Value::List(values),
+                Open::Dict(entries, _) => Value::Dict(entries),
+            },
+            Token::String(string) => Value::bytes(string),
+            Token::Num(number) => Value::Int(number.parse().unwrap_or(0)),
+        };
+        match (open.last_mut(), value) {
+            (None, value) if whole.is_none() => whole = Some(value),
+            (None, _) => return None,
+            (Some(Open::List(values)), value) => values.push(value),
+            (Some(Open::Dict(entries, key)), value) => match (key.take(), value) {
+                (Some(key), value) => entries.push((key, value)),
+                (None, Value::Bytes(name)) => *key = Some(name),
+                (None, _) => return None,
+            },
+        }
+    }
+    whole.filter(|_| open.is_empty())
+}
+
 /// Canonical form: keys sorted, of repeated ones the first kept. What is nested deeper than a
 /// thousand levels is written as it is.
 pub fn encode_canonical(value: &Value) -> Vec<u8> {

@@ -40,7 +40,7 @@ fn escape_char(c: char) -> String {
 }
 
 /// Characters that change how others are shown, or are not shown themselves.
-const fn is_invisible(c: char) -> bool {
+pub(crate) const fn is_invisible(c: char) -> bool {
     matches!(
         c,
         '\u{ad}'

@@ -1,8 +1,9 @@
 //! Length-prefixed frames, however the stream is cut, and what can be wrong with them.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::bencode::ReadError;
+use super::message::Message;
 
 /// A length prefix and that many bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,11 +25,31 @@ impl Frame {
 
     /// The first frame of `bytes`, if all of it is there. No limit: the bytes exist already.
     pub fn split_from(bytes: &mut Bytes) -> Option<Self> {
-        let length = usize::try_from(u32::from_be_bytes(*bytes.first_chunk()?)).ok()?;
-        let end = length.checked_add(Self::PREFIX_LEN)?;
-        (bytes.len() >= end).then(|| Self {
+        let end = Self::end(bytes)?;
+        Some(Self {
             raw: bytes.split_to(end),
         })
+    }
+
+    /// The message in the first frame of `bytes`, if all of it is there: as
+    /// [`split_from`](Self::split_from) for those who have no use for the frame.
+    #[inline]
+    pub fn message_from(bytes: &mut Bytes) -> Option<Result<Message, DecodeError>> {
+        let end = Self::end(bytes)?;
+        if end > SHORT_LEN {
+            let raw = bytes.split_to(end);
+            return Some(Message::decode(&Self { raw }));
+        }
+        let message = Message::decode_copying(bytes.get(..end)?);
+        bytes.advance(end);
+        Some(message)
+    }
+
+    /// Where the first frame of `bytes` ends, if all of it is there.
+    #[inline]
+    fn end(bytes: &[u8]) -> Option<usize> {
+        let end = frame_end(u32::from_be_bytes(*bytes.first_chunk()?));
+        (bytes.len() >= end).then_some(end)
     }
 
     /// How many bytes are missing behind `bytes` until the first frame (or its prefix) is whole.
@@ -138,6 +159,11 @@ pub enum DecodeError {
 #[derive(Debug, Clone)]
 pub struct FrameDecoder {
     buffer: BytesMut,
+    /// How many bytes of the buffer have been read where they lie, and wait to be let go of: that
+    /// costs as much as reading a message.
+    read: usize,
+    /// With fewer bytes there is nothing new to see.
+    wanted: usize,
     limit: u32,
     failed: Option<FrameError>,
 }
@@ -147,6 +173,8 @@ impl FrameDecoder {
     pub fn new(limit: u32) -> Self {
         Self {
             buffer: BytesMut::new(),
+            read: 0,
+            wanted: Frame::PREFIX_LEN,
             limit,
             failed: None,
         }
@@ -163,6 +191,7 @@ impl FrameDecoder {
         if self.failed.is_some() {
             return;
         }
+        self.let_go();
         // Frames that live on share the buffer, so a new one is a fresh allocation: not too small.
         if self.buffer.capacity().saturating_sub(self.buffer.len()) < bytes.len() {
             self.buffer.reserve(bytes.len().max(CHUNK_LEN));
@@ -173,13 +202,60 @@ impl FrameDecoder {
     /// The next complete frame, sharing memory with the buffer. Once failed, failed for good.
     #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        let Some(end) = self.end()? else {
+            return Ok(None);
+        };
+        Ok(Some(self.split(end)))
+    }
+
+    /// The message in the next complete frame: as [`next_frame`](Self::next_frame) for those who
+    /// have no use for the frame. Only messages that are worth it share memory with the buffer.
+    #[inline]
+    pub fn next_message(&mut self) -> Result<Option<Result<Message, DecodeError>>, FrameError> {
+        let Some(end) = self.end()? else {
+            return Ok(None);
+        };
+        if end > SHORT_LEN {
+            return Ok(Some(Message::decode(&self.split(end))));
+        }
+        let message = Message::decode_copying(self.buffered().get(..end).unwrap_or_default());
+        self.read = self.read.saturating_add(end);
+        Ok(Some(message))
+    }
+
+    /// The frame that ends at `end`.
+    #[inline]
+    fn split(&mut self, end: usize) -> Frame {
+        self.let_go();
+        Frame {
+            raw: self.buffer.split_to(end).freeze(),
+        }
+    }
+
+    /// Lets go of what has been read.
+    #[inline]
+    fn let_go(&mut self) {
+        if self.read > 0 {
+            self.buffer.advance(self.read);
+            self.read = 0;
+        }
+    }
+
+    /// Where the next frame ends, if all of it is there.
+    #[inline]
+    fn end(&mut self) -> Result<Option<usize>, FrameError> {
+        let buffered = self.buffered();
+        if buffered.len() < self.wanted {
+            return Ok(None);
+        }
+        let there = buffered.len();
+        let prefix = buffered.first_chunk().copied();
         if let Some(error) = self.failed {
             return Err(error);
         }
-        let Some(prefix) = self.buffer.first_chunk::<{ Frame::PREFIX_LEN }>() else {
+        let Some(length) = prefix.map(u32::from_be_bytes) else {
             return Ok(None);
         };
-        let length = u32::from_be_bytes(*prefix);
         if length > self.limit {
             let error = FrameError::TooLong {
                 length,
@@ -189,21 +265,20 @@ impl FrameDecoder {
             return Err(error);
         }
         let end = frame_end(length);
-        if self.buffer.len() < end {
-            return Ok(None);
-        }
-        let raw = self.buffer.split_to(end).freeze();
-        Ok(Some(Frame { raw }))
+        let whole = there >= end;
+        self.wanted = if whole { Frame::PREFIX_LEN } else { end };
+        Ok(whole.then_some(end))
     }
 
     /// Bytes that belong to no frame yet.
+    #[inline]
     pub fn buffered(&self) -> &[u8] {
-        &self.buffer
+        self.buffer.get(self.read..).unwrap_or_default()
     }
 
     /// How many more bytes complete the frame that has begun (or the next prefix).
     pub fn needed(&self) -> usize {
-        Frame::missing(&self.buffer)
+        Frame::missing(self.buffered())
     }
 }
 
@@ -229,7 +304,7 @@ fn frame_end(length: u32) -> usize {
     })
 }
 
-/// Bytes that are wrong on purpose. What fits a shape is a [`Message`](super::Message); everything
+/// Bytes that are wrong on purpose. What fits a shape is a [`Message`]; everything
 /// else that a peer may be sent is one of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawFrame {
@@ -270,6 +345,10 @@ pub const DEFAULT_LIMIT: u32 = 1 << 20;
 
 /// Bytes by which the buffer grows at least.
 const CHUNK_LEN: usize = 4096;
+
+/// Frames up to here are read where they lie: counting references costs more than copying what
+/// payload they may have, and so little should not keep a buffer alive.
+const SHORT_LEN: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -327,6 +406,34 @@ mod tests {
     }
 
     #[test]
+    fn messages_are_those_of_the_frames_however_long() {
+        let mut stream = BytesMut::new();
+        for payload in [0, 1, SHORT_LEN - 7, SHORT_LEN - 6, SHORT_LEN - 5, 1000] {
+            let body = [vec![20, 3], vec![9; payload]].concat();
+            stream.put_slice(Frame::from_body(&body).raw());
+            stream.put_slice(Frame::from_body(&[]).raw());
+            stream.put_slice(Frame::from_body(b"\x04\0\0").raw());
+        }
+        let stream = stream.freeze();
+        let mut frames = stream.clone();
+        let frames = std::iter::from_fn(|| Frame::split_from(&mut frames));
+        let expected: Vec<_> = frames.map(|frame| Message::decode(&frame)).collect();
+        assert_eq!(expected.len(), 18);
+        let mut rest = stream.clone();
+        let messages = std::iter::from_fn(|| Frame::message_from(&mut rest));
+        assert_eq!(messages.collect::<Vec<_>>(), expected);
+        let mut decoder = FrameDecoder::new(DEFAULT_LIMIT);
+        let mut messages = Vec::new();
+        for part in stream.chunks(7) {
+            decoder.push(part);
+            while let Some(message) = decoder.next_message().unwrap() {
+                messages.push(message);
+            }
+        }
+        assert_eq!(messages, expected);
+    }
+
+    #[test]
     fn a_large_frame_byte_by_byte_moves_few_times() {
         let mut decoder = FrameDecoder::new(DEFAULT_LIMIT);
         let keep_alive = Frame::from_body(&[]);
@@ -361,7 +468,7 @@ mod tests {
 
     #[test]
     fn errors_name_the_field_and_the_place() {
-        let decode = |body: &[u8]| super::super::Message::decode(&Frame::from_body(body));
+        let decode = |body: &[u8]| Message::decode(&Frame::from_body(body));
         let texts = [
             (
                 &b"\x06\0\0\0\0\0\0\0\0\0\0\x40"[..],

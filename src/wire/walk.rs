@@ -8,7 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::bencode::Dict;
 use super::field::{Field, FieldValue};
-use super::frame::DecodeError;
+use super::frame::{DecodeError, Frame};
 use super::message::UnknownId;
 
 /// Hands out field values in wire order.
@@ -57,21 +57,37 @@ pub trait Sink {
 /// [`Source`] over the bytes of one message body.
 pub(super) struct ByteReader<'a> {
     message: &'static str,
-    body: &'a Bytes,
-    at: usize,
+    /// What no field has taken yet.
+    left: &'a [u8],
+    /// What `left` is the end of, where a payload may share its memory.
+    shared: Option<&'a Bytes>,
 }
 
 impl<'a> ByteReader<'a> {
-    /// Reads `body` from offset `at`; `message` is named in errors.
+    /// Reads `body` from offset `at`; `message` is named in errors. A payload shares its memory.
     #[inline]
     pub(super) fn new(message: &'static str, body: &'a Bytes, at: usize) -> Self {
-        Self { message, body, at }
+        Self {
+            message,
+            left: body.get(at..).unwrap_or_default(),
+            shared: Some(body),
+        }
+    }
+
+    /// As [`new`](Self::new), but a payload is copied.
+    #[inline]
+    pub(super) fn copying(message: &'static str, body: &'a [u8], at: usize) -> Self {
+        Self {
+            message,
+            left: body.get(at..).unwrap_or_default(),
+            shared: None,
+        }
     }
 
     /// Refuses bytes that no field has taken.
     #[inline]
     pub(super) fn finish(self) -> Result<(), DecodeError> {
-        match self.body.len().saturating_sub(self.at) {
+        match self.left.len() {
             0 => Ok(()),
             extra => Err(DecodeError::TooLong {
                 message: self.message,
@@ -82,16 +98,15 @@ impl<'a> ByteReader<'a> {
 
     #[inline]
     fn array<const N: usize>(&mut self, field: &'static Field) -> Result<[u8; N], DecodeError> {
-        let left = self.body.get(self.at..).unwrap_or_default();
-        match left.first_chunk::<N>() {
-            Some(chunk) => {
-                self.at = self.at.saturating_add(N);
+        match self.left.split_first_chunk::<N>() {
+            Some((chunk, left)) => {
+                self.left = left;
                 Ok(*chunk)
             }
             None => Err(DecodeError::TooShort {
                 message: self.message,
                 field: field.name,
-                into: left.len(),
+                into: self.left.len(),
             }),
         }
     }
@@ -122,9 +137,11 @@ impl Source for ByteReader<'_> {
 
     #[inline]
     fn bytes(&mut self, _: &'static Field) -> Result<Bytes, DecodeError> {
-        let from = self.at.min(self.body.len());
-        self.at = self.body.len();
-        Ok(self.body.slice(from..))
+        let payload = std::mem::take(&mut self.left);
+        Ok(match self.shared {
+            Some(shared) => shared.slice(shared.len().saturating_sub(payload.len())..),
+            None => Bytes::copy_from_slice(payload),
+        })
     }
 
     fn unknown_id(&mut self, field: &'static Field) -> Result<UnknownId, DecodeError> {
@@ -189,47 +206,85 @@ impl Sink for ByteWriter<'_> {
     fn dict(&mut self, _: &'static Field, _: &Dict) {}
 }
 
-/// [`Sink`] that counts the bytes a [`ByteWriter`] would write.
-#[derive(Default)]
-pub(super) struct LengthCounter(pub(super) usize);
+/// [`Sink`] for a message in a frame: its fields up to the payload go where they are to lie.
+pub(super) struct HeadWriter<'a> {
+    prefix: &'a mut [u8; Frame::PREFIX_LEN],
+    /// Places that are left.
+    left: &'a mut [u8],
+    /// The payload, which is a message's last field.
+    payload: Option<Bytes>,
+}
 
-impl LengthCounter {
+impl<'a> HeadWriter<'a> {
+    /// Writes to the start of `head`, behind a place for the length; `None` if it is shorter than
+    /// [`HEAD_LEN`].
     #[inline]
-    fn add(&mut self, len: usize) {
-        self.0 = self.0.saturating_add(len);
+    pub(super) fn new(head: &'a mut [u8]) -> Option<Self> {
+        let head = head.first_chunk_mut::<HEAD_LEN>()?;
+        let (prefix, left) = head.split_first_chunk_mut()?;
+        Some(Self {
+            prefix,
+            left,
+            payload: None,
+        })
+    }
+
+    /// Writes the length. Gives how much of the head is used, and the payload to put behind it.
+    #[inline]
+    pub(super) fn finish(self) -> (usize, Option<Bytes>) {
+        let used = HEAD_LEN.saturating_sub(self.left.len());
+        let payload = self.payload.as_ref().map_or(0, Bytes::len);
+        let body = used
+            .saturating_add(payload)
+            .saturating_sub(self.prefix.len());
+        *self.prefix = u32::try_from(body).unwrap_or(u32::MAX).to_be_bytes();
+        (used, self.payload)
+    }
+
+    /// The next bytes.
+    #[inline]
+    pub(super) fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        if let Some((place, left)) = std::mem::take(&mut self.left).split_first_chunk_mut() {
+            *place = bytes;
+            self.left = left;
+        }
     }
 }
 
-impl Sink for LengthCounter {
+impl Sink for HeadWriter<'_> {
     #[inline]
-    fn u8(&mut self, _: &'static Field, _: u8) {
-        self.add(1);
+    fn u8(&mut self, _: &'static Field, value: u8) {
+        self.put([value]);
     }
 
     #[inline]
-    fn u16(&mut self, _: &'static Field, _: u16) {
-        self.add(2);
+    fn u16(&mut self, _: &'static Field, value: u16) {
+        self.put(value.to_be_bytes());
     }
 
     #[inline]
-    fn u32(&mut self, _: &'static Field, _: u32) {
-        self.add(4);
+    fn u32(&mut self, _: &'static Field, value: u32) {
+        self.put(value.to_be_bytes());
     }
 
     #[inline]
     fn hash(&mut self, _: &'static Field, value: &[u8; 32]) {
-        self.add(value.len());
+        self.put(*value);
     }
 
     #[inline]
     fn bytes(&mut self, _: &'static Field, value: &Bytes) {
-        self.add(value.len());
+        self.payload = Some(value.clone());
     }
 
     fn int(&mut self, _: &'static Field, _: i128) {}
 
     fn dict(&mut self, _: &'static Field, _: &Dict) {}
 }
+
+/// Longest that a message is before its payload, with room to spare: a prefix, an id, and the range
+/// of hashes of BEP 52 make 53 bytes.
+pub(super) const HEAD_LEN: usize = 64;
 
 /// [`Sink`] that keeps every field with its value: for patterns, reports and printing.
 #[derive(Default)]
@@ -390,14 +445,16 @@ mod tests {
     }
 
     #[test]
-    fn counted_length_is_the_written_length() {
+    fn every_row_is_written_whole_behind_what_is_there() {
         for row in MESSAGES.iter().filter(|row| !row.kind.is_extension()) {
             let Ok(message) = Message::read(row.kind, &mut Recorder::default());
-            let mut length = LengthCounter::default();
-            message.write(&mut length);
-            let mut out = BytesMut::new();
-            message.write(&mut ByteWriter(&mut out));
-            assert_eq!(length.0, out.len(), "{}", row.name);
+            let mut body = BytesMut::new();
+            body.extend(row.id);
+            message.write(&mut ByteWriter(&mut body));
+            let mut out = BytesMut::from(&b"before"[..]);
+            message.encode_to(&mut out);
+            let expected = [b"before", Frame::from_body(&body).raw().as_ref()].concat();
+            assert_eq!(out, expected, "{}", row.name);
         }
     }
 

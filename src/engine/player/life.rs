@@ -544,6 +544,11 @@ impl Ctx {
             });
             return Err(Stop::Ended);
         }
+        self.linger(case).await
+    }
+
+    /// What was forbidden may still be on its way when an answer to something later has come.
+    pub(super) async fn linger(&self, case: &Case) -> Flow {
         let slowest = self.with(|s| s.slowest.answer.max(s.settings.calibration.answer));
         let linger = (slowest * 2).clamp(LINGER_MIN, LINGER_MAX);
         if let Err(stop) = self.sleep(None, linger).await {
@@ -573,11 +578,17 @@ impl Ctx {
                 .conns
                 .iter()
                 .any(|c| c.open() && c.life.is_some_and(|life| life > c.provoked));
+            // Nor does an old answer show anything once a newer connection was left waiting.
+            let waiting = state.conns.last().is_some_and(|c| {
+                c.session.initiator()
+                    && !c.target_closed
+                    && c.session.theirs().handshake().is_none()
+            });
             let closed_by_target = |c: &super::conn::Conn| {
                 c.closed.is_some_and(|closed| closed.by == ClosedBy::Target)
             };
             let closed = state.conns.iter().any(closed_by_target);
-            (!opened, shown && !closed)
+            (!opened, shown && !closed && !waiting)
         });
         if never_there || shown {
             return;

@@ -138,5 +138,6 @@ pub(super) fn verb_name(verb: Verb) -> &'static str {
         Verb::Select => "select",
         Verb::SuperSeed => "super-seed",
         Verb::Connections => "connections",
+        Verb::SwitchTracker => "switch-tracker",
     }
 }

@@ -26,6 +26,9 @@ pub struct Played {
     pub lost: bool,
     /// The target never took a connection in this play.
     pub unreachable: bool,
+    /// Nothing was learnt, and some connection of ours had no handshake from the target: this
+    /// play may have met the end of the target without knowing it.
+    pub unanswered: bool,
     /// Openings of the target that were no plain handshake.
     pub encrypted: u32,
     /// Pieces that a leech may have by now: those that it announced, and those of which we sent
@@ -80,6 +83,11 @@ pub(super) fn build(state: &State) -> Played {
         .filter(|conn| conn.session.initiator())
         .any(|conn| matches!(conn.phase, Phase::Failed(_) | Phase::Opening));
     let opened = state.conns.iter().any(|conn| conn.remote.is_some());
+    let nothing_learnt = outcome.verdict == Verdict::Inconclusive;
+    let unanswered = state
+        .conns
+        .iter()
+        .any(|conn| conn.session.initiator() && conn.session.theirs().handshake().is_none());
     let may_have = may_have(state);
     state.settings.fresh.spend(may_have.iter().copied());
     Played {
@@ -87,7 +95,8 @@ pub(super) fn build(state: &State) -> Played {
         slowest: state.slowest,
         profile: profile(state),
         lost: state.lost || state.died.is_some(),
-        unreachable: outcome.verdict == Verdict::Inconclusive && refused && !opened,
+        unreachable: nothing_learnt && refused && !opened,
+        unanswered: nothing_learnt && unanswered,
         encrypted: state.encrypted,
         may_have,
         outcome,

@@ -466,6 +466,8 @@ impl Ctx {
         self.list(&case.steps, &case.cites).await?;
         if case.settle {
             self.settle_owed(case).await?;
+        } else if self.with(|state| forbids(state)) {
+            self.uncounted(self.linger(case)).await?;
         }
         Ok(())
     }
@@ -490,6 +492,13 @@ impl Ctx {
         self.check_liveness(case).await;
         self.drain().await;
     }
+}
+
+/// Whether something is forbidden that no wait was for, on a connection that stands.
+fn forbids(state: &State) -> bool {
+    let mut monitors = state.monitors.iter();
+    let open = state.conns.iter().any(super::conn::Conn::open);
+    open && monitors.any(|monitor| monitor.silence.is_none())
 }
 
 /// What an interruption means for the step in which it came.

@@ -12,7 +12,15 @@ use crate::scenario::yaml::{self, Node, Value};
 
 /// Keys of an entry.
 const KEYS: &[&str] = &[
-    "case", "verdict", "reason", "source", "text", "if", "until", "issue",
+    "case",
+    "verdict",
+    "reason",
+    "source",
+    "text",
+    "if",
+    "sometimes",
+    "until",
+    "issue",
 ];
 
 impl Expectations {
@@ -21,12 +29,26 @@ impl Expectations {
         let source = Arc::new(SourceFile::new(file, text));
         // A file whose last entry was commented out holds nothing, and is fine.
         let blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
-        let entries = if text.lines().all(blank) {
+        // Of one with control characters the reader says where they are.
+        let odd = |c: char| c.is_control() && c != '\t';
+        let entries = if text.lines().all(|line| blank(line) && !line.contains(odd)) {
             Vec::new()
         } else {
             let root = yaml::read(&source)?;
             match root.value {
                 Value::Null => Vec::new(),
+                // `--update-expectations` edits by line and appends.
+                Value::List(_) if !starts_with_dash(&root.span) => {
+                    return Err(wrong(
+                        &root.span,
+                        "expectations are a list with a dash for each entry",
+                        "`- case: …`",
+                    ));
+                }
+                Value::List(_) if text.lines().any(|line| line.trim_end() == "...") => {
+                    let message = "a file with an end mark: nothing could be appended";
+                    return Err(wrong(&root.span, message, "no line `...`"));
+                }
                 Value::List(nodes) => nodes.into_iter().map(entry).collect::<Result<_, _>>()?,
                 _ => return Err(wrong(&root.span, "expectations are a list", "`- case: …`")),
             }
@@ -53,11 +75,19 @@ fn entry(node: Node) -> Result<Entry, ScenarioError> {
         source: None,
         text: None,
         condition: None,
+        sometimes: false,
         until: None,
         issue: None,
     };
     for (key, value) in pairs {
         let span = value.span.clone();
+        if key.text == "sometimes" {
+            let Value::Bool(sometimes) = value.value else {
+                return Err(wrong(&span, "`sometimes` is true or false", ""));
+            };
+            entry.sometimes = sometimes;
+            continue;
+        }
         let text = text(value)?;
         match key.text.as_str() {
             "case" => case = Some(text),
@@ -85,6 +115,11 @@ fn entry(node: Node) -> Result<Entry, ScenarioError> {
     entry.verdict = verdict.ok_or_else(|| missing("verdict"))?;
     entry.reason = reason.ok_or_else(|| missing("reason"))?;
     Ok(entry)
+}
+
+fn starts_with_dash(span: &Span) -> bool {
+    let before = usize::try_from(span.col.saturating_sub(1)).unwrap_or(usize::MAX);
+    span.source_line().chars().nth(before) == Some('-')
 }
 
 fn text(node: Node) -> Result<String, ScenarioError> {

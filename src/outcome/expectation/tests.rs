@@ -142,6 +142,18 @@ fn a_rule_may_be_broken_in_one_role_only() {
 fn wrong_files_are_refused_with_a_place() {
     for (text, place, words) in [
         ("case: x\n", ":1:1", "a list"),
+        ("# a\0b\n", ":1:", "unexpected character"),
+        ("# a\rb: c\n", ":1:4", "a carriage return"),
+        (
+            "[{case: x, verdict: fail, reason: r}]\n",
+            ":1:1",
+            "a dash for each entry",
+        ),
+        (
+            "- {case: x, verdict: fail, reason: r}\n...\n",
+            ":1:",
+            "an end mark",
+        ),
         (
             "- {case: x, verdict: fail, reason: TODO}\n",
             ":1:",
@@ -185,6 +197,24 @@ fn wrong_files_are_refused_with_a_place() {
         assert!(shown.contains(&format!("f.yaml{place}")), "{text}: {shown}");
         assert!(shown.contains(words), "{text}: {shown}");
     }
+}
+
+#[test]
+fn an_update_knows_dashes_of_their_own_line_and_indented_ones() {
+    let text = "  -\n    case: s/gone\n    verdict: fail\n    reason: r\n";
+    let expectations = Expectations::load("f.yaml", text).unwrap();
+    let mut run = run(&[("s/b:seed", Verdict::Fail)]);
+    let around = Surroundings {
+        today: today(),
+        version: None,
+        exist: &[],
+    };
+    let complaints = expectations.apply(&mut run, &around);
+    let edited = expectations.update(text, &run, &complaints, false, today());
+    let filled = edited.replace("TODO", "known");
+    let again = Expectations::load("f.yaml", &filled).unwrap();
+    assert_eq!(again.entries.len(), 1, "{edited}");
+    assert_eq!(again.entries[0].case, "s/b:seed");
 }
 
 #[test]
@@ -239,4 +269,16 @@ fn a_file_of_comments_holds_nothing() {
             .entries
             .is_empty()
     );
+}
+
+#[test]
+fn what_the_clients_timing_decides_may_be_good() {
+    let sometimes = "- {case: s/a, verdict: fail, reason: a race of theirs, sometimes: true}\n";
+    let mut good = run(&[("s/a:seed", Verdict::Pass)]);
+    assert!(applied(sometimes, &mut good, None).is_empty());
+    let mut bad = run(&[("s/a:seed", Verdict::Fail)]);
+    assert!(applied(sometimes, &mut bad, None).is_empty());
+    assert!(bad.cases[0].known.is_some());
+    assert_eq!(applied(FAIL, &mut good, None).len(), 1);
+    assert!(Expectations::load("x", &sometimes.replace("true", "often")).is_err());
 }

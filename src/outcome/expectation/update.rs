@@ -22,12 +22,17 @@ impl Expectations {
     ) -> String {
         let stale = complaints
             .iter()
-            .map(|complaint| complaint.line)
+            .map(|complaint| dash_line(text, complaint.line))
+            .collect::<BTreeSet<_>>();
+        let starts = self
+            .entries
+            .iter()
+            .map(|entry| dash_line(text, entry.line))
             .collect::<BTreeSet<_>>();
         let mut edited = String::with_capacity(text.len());
         let mut commenting = false;
         for (number, line) in (1_u32..).zip(text.lines()) {
-            if self.entries.iter().any(|entry| entry.line == number) {
+            if starts.contains(&number) {
                 commenting = stale.contains(&number);
                 if commenting {
                     edited.push_str(&format!("# {today}: no longer holds\n"));
@@ -41,6 +46,10 @@ impl Expectations {
             edited.push_str(line);
             edited.push('\n');
         }
+        let indent = starts
+            .first()
+            .and_then(|first| line_of(text, *first))
+            .map_or("", |line| line.split('-').next().unwrap_or(""));
         for case in &run.cases {
             let wanted = match case.verdict {
                 Verdict::Fail | Verdict::Inconclusive => true,
@@ -49,11 +58,25 @@ impl Expectations {
             };
             if wanted && case.known.is_none() {
                 edited.push_str(&format!(
-                    "- case: \"{}\"\n  verdict: {}\n  reason: TODO\n",
+                    "{indent}- case: \"{}\"\n{indent}  verdict: {}\n{indent}  reason: TODO\n",
                     case.id, case.verdict
                 ));
             }
         }
         edited
     }
+}
+
+/// The line with the dash of the entry whose first key is on `line`: that one, as a rule.
+fn dash_line(text: &str, line: u32) -> u32 {
+    let dash = |number: &u32| {
+        line_of(text, *number).is_some_and(|line| line.trim_start().starts_with('-'))
+    };
+    (1..=line).rev().find(dash).unwrap_or(line)
+}
+
+/// A line, from 1.
+fn line_of(text: &str, number: u32) -> Option<&str> {
+    let index = usize::try_from(number).ok()?.checked_sub(1)?;
+    text.lines().nth(index)
 }

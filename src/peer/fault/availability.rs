@@ -212,6 +212,20 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
+        "ignores-haves-without-bitfield",
+        &["B3-BF-14"],
+        "Overlooks the haves of a peer without any extension that sent no bitfield.",
+        on(
+            |s| {
+                let conn = s.peer.conn;
+                let bare = !conn.agreed.fast && !conn.agreed.extended;
+                s.is(Kind::Have) && bare && !conn.availability_seen
+            },
+            React::Ignore,
+        ),
+    )
+    .leech(),
+    FaultSpec::new(
         "closes-dialled-without-bitfield",
         &["B3-BF-14"],
         "Closes when a peer without fast that it dialled says anything before a bitfield.",

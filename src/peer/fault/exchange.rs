@@ -113,6 +113,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::ExchangesEarly),
     ),
     FaultSpec::new(
+        "pex-to-who-offers-none",
+        &["B11-NEG-01", "B10-HS-08"],
+        "Sends ut_pex under its own id to a peer that has not offered it.",
+        Effect::Quirk(Quirk::ExchangesUnasked),
+    ),
+    FaultSpec::new(
         "pex-passes-on-hearsay",
         &["B11-ADD-01"],
         "Tells of contacts that somebody else told it.",

@@ -274,6 +274,18 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         on(|s| s.hello().is_some_and(nested), React::Exit),
     ),
     FaultSpec::new(
+        "never-switches-extensions-off",
+        &["B10-RX-04"],
+        "Overlooks id 0 in a later extended handshake.",
+        Effect::Quirk(Quirk::KeepsSwitchedOff),
+    ),
+    FaultSpec::new(
+        "cuts-huge-ids",
+        &["B10-RX-18"],
+        "Takes the lowest byte of an id above 255.",
+        Effect::Quirk(Quirk::CutsHugeIds),
+    ),
+    FaultSpec::new(
         "dies-of-odd-integers",
         &["B10-RX-18"],
         "Ends at minus zero and at leading zeros.",

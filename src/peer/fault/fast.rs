@@ -38,6 +38,35 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .also(&["B3-IN-06"]),
     FaultSpec::new(
+        "full-bitfield-is-nothing-with-fast",
+        &["B6-NEG-02"],
+        "Overlooks a bitfield of all pieces when fast is on: that would be have_all.",
+        on(
+            |s| match s.message() {
+                Some(Message::Bitfield { bits }) => {
+                    let set: u32 = bits.iter().map(|byte| byte.count_ones()).sum();
+                    s.peer.conn.agreed.fast && set == s.pieces()
+                }
+                _ => false,
+            },
+            React::Ignore,
+        ),
+    )
+    .leech(),
+    FaultSpec::new(
+        "hangs-without-availability",
+        &["B6-HA-09"],
+        "Does nothing any more when a peer is interested that said nothing of its pieces.",
+        on(
+            |s| {
+                let silent = s.peer.conn.agreed.fast && !s.peer.conn.availability_seen;
+                s.is(Kind::Interested) && silent
+            },
+            React::Hang,
+        ),
+    )
+    .leech(),
+    FaultSpec::new(
         "announces-twice-with-fast",
         &["B6-HA-01"],
         "Sends have_all or have_none twice.",

@@ -179,6 +179,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .seed(),
     FaultSpec::new(
+        "dies-of-partial-frame-at-eof",
+        &["B3-FR-21"],
+        "Ends when the stream ends inside of a frame.",
+        Effect::Quirk(Quirk::DiesOfPartialFrame),
+    ),
+    FaultSpec::new(
         "counts-partial-block-at-eof",
         &["B3-FR-21"],
         "Takes the piece for complete in whose block the stream ends.",

@@ -184,6 +184,15 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .also(&["B40-01"]),
     FaultSpec::new(
+        "dies-of-zero-peer-id",
+        &["B3-HS-28"],
+        "Ends when a peer id is twenty zeros.",
+        on(
+            |s| s.handshake().is_some_and(|h| h.peer_id.0 == [0; 20]),
+            React::Exit,
+        ),
+    ),
+    FaultSpec::new(
         "refuses-binary-peer-ids",
         &["B3-HS-28"],
         "Closes on peer ids that are not ASCII.",

@@ -248,10 +248,20 @@ pub(in crate::peer) enum Quirk {
     DialsSimilarHash,
     /// On dialled connections, our ids are used towards the other end.
     OwnIdsDialling,
+    /// Peers of a private torrent stay when the tracker is another one.
+    KeepsOldPeers,
     /// Peers of a private torrent hear of each other.
     ExchangesPrivately,
     /// Connections without a session are told of by ut_pex.
     ExchangesEarly,
+    /// A later extended handshake cannot switch an extension off.
+    KeepsSwitchedOff,
+    /// Ids in m are cut to a byte.
+    CutsHugeIds,
+    /// A frame in which the stream ends ends the process.
+    DiesOfPartialFrame,
+    /// Who offers no ut_pex is told all the same, under our own id.
+    ExchangesUnasked,
     /// Contacts that somebody told of are passed on.
     ExchangesHearsay,
     /// The second ut_pex message follows the first after a few seconds.

@@ -37,12 +37,18 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::ExchangesPrivately),
     ),
     FaultSpec::new(
+        "keeps-peers-of-old-tracker",
+        &["B27-PV-06"],
+        "Keeps the peers of a private torrent when it turns to another tracker.",
+        Effect::Quirk(Quirk::KeepsOldPeers),
+    )
+    .dialling(),
+    FaultSpec::new(
         "dials-private-contacts",
         &["B27-PV-02"],
         "Dials peers of a private torrent that a ut_pex message names.",
         Effect::Quirk(Quirk::DialsPrivateContacts),
-    )
-    .leech(),
+    ),
     FaultSpec::new(
         "never-unchokes-private-strangers",
         &["B27-PV-04"],

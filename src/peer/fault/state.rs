@@ -228,7 +228,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             React::Close,
         ),
     )
-    .also(&["B3-HS-15", "B3-TO-06", "B3-RQ-07"]),
+    .also(&["B3-TO-06", "B3-RQ-07"]),
     FaultSpec::new(
         "ignores-have-behind-bitfield",
         &["B3-BF-15"],
@@ -386,7 +386,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .seed(),
     FaultSpec::new(
         "serves-missing-piece",
-        &["B3-RQ-07", "B6-RJ-20"],
+        &["B3-RQ-07", "B6-RJ-20", "B3-FR-24"],
         "Serves zeros for a piece that it lacks.",
         Effect::Quirk(Quirk::ServesMissing),
     )

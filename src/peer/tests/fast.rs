@@ -2,7 +2,7 @@
 
 use super::support::*;
 use crate::peer::config::Tolerance;
-use crate::peer::{CloseReason, Input};
+use crate::peer::{CloseReason, Input, Process};
 use crate::torrent::{Torrent, allowed_fast};
 use crate::wire::{BlockRef, Capability, Kind, Message};
 
@@ -43,6 +43,25 @@ fn choke_comes_before_its_rejects_in_request_order() {
     );
     talk.wait(secs(2));
     assert_eq!(talk.messages(conn), [piece(allowed, 0)]);
+}
+
+#[test]
+fn paused_peer_waits_for_nothing_but_the_operator() {
+    let mut talk = Talk::to(seed());
+    let conn = talk.open_fast();
+    let verb = |name: &str| Input::Verb {
+        argv: vec![name.to_owned()],
+    };
+    talk.give(verb("pause"));
+    talk.send(conn, &[Message::Interested]);
+    let allowed = talk.peer.connection(conn).unwrap().allowed_fast()[0];
+    talk.messages(conn);
+    talk.send(conn, &[request(allowed, 0)]);
+    assert!(talk.peer.poll_deadline().unwrap() > secs(1));
+    assert_eq!(talk.messages(conn), []);
+    talk.give(verb("resume"));
+    talk.wait(secs(1));
+    assert!(talk.messages(conn).contains(&piece(allowed, 0)));
 }
 
 fn is_allowed(talk: &Talk, conn: u32, index: u32) -> bool {

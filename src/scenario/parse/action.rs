@@ -527,7 +527,7 @@ fn repeat(
 }
 
 /// Verbs of drivers by name.
-pub(in super::super) const VERBS: [(&str, Verb); 12] = [
+pub(in super::super) const VERBS: [(&str, Verb); 13] = [
     ("add-peer", Verb::AddPeer),
     ("slots", Verb::Slots),
     ("pause", Verb::Pause),
@@ -540,6 +540,7 @@ pub(in super::super) const VERBS: [(&str, Verb); 12] = [
     ("select", Verb::Select),
     ("super-seed", Verb::SuperSeed),
     ("connections", Verb::Connections),
+    ("switch-tracker", Verb::SwitchTracker),
 ];
 
 /// The verb of this name.

@@ -5,11 +5,16 @@
 
 mod bytes;
 mod emit;
+#[cfg(any(test, feature = "arbitrary"))]
+mod essence;
 mod expr;
 mod names;
 mod step;
 
 use std::time::Duration;
+
+#[cfg(any(test, feature = "arbitrary"))]
+pub use self::essence::essence;
 
 use self::emit::Yaml;
 use self::names::Names;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::file::{ClientFile, Script};
 use super::template::Vars;
 use crate::peer::Role;
+use crate::target::tracker::Tracker;
 use crate::torrent::{DataError, Torrent};
 
 /// A folder of our own below the system's temporary one. Removed on drop unless somebody else has
@@ -60,7 +61,7 @@ impl Folder {
         file: &ClientFile,
         role: Role,
         torrent: &Torrent,
-        tracker: Option<&str>,
+        tracker: Option<&Tracker>,
         vars: &mut Vars,
     ) -> Result<(), DataError> {
         let data = self.path.join("data");
@@ -71,7 +72,13 @@ impl Folder {
         };
         std::fs::create_dir(&data).map_err(|error| failed(&data, error))?;
         let metainfo = match tracker {
-            Some(url) => torrent.metainfo().announced_at(url),
+            Some(tracker) => {
+                // Only there it matters which tracker a peer came from.
+                let private = torrent.metainfo().is_private();
+                let second = private.then(|| tracker.second_url());
+                let metainfo = torrent.metainfo();
+                metainfo.announced_at(&tracker.url(), second.as_deref())
+            }
             None => torrent.metainfo().encode(),
         };
         std::fs::write(&torrent_file, metainfo).map_err(|error| failed(&torrent_file, error))?;

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -249,8 +250,7 @@ impl Client {
         ] {
             vars.insert(name.to_owned(), value);
         }
-        let url = tracker.map(Tracker::url);
-        folder.furnish(file, role, torrent, url.as_deref(), &mut vars)?;
+        folder.furnish(file, role, torrent, tracker, &mut vars)?;
         let mut client = Self::spawn(file, launcher, folder.path(), vars, bind, port)?;
         folder.hand_over();
         client.begin().await?;
@@ -534,11 +534,26 @@ fn follow(from: Option<ChildStdout>) -> watch::Receiver<State> {
 }
 
 /// Ports that nobody uses now. All are held until the last is found, so that they differ.
+///
+/// A client takes its time to listen. Until then nobody else may get them: they lie below those that
+/// systems give to outgoing connections, and this process hands out none twice before it has been round.
 fn free_ports<const N: usize>(ip: IpAddr) -> io::Result<[u16; N]> {
+    static HANDED_OUT: AtomicU32 = AtomicU32::new(0);
+    // Runs beside this one begin elsewhere.
+    let first = std::process::id().wrapping_mul(7919);
     let mut ports = [0; N];
     let mut held = Vec::with_capacity(N);
     for port in &mut ports {
-        let listener = TcpListener::bind(SocketAddr::new(ip, 0))?;
+        let mut tries = 0..PORTS;
+        let listener = loop {
+            let next = first.wrapping_add(HANDED_OUT.fetch_add(1, Ordering::Relaxed));
+            let place = u16::try_from(next % u32::from(PORTS)).unwrap_or_default();
+            match TcpListener::bind(SocketAddr::new(ip, FIRST_PORT + place)) {
+                Ok(listener) => break listener,
+                Err(error) if tries.next().is_none() => return Err(error),
+                Err(_) => {}
+            }
+        };
         *port = listener.local_addr()?.port();
         held.push(listener);
     }
@@ -556,6 +571,11 @@ fn version_in(text: &str) -> Option<String> {
 fn indented(log: &[String]) -> String {
     log.iter().map(|line| format!("\n    {line}")).collect()
 }
+
+/// Ports for clients: above the well-known ones, below 32,768, where Linux begins with those for
+/// outgoing connections.
+const FIRST_PORT: u16 = 12_000;
+const PORTS: u16 = 20_000;
 
 /// Exit code of a verb that a driver does not know.
 const UNKNOWN_VERB: i32 = 64;

@@ -1,5 +1,7 @@
 //! The tolerant reader: one pass, no recursion, strings shared with the input.
 
+use std::cmp::Ordering;
+
 use bytes::Bytes;
 
 use super::{Dict, Value};
@@ -154,7 +156,8 @@ pub fn read_prefix(input: &Bytes, limits: Limits) -> Result<Document, ReadError>
         limits,
         items: 0,
         flaws: Vec::new(),
-        open: Vec::new(),
+        open: Vec::with_capacity(OPEN),
+        key_offsets: Vec::with_capacity(KEYS),
     };
     let value = reader.value()?;
     reader.flaws.sort_unstable();
@@ -173,6 +176,8 @@ struct Reader<'a> {
     flaws: Vec<Flaw>,
     /// Containers that have begun, outermost first.
     open: Vec<Open>,
+    /// Offsets of the keys of all open dictionaries, outermost first.
+    key_offsets: Vec<usize>,
 }
 
 enum Open {
@@ -180,16 +185,26 @@ enum Open {
     Dict(OpenDict),
 }
 
-#[derive(Default)]
 struct OpenDict {
     entries: Dict,
-    /// Offsets of the entries' keys.
-    offsets: Vec<usize>,
     key: Option<Bytes>,
+    /// Each key so far sorts behind its predecessor, so that none can be repeated.
+    ascending: bool,
     unsorted: bool,
 }
 
-impl Reader<'_> {
+impl OpenDict {
+    const fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            key: None,
+            ascending: true,
+            unsorted: false,
+        }
+    }
+}
+
+impl<'a> Reader<'a> {
     fn value(&mut self) -> Result<Value, ReadError> {
         loop {
             let start = self.at;
@@ -202,7 +217,7 @@ impl Reader<'_> {
                 b'i' => Some(Value::Int(self.integer()?)),
                 b'0'..=b'9' => Some(Value::Bytes(self.string()?)),
                 b'l' => self.begin(Open::List(Vec::new()))?,
-                b'd' => self.begin(Open::Dict(OpenDict::default()))?,
+                b'd' => self.begin(Open::Dict(OpenDict::new()))?,
                 b'e' => Some(self.end(start)?),
                 other => return Err(error(start, ReadErrorKind::UnexpectedByte(other))),
             };
@@ -213,6 +228,9 @@ impl Reader<'_> {
                 Some(Open::List(values)) => values.push(value),
                 Some(Open::Dict(dict)) => {
                     if let Some(key) = dict.key.take() {
+                        if dict.entries.is_empty() {
+                            dict.entries = Vec::with_capacity(ENTRIES);
+                        }
                         dict.entries.push((key, value));
                     }
                 }
@@ -238,16 +256,21 @@ impl Reader<'_> {
         let Some(Open::Dict(dict)) = self.open.last_mut() else {
             return Ok(());
         };
-        if let Some((previous, _)) = dict.entries.last()
-            && key < *previous
-        {
-            dict.unsorted = true;
-            self.flaws.push(Flaw {
-                offset,
-                kind: FlawKind::UnsortedKey,
-            });
+        if let Some((previous, _)) = dict.entries.last() {
+            match key.cmp(previous) {
+                Ordering::Less => {
+                    dict.ascending = false;
+                    dict.unsorted = true;
+                    self.flaws.push(Flaw {
+                        offset,
+                        kind: FlawKind::UnsortedKey,
+                    });
+                }
+                Ordering::Equal => dict.ascending = false,
+                Ordering::Greater => {}
+            }
         }
-        dict.offsets.push(offset);
+        self.key_offsets.push(offset);
         dict.key = Some(key);
         Ok(())
     }
@@ -270,7 +293,11 @@ impl Reader<'_> {
                 return Err(error(offset, ReadErrorKind::MissingValue));
             }
             Some(Open::Dict(dict)) => {
-                self.find_duplicates(&dict);
+                let own = self.key_offsets.len().saturating_sub(dict.entries.len());
+                if !dict.ascending {
+                    self.find_duplicates(&dict, own);
+                }
+                self.key_offsets.truncate(own);
                 Value::Dict(dict.entries)
             }
         };
@@ -278,9 +305,11 @@ impl Reader<'_> {
         Ok(value)
     }
 
-    fn find_duplicates(&mut self, dict: &OpenDict) {
+    /// The offsets of the dictionary's keys begin at `own`.
+    fn find_duplicates(&mut self, dict: &OpenDict, own: usize) {
+        let offsets = self.key_offsets.iter().skip(own).copied();
         let keys = dict.entries.iter().map(|(key, _)| key);
-        let mut keys: Vec<_> = keys.zip(dict.offsets.iter().copied()).collect();
+        let mut keys: Vec<_> = keys.zip(offsets).collect();
         if dict.unsorted {
             keys.sort_unstable();
         }
@@ -303,32 +332,16 @@ impl Reader<'_> {
         if sign == b'+' {
             self.flaw(start, FlawKind::PlusSign);
         }
-        let digits_at = self.at;
-        let mut value: Option<i128> = Some(0);
-        loop {
-            let byte = self.peek()?;
-            match byte {
-                b'0'..=b'9' => {
-                    let digit = i128::from(byte & 0x0f);
-                    value = value.and_then(|value| {
-                        let tens = value.checked_mul(10)?;
-                        if negative {
-                            tens.checked_sub(digit)
-                        } else {
-                            tens.checked_add(digit)
-                        }
-                    });
-                    self.step(1);
-                }
-                b'e' => break,
-                other => return Err(error(self.at, ReadErrorKind::UnexpectedByte(other))),
-            }
+        let digits = self.digits();
+        match self.peek()? {
+            b'e' => {}
+            other => return Err(error(self.at, ReadErrorKind::UnexpectedByte(other))),
         }
-        let digits = self.at.saturating_sub(digits_at);
-        if digits == 0 {
+        if digits.is_empty() {
             return Err(error(start, ReadErrorKind::EmptyInteger));
         }
-        if digits > 1 && self.input.get(digits_at) == Some(&b'0') {
+        let value = number(digits, negative);
+        if digits.len() > 1 && digits.first() == Some(&b'0') {
             self.flaw(start, FlawKind::LeadingZero);
         }
         if negative && value == Some(0) {
@@ -343,22 +356,17 @@ impl Reader<'_> {
 
     fn string(&mut self) -> Result<Bytes, ReadError> {
         let start = self.at;
-        let mut length = 0_u64;
-        loop {
-            let byte = self.peek()?;
-            match byte {
-                b'0'..=b'9' => {
-                    length = length.saturating_mul(10);
-                    length = length.saturating_add(u64::from(byte & 0x0f));
-                    self.step(1);
-                }
-                b':' => break,
-                other => return Err(error(self.at, ReadErrorKind::UnexpectedByte(other))),
-            }
+        let digits = self.digits();
+        match self.peek()? {
+            b':' => {}
+            other => return Err(error(self.at, ReadErrorKind::UnexpectedByte(other))),
         }
-        if self.at.saturating_sub(start) > 1 && self.input.get(start) == Some(&b'0') {
+        if digits.len() > 1 && digits.first() == Some(&b'0') {
             self.flaw(start, FlawKind::LengthLeadingZero);
         }
+        let length = digits.iter().fold(0_u64, |length, byte| {
+            length.saturating_mul(10).saturating_add(digit(*byte))
+        });
         self.step(1);
         let left = self.input.len().saturating_sub(self.at);
         match usize::try_from(length) {
@@ -369,6 +377,14 @@ impl Reader<'_> {
             }
             _ => Err(error(start, ReadErrorKind::StringPastEnd { length, left })),
         }
+    }
+
+    /// Steps over the digits that come next.
+    fn digits(&mut self) -> &'a [u8] {
+        let left = self.input.get(self.at..).unwrap_or_default();
+        let count = left.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.step(count);
+        left.get(..count).unwrap_or_default()
     }
 
     fn count(&mut self, offset: usize) -> Result<(), ReadError> {
@@ -394,9 +410,52 @@ impl Reader<'_> {
     }
 }
 
+/// The number; `None` beyond its type.
+fn number(digits: &[u8], negative: bool) -> Option<i128> {
+    // Nearly all fit, and 128 bits cost several times as much.
+    if digits.len() <= DIGITS_OF_U64 {
+        let value = digits.iter().fold(0_u64, |value, byte| {
+            value.saturating_mul(10).saturating_add(digit(*byte))
+        });
+        let value = i128::from(value);
+        return if negative {
+            value.checked_neg()
+        } else {
+            Some(value)
+        };
+    }
+    digits.iter().try_fold(0_i128, |value, byte| {
+        let tens = value.checked_mul(10)?;
+        let digit = i128::from(digit(*byte));
+        if negative {
+            tens.checked_sub(digit)
+        } else {
+            tens.checked_add(digit)
+        }
+    })
+}
+
+/// Value of an ASCII digit.
+fn digit(byte: u8) -> u64 {
+    u64::from(byte & 0x0f)
+}
+
 const fn error(offset: usize, kind: ReadErrorKind) -> ReadError {
     ReadError { offset, kind }
 }
+
+/// As many digits always fit into 64 bits.
+const DIGITS_OF_U64: usize = 19;
+
+/// What a dictionary has room for at first. This and the two below are more than an extended
+/// handshake needs, so that nothing is moved while it is read.
+const ENTRIES: usize = 8;
+
+/// Containers that there is room for at first.
+const OPEN: usize = 4;
+
+/// Keys that there is room for at first.
+const KEYS: usize = 16;
 
 #[cfg(test)]
 mod tests {
