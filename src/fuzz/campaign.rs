@@ -213,12 +213,12 @@ impl<'a> Campaign<'a> {
     }
 
     fn go(&mut self, known: usize, first: u64) -> Ending {
+        let began = self.bench.elapsed();
         if let Err(why) = self.learn_baseline() {
             return Ending::Unreachable(why);
         }
         let mut batch = 0_u64;
         let mut slow_at = self.bench.elapsed();
-        let began = self.bench.elapsed();
         while self.ended.is_none() && !(self.stop)() {
             let config = &self.config;
             let done = self.next.saturating_sub(first);
@@ -427,8 +427,12 @@ impl<'a> Campaign<'a> {
             let slowest = middle(slowest);
             self.pace = Pace {
                 // Awaited states cannot come before the handshake.
-                state: ample(middle(awaited).max(middle(greeted))).min(pace.state),
+                state: ample(middle(awaited).max(middle(greeted.clone()))).min(pace.state),
                 leave: ample(middle(left)).min(pace.leave),
+                linger: match middle(greeted) {
+                    quick if quick < AT_ONCE => Duration::ZERO,
+                    slow => ample(slow).min(pace.state),
+                },
                 now: (slowest * 5).max(pace.now),
                 ..pace
             };
@@ -683,6 +687,8 @@ const MEMORY_GROWTH: u64 = 64 << 20;
 const FILES_GROWTH: u64 = 64;
 /// Valid connections before anything else, one at a time.
 const BASELINE_FIRST: u64 = 6;
+/// Who takes longer for a handshake reads at ticks of a timer, and overlooks what an end follows.
+const AT_ONCE: Duration = Duration::from_millis(100);
 /// Time for those, which a slow target does not get through.
 const BASELINE_TIME: Duration = Duration::from_secs(5);
 /// Valid connections between two looks at the time.

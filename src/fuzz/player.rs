@@ -25,6 +25,9 @@ pub struct Pace {
     pub answer: Duration,
     /// For the target's end once we have ended our side.
     pub leave: Duration,
+    /// For reactions to what nobody has to answer, before we end our side: nothing for a target that
+    /// reads what comes before the end as it comes.
+    pub linger: Duration,
     /// Up to which time an answer counts as given at once.
     pub now: Duration,
 }
@@ -37,6 +40,7 @@ impl Default for Pace {
             state: Duration::from_secs(3),
             answer: Duration::from_secs(10),
             leave: Duration::from_secs(1),
+            linger: Duration::ZERO,
             now: Duration::from_millis(50),
         }
     }
@@ -59,6 +63,8 @@ pub struct CasePlayer {
     /// The last request of ours.
     probe: Option<Probe>,
     own_end: bool,
+    /// When all was said, and when we ended our side.
+    settled_at: Duration,
     ended_at: Duration,
 }
 
@@ -105,6 +111,7 @@ impl CasePlayer {
             pending: BytesMut::new(),
             probe: None,
             own_end: false,
+            settled_at: Duration::ZERO,
             ended_at: Duration::ZERO,
         }
     }
@@ -286,6 +293,7 @@ impl CasePlayer {
             }
             End::Probe => {
                 self.read_on(at);
+                self.settled_at = at;
                 self.phase = Phase::Settling {
                     until: at.saturating_add(self.pace.answer),
                 };
@@ -307,7 +315,12 @@ impl CasePlayer {
         let spoilt = self.case.greeting.spoilt.is_some();
         if spoilt || self.hearing.session.tainted() {
             // Nobody can say what is owed.
-            self.leave(at);
+            let linger = self.settled_at.saturating_add(self.pace.linger);
+            if at >= linger || !self.hearing.sent.on_boundary() {
+                self.leave(at);
+            } else {
+                self.phase = Phase::Settling { until: linger };
+            }
             return;
         }
         if self.hearing.session.established_at().is_none() {
