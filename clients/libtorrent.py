@@ -24,6 +24,8 @@ def settings(bind, port):
         "in_enc_policy": 1,
         "out_enc_policy": 1,
         "allowed_enc_level": 3,
+        # With more than one, a piece that fails its hash may stay locked: docs/findings.md, LT-T3.
+        "aio_threads": 1,
         # Announces whenever it is told to.
         "min_announce_interval": 1,
     }

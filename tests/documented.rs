@@ -16,9 +16,13 @@ mod command;
 use command::{Running, folder};
 
 /// Commands that are not run here, and why.
-const ELSEWHERE: [(&str, &str); 4] = [
+const ELSEWHERE: [(&str, &str); 5] = [
     ("cargo run -- run", ".ci/run starts the program so"),
     ("cargo test", "is what runs this"),
+    (
+        "cargo bench",
+        "measures for minutes; .ci/run has a short form of each",
+    ),
     ("cargo +nightly fuzz", "needs a nightly compiler; .ci/run"),
     (
         "RUSTC_BOOTSTRAP=1 cargo fuzz",

@@ -28,6 +28,13 @@ pub(crate) fn bench(c: &mut Criterion) {
     group.bench_function("rules", |b| {
         b.iter(|| watch(&torrent, &turns, Depth::Rules))
     });
+    // A short one is what the live fuzzer has by the thousand.
+    let opening = &turns[..2];
+    let len: usize = opening.iter().map(|(_, bytes)| bytes.len()).sum();
+    group.throughput(Throughput::Bytes(len as u64));
+    group.bench_function("rules, greetings only", |b| {
+        b.iter(|| watch(&torrent, opening, Depth::Rules));
+    });
     group.finish();
 }
 

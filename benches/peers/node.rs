@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use crate::measure::{Contestant, Sample, median};
+use crate::measure::{Contestant, Sample};
 use crate::support::inputs::Stream;
 
 /// Where the package is, or why it cannot be used.
@@ -92,7 +92,7 @@ impl Node {
         }
         let times: Vec<f64> =
             serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
-        Ok(median(&times))
+        Ok(times.into_iter().fold(f64::INFINITY, f64::min))
     }
 }
 

@@ -65,8 +65,8 @@ impl Report {
     }
 
     /// Takes in what was measured.
-    pub(crate) fn add(&mut self, groups: &[Group]) {
-        for group in groups {
+    pub(crate) fn add(&mut self, groups: Vec<Group>) {
+        for group in &groups {
             let rows = group.rivals.iter().map(|rival| Row::of(group, rival));
             self.rows.extend(rows);
         }

@@ -15,14 +15,17 @@ use crate::support::ours;
 /// Every group, inputs made.
 pub(crate) fn groups(args: &Args) -> Vec<Group> {
     let node = Rc::new(Node::find());
+    let control = inputs::control(args.scaled(CONTROL));
+    let blocks = inputs::blocks(scaled(args, BLOCKS));
+    let session = inputs::session(scaled(args, BLOCKS));
     let mut groups = vec![
-        control_from_slice(args),
-        control_fed(args, &node),
-        control_held(args),
-        blocks_fed(args, &node),
-        blocks_held(args),
-        session_from_slice(args),
-        session_fed(args, &node),
+        control_from_slice(&control),
+        control_fed(&control, &node),
+        control_held(&control),
+        blocks_fed(&blocks, &node),
+        blocks_held(&blocks),
+        session_from_slice(&session),
+        session_fed(&session, &node),
         control_by_byte(args),
         blocks_by_byte(args, &node),
         handshakes(args, &node),
@@ -32,8 +35,8 @@ pub(crate) fn groups(args: &Args) -> Vec<Group> {
     groups
 }
 
-fn control_from_slice(args: &Args) -> Group {
-    let Stream { bytes, messages } = inputs::control(args.scaled(CONTROL));
+fn control_from_slice(stream: &Stream) -> Group {
+    let Stream { bytes, messages } = stream.clone();
     let [a, b, c] = std::array::from_fn(|_| bytes.clone());
     let ours = Contestant::new("slice", messages, move || ours::from_slice(&a));
     let rqbit = Contestant::new(LIBRQBIT, messages, move || librqbit::from_slice(&b));
@@ -43,8 +46,7 @@ fn control_from_slice(args: &Args) -> Group {
         .beside(skip)
 }
 
-fn control_fed(args: &Args, node: &Rc<Node>) -> Group {
-    let stream = inputs::control(args.scaled(CONTROL));
+fn control_fed(stream: &Stream, node: &Rc<Node>) -> Group {
     let Stream { bytes, messages } = stream.clone();
     let [a, b, c] = std::array::from_fn(|_| bytes.clone());
     let ours = Contestant::new("fed", messages, move || ours::fed(&a, READ_LEN));
@@ -54,12 +56,12 @@ fn control_fed(args: &Args, node: &Rc<Node>) -> Group {
     let copied = Contestant::new(COPY, messages, copied(c, messages));
     Group::new("A control messages, 64 KiB reads, owned", "message", ours)
         .against(rqbit, 0.9, 1.1)
-        .against(node.stream(NODE, &stream, READ_LEN), 20.0, None)
+        .against(node.stream(NODE, stream, READ_LEN), 20.0, None)
         .beside(copied)
 }
 
-fn control_held(args: &Args) -> Group {
-    let Stream { bytes, messages } = inputs::control(args.scaled(CONTROL));
+fn control_held(stream: &Stream) -> Group {
+    let Stream { bytes, messages } = stream.clone();
     let other = bytes.clone();
     let ours = Contestant::new("fed", messages, move || {
         ours::fed_holding(&bytes, READ_LEN, HELD)
@@ -70,19 +72,18 @@ fn control_held(args: &Args) -> Group {
     Group::new("A the same, the last 100 messages held", "message", ours).beside(rqbit)
 }
 
-fn blocks_fed(args: &Args, node: &Rc<Node>) -> Group {
-    let stream = inputs::blocks(scaled(args, BLOCKS));
+fn blocks_fed(stream: &Stream, node: &Rc<Node>) -> Group {
     let Stream { bytes, messages } = stream.clone();
     let other = bytes.clone();
     let ours = Contestant::new("fed", messages, move || ours::fed(&bytes, READ_LEN));
     let copied = Contestant::new(COPY, messages, copied(other, messages));
     Group::new("B blocks of 16 KiB, 64 KiB reads, owned", "message", ours)
         .against(copied, 0.85, 0.95)
-        .beside(node.stream(NODE, &stream, READ_LEN))
+        .beside(node.stream(NODE, stream, READ_LEN))
 }
 
-fn blocks_held(args: &Args) -> Group {
-    let Stream { bytes, messages } = inputs::blocks(scaled(args, BLOCKS));
+fn blocks_held(stream: &Stream) -> Group {
+    let Stream { bytes, messages } = stream.clone();
     let other = bytes.clone();
     let ours = Contestant::new("fed", messages, move || {
         ours::fed_holding(&bytes, READ_LEN, HELD)
@@ -91,23 +92,22 @@ fn blocks_held(args: &Args) -> Group {
     Group::new("B the same, the last 100 messages held", "message", ours).beside(copied)
 }
 
-fn session_from_slice(args: &Args) -> Group {
-    let Stream { bytes, messages } = inputs::session(scaled(args, BLOCKS));
+fn session_from_slice(stream: &Stream) -> Group {
+    let Stream { bytes, messages } = stream.clone();
     let other = bytes.clone();
     let ours = Contestant::new("slice", messages, move || ours::from_slice(&bytes));
     let rqbit = Contestant::new(LIBRQBIT, messages, move || librqbit::from_slice(&other));
     Group::new("C a mixed connection, from a slice", "message", ours).beside(rqbit)
 }
 
-fn session_fed(args: &Args, node: &Rc<Node>) -> Group {
-    let stream = inputs::session(scaled(args, BLOCKS));
+fn session_fed(stream: &Stream, node: &Rc<Node>) -> Group {
     let Stream { bytes, messages } = stream.clone();
     let other = bytes.clone();
     let ours = Contestant::new("fed", messages, move || ours::fed(&bytes, READ_LEN));
     let copied = Contestant::new(COPY, messages, copied(other, messages));
     Group::new("C a mixed connection, 64 KiB reads, owned", "message", ours)
         .beside(copied)
-        .beside(node.stream(NODE, &stream, READ_LEN))
+        .beside(node.stream(NODE, stream, READ_LEN))
 }
 
 fn control_by_byte(args: &Args) -> Group {

@@ -1,72 +1,51 @@
-//! Our side: connections of the transport, and the reference peer as a seed.
+//! Our side: watched connections, and the reference peer as a seed.
 
-use std::future::poll_fn;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use btspec::peer::{Input, Peer, PeerConfig, Role};
 use btspec::target::Server;
 use btspec::torrent::Torrent;
 use btspec::trace::Dir;
-use btspec::transport::{Event, Sockets};
+use btspec::transport::blocking::{Blocking, Heard};
 use bytes::Bytes;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
 use super::watch::{Watch, Watched};
+use crate::peers::bare::Tally;
 
-/// As the bare loop, through the transport, the ledgers and the rules.
+/// As the bare loop, over the fuzzer's connections, with ledgers, rules and transcript.
 pub(super) fn connects(
     to: SocketAddr,
     torrent: &Torrent,
     opening: &Bytes,
-    count: u32,
+    sources: impl Iterator<Item = IpAddr>,
 ) -> io::Result<Duration> {
-    let runtime = runtime()?;
-    let start = Instant::now();
-    let all = async {
-        let mut sockets = Sockets::new();
-        for conn in 0..count {
-            connect(&mut sockets, conn, to, torrent, opening).await?;
-        }
-        io::Result::Ok(())
-    };
-    runtime.block_on(all)?;
-    Ok(start.elapsed() / count)
-}
-
-async fn connect(
-    sockets: &mut Sockets,
-    number: u32,
-    to: SocketAddr,
-    torrent: &Torrent,
-    opening: &Bytes,
-) -> io::Result<()> {
-    let began = Instant::now();
-    let mut watch = Watch::new(torrent);
-    sockets.dial(number, None, to);
-    while !watch.availability_seen() {
-        let event = timeout(DEADLINE, poll_fn(|cx| sockets.poll(cx))).await?;
-        match event {
-            Event::Connected { conn, .. } if conn == number => {
-                sockets.write(conn, opening.clone());
-                watch.bytes(Dir::Sent, opening, began.elapsed());
+    let mut buffer = vec![0; 64 << 10];
+    let mut tally = Tally::begin();
+    for source in sources {
+        let began = Instant::now();
+        let mut watch = Watch::new(torrent);
+        let mut connection = Blocking::dial(Some(source), to, DEADLINE)?;
+        connection.write(opening)?;
+        watch.bytes(Dir::Sent, opening, began.elapsed());
+        let answered = loop {
+            if watch.availability_seen() {
+                break true;
             }
-            Event::Bytes { conn, bytes } if conn == number => {
-                watch.bytes(Dir::Received, &bytes, began.elapsed());
+            match connection.read(&mut buffer, began + DEADLINE) {
+                Heard::Bytes(count) => {
+                    watch.bytes(Dir::Received, &buffer[..count], began.elapsed());
+                }
+                Heard::Eof | Heard::Reset => break false,
+                Heard::Nothing => return Err(io::ErrorKind::TimedOut.into()),
             }
-            Event::Failed { conn, .. } | Event::Eof { conn } | Event::Reset { conn }
-                if conn == number =>
-            {
-                return Err(io::Error::other("closed before it said what it has"));
-            }
-            // Of connections that we have closed.
-            _ => {}
-        }
+        };
+        tally.count(answered);
     }
-    sockets.close(number);
-    Ok(())
+    tally.each()
 }
 
 /// The reference peer serves until the other end closes, watched all the time. Says how long that

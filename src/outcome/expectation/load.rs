@@ -29,9 +29,9 @@ impl Expectations {
         let source = Arc::new(SourceFile::new(file, text));
         // A file whose last entry was commented out holds nothing, and is fine.
         let blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
-        // Of one with control characters the reader says where they are.
-        let odd = |c: char| c.is_control() && c != '\t';
-        let entries = if text.lines().all(|line| blank(line) && !line.contains(odd)) {
+        let entries = if text.lines().all(blank) {
+            // What may stand there is what the reader lets stand before an entry.
+            yaml::read(&with_one_more(file, text, ""))?;
             Vec::new()
         } else {
             let root = yaml::read(&source)?;
@@ -45,11 +45,19 @@ impl Expectations {
                         "`- case: …`",
                     ));
                 }
-                Value::List(_) if text.lines().any(|line| line.trim_end() == "...") => {
-                    let message = "a file with an end mark: nothing could be appended";
-                    return Err(wrong(&root.span, message, "no line `...`"));
+                Value::List(nodes) => {
+                    let indent = " ".repeat(before(&root.span));
+                    let longer = yaml::read(&with_one_more(file, text, &indent));
+                    let grows = |node: Node| match node.value {
+                        Value::List(longer) => longer.len() == nodes.len() + 1,
+                        _ => false,
+                    };
+                    if !longer.is_ok_and(grows) {
+                        let message = "nothing could be appended to this file";
+                        return Err(wrong(&root.span, message, "no line `...`, no open end"));
+                    }
+                    nodes.into_iter().map(entry).collect::<Result<_, _>>()?
                 }
-                Value::List(nodes) => nodes.into_iter().map(entry).collect::<Result<_, _>>()?,
                 _ => return Err(wrong(&root.span, "expectations are a list", "`- case: …`")),
             }
         };
@@ -117,9 +125,24 @@ fn entry(node: Node) -> Result<Entry, ScenarioError> {
     Ok(entry)
 }
 
+/// The file as it would be with another entry, as `--update-expectations` makes it.
+fn with_one_more(file: &str, text: &str, indent: &str) -> Arc<SourceFile> {
+    let mut longer = String::with_capacity(text.len() + indent.len() + 16);
+    for line in text.lines() {
+        longer.push_str(line);
+        longer.push('\n');
+    }
+    longer.push_str(&format!("{indent}- case: another\n"));
+    Arc::new(SourceFile::new(file, &longer))
+}
+
+/// Characters of the line before what begins there.
+fn before(span: &Span) -> usize {
+    usize::try_from(span.col.saturating_sub(1)).unwrap_or(usize::MAX)
+}
+
 fn starts_with_dash(span: &Span) -> bool {
-    let before = usize::try_from(span.col.saturating_sub(1)).unwrap_or(usize::MAX);
-    span.source_line().chars().nth(before) == Some('-')
+    span.source_line().chars().nth(before(span)) == Some('-')
 }
 
 fn text(node: Node) -> Result<String, ScenarioError> {

@@ -144,6 +144,8 @@ fn wrong_files_are_refused_with_a_place() {
         ("case: x\n", ":1:1", "a list"),
         ("# a\0b\n", ":1:", "unexpected character"),
         ("# a\rb: c\n", ":1:4", "a carriage return"),
+        ("\t# a\n", ":1:1", "tabs do not indent"),
+        ("\u{a0}\n", ":1:", ""),
         (
             "[{case: x, verdict: fail, reason: r}]\n",
             ":1:1",
@@ -152,7 +154,7 @@ fn wrong_files_are_refused_with_a_place() {
         (
             "- {case: x, verdict: fail, reason: r}\n...\n",
             ":1:",
-            "an end mark",
+            "nothing could be appended",
         ),
         (
             "- {case: x, verdict: fail, reason: TODO}\n",
