@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use super::case::{AnswerWith, Await, Case, End, Framing, Move};
+use super::case::{AnswerWith, Await, Case, End, Framing, Move, What};
 use super::ground::{Ground, Role};
 use super::hearing::Hearing;
 use super::trace::Trace;
 use crate::engine::io::{Action, CloseKind, Input, Source, Tester};
 use crate::trace::{CloseHow, ConnId};
-use crate::wire::{BlockRef, ExtensionMessage, Message};
+use crate::wire::{BlockRef, Capability, ExtensionMessage, Message};
 
 /// How long to wait for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,6 +174,9 @@ impl CasePlayer {
     fn make(&mut self, it: &Move, at: Duration) -> bool {
         match it {
             Move::Send(send) => {
+                if self.lacks_id(&send.what) && !self.waited_for_state(at) {
+                    return false;
+                }
                 let session = &self.hearing.session;
                 let bytes = send.encode(|name| session.ext_id_theirs(name));
                 self.hearing.said(send.what.name());
@@ -202,11 +205,7 @@ impl CasePlayer {
                     trace.awaited = trace.awaited.max(at.saturating_sub(since));
                     return true;
                 }
-                // The target can only say so where both ends have the extension protocol.
-                let session = &self.hearing.session;
-                let never = *state == Await::Extended
-                    && session.established_at().is_some()
-                    && !session.extended();
+                let never = *state == Await::Extended && !self.may_extend();
                 never || self.waited_for_state(at)
             }
             Move::Answer(with) => match self.hearing.oldest_request() {
@@ -227,6 +226,19 @@ impl CasePlayer {
                 true
             }
         }
+    }
+
+    /// Whether the target may have an extended handshake for us, or more.
+    fn may_extend(&self) -> bool {
+        let session = &self.hearing.session;
+        let offered = self.case.greeting.reserved.has(Capability::Extended);
+        offered && (session.established_at().is_none() || session.extended())
+    }
+
+    /// Whether the id that a message goes under may come yet: it is in the target's extended handshake.
+    fn lacks_id(&self, what: &What) -> bool {
+        let named = matches!(what, What::Extension { name, .. } if !name.is_empty());
+        named && self.hearing.session.their_extended().is_none() && self.may_extend()
     }
 
     /// Whether a state that the target need not reach has been waited for long enough.

@@ -67,8 +67,13 @@ impl Session {
                 }
             }
         }
-        if dir == Dir::Sent && self.taints(observation, &kind, &payload) {
-            self.tainted = true;
+        if dir == Dir::Sent {
+            if let What::Message(message) = &observation.what
+                && self.theirs.handshake.is_none()
+            {
+                self.assumed.extend(needed(message));
+            }
+            self.tainted |= self.taints(observation, &kind, &payload);
         }
         self.events.push_back(Event {
             observation: observation.clone(),
@@ -85,6 +90,10 @@ impl Session {
         let side = self.half_mut(dir);
         side.handshake.get_or_insert(*handshake);
         side.handshake_at.get_or_insert(at);
+        if dir == Dir::Received {
+            let agreed = |capability: &Capability| self.negotiated(*capability);
+            self.tainted |= !self.assumed.iter().all(agreed);
+        }
         self.establish(at);
         EventKind::Handshake
     }
@@ -662,43 +671,37 @@ impl Session {
             | What::Trailing => return true,
             What::Closed(_) | What::Quiet => return false,
         };
+        // Before its handshake nobody knows.
+        let answered = self.theirs.handshake.is_some();
+        if answered && needed(message).is_some_and(|it| !self.negotiated(it)) {
+            return true;
+        }
         match message {
             Message::Unknown { .. } => true,
-            Message::HashRequest(_) | Message::Hashes { .. } | Message::HashReject(_) => {
-                !self.negotiated(Capability::V2)
-            }
-            Message::SuggestPiece { .. }
-            | Message::HaveAll
-            | Message::HaveNone
-            | Message::RejectRequest(_)
-            | Message::AllowedFast { .. } => !self.fast(),
             Message::Bitfield { bits } => bits.len() != self.geometry.bitfield_len(),
             Message::Extended {
                 ext_id: 0,
                 payload: bytes,
             } => {
-                !self.extended()
-                    || matches!(payload, Some(Err(_)))
+                matches!(payload, Some(Err(_)))
                     || !ExtensionMessage::form_flaws("", bytes).is_empty()
             }
             Message::Extended { .. } => {
                 let wrong_id = matches!(kind, EventKind::Extended(e) if e.stand == Stand::Wrong);
                 let malformed = matches!(payload, Some(Err(error))
                     if *error != DecodeError::UnknownExtension);
-                !self.extended() || wrong_id || malformed
+                wrong_id || malformed
             }
-            Message::KeepAlive
-            | Message::Choke
-            | Message::Unchoke
-            | Message::Interested
-            | Message::NotInterested
-            | Message::Have { .. }
-            | Message::Request(_)
-            | Message::Piece { .. }
-            | Message::Cancel(_)
-            | Message::Port { .. } => false,
+            _ => false,
         }
     }
+}
+
+/// What has to be negotiated, so that the target knows the message. Whoever has no DHT node knows
+/// `port` all the same.
+fn needed(message: &Message) -> Option<Capability> {
+    let needs = message.kind().spec().needs;
+    needs.filter(|it| *it != Capability::Dht)
 }
 
 /// A ut_metadata message under id 0, as Transmission sends it where the id was set to 0.
