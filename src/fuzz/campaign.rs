@@ -254,13 +254,21 @@ impl<'a> Campaign<'a> {
                 (self.news)(News::Progress(&self.tally, &self.corpus, finds, spent));
             }
         }
+        if self.ended.is_none() && !self.lives() {
+            self.suspect_wedge();
+        }
         Ending::Over
     }
 
     fn play_batch(&mut self, count: u64) {
         let cases: Vec<Case> = (0..count).map(|_| self.next_case()).collect();
-        let players = cases.iter().map(|case| self.player(case.clone())).collect();
-        let played = self.bench.play(players);
+        // The first connection shows how the cases before left the target.
+        let look = self.player(valid(self.next.wrapping_mul(3), &self.ground));
+        let players = cases.iter().map(|case| self.player(case.clone()));
+        let players = std::iter::once(look).chain(players).collect();
+        let mut played = self.bench.play(players).into_iter();
+        let look = played.next().map(|it| Life::of(&it.finish().1));
+        let missed = look.is_none_or(|life| life < self.life);
         let mut suspicions: Vec<(Suspicion, Case)> = Vec::new();
         let mut has = 0;
         let mut failed = None;
@@ -287,15 +295,18 @@ impl<'a> Campaign<'a> {
         if self.look_at_vitals() {
             return;
         }
+        if missed && !self.lives() {
+            let before = self.history.len().saturating_sub(cases.len());
+            if before > 0 {
+                self.history.truncate(before);
+            }
+            self.suspect_wedge();
+            return;
+        }
         for (suspicion, case) in suspicions {
             if self.ended.is_none() {
                 self.suspect(suspicion, vec![case]);
             }
-        }
-        if self.ended.is_none() && !self.lives() {
-            let detail = "no answer on a fresh connection of valid traffic, three times";
-            let suspicion = Suspicion::new(Oracle::Wedge, "wedge", detail);
-            self.suspect_history(suspicion);
         }
         let pieces = self.ground.torrent().geometry().pieces();
         let full = has > pieces / 2;
@@ -360,6 +371,11 @@ impl<'a> Campaign<'a> {
             .collect()
     }
 
+    fn suspect_wedge(&mut self) {
+        let detail = "no answer on a fresh connection of valid traffic, three times";
+        self.suspect_history(Suspicion::new(Oracle::Wedge, "wedge", detail));
+    }
+
     /// Whether something was wrong with the process, and has been seen to.
     fn look_at_vitals(&mut self) -> bool {
         let vitals = self.bench.vitals();
@@ -400,14 +416,19 @@ impl<'a> Campaign<'a> {
         let mut pace = Pace::default();
         let (mut slowest, mut awaited, mut left) = (Vec::new(), Vec::new(), Vec::new());
         let mut greeted = Vec::new();
-        let mut life = Life::None;
+        // With moves right behind our handshake, and with moves behind the target's.
+        let (mut early, mut life) = (Life::None, Life::None);
         let mut why = "it does not answer".to_owned();
         for number in 0..BASELINE_FIRST {
+            pace.early = number.is_multiple_of(2);
             let player = CasePlayer::new(valid(number, &self.ground), self.ground.clone(), pace);
             for player in self.bench.play(vec![player]) {
                 let (_, trace) = player.finish();
                 if let Some(refused) = &trace.refused {
                     why = format!("{refused:?}").to_lowercase();
+                }
+                if pace.early {
+                    early = early.max(Life::of(&trace));
                 }
                 life = life.max(Life::of(&trace));
                 slowest.push(trace.slowest);
@@ -425,13 +446,19 @@ impl<'a> Campaign<'a> {
         self.life = life;
         if !self.bench.is_virtual() {
             let slowest = middle(slowest);
+            let by_timer = middle(greeted.clone()) >= AT_ONCE;
+            if by_timer {
+                self.bench.widen();
+            }
             self.pace = Pace {
+                // aria2 drops who says more than a handshake at first.
+                early: early >= life,
                 // Awaited states cannot come before the handshake.
                 state: ample(middle(awaited).max(middle(greeted.clone()))).min(pace.state),
                 leave: ample(middle(left)).min(pace.leave),
-                linger: match middle(greeted) {
-                    quick if quick < AT_ONCE => Duration::ZERO,
-                    slow => ample(slow).min(pace.state),
+                linger: match by_timer {
+                    true => ample(middle(greeted)).min(pace.state),
+                    false => Duration::ZERO,
                 },
                 now: (slowest * 5).max(pace.now),
                 ..pace
@@ -475,13 +502,13 @@ impl<'a> Campaign<'a> {
         let began = self.bench.elapsed();
         let mut played = 0_u64;
         while played < count {
-            let players = (0..VALID_AT_ONCE).map(|number| {
+            let players = (0..BATCH).map(|number| {
                 let number = played.saturating_add(number);
                 self.player(valid(number, &self.ground))
             });
             let players = players.collect();
             self.bench.play(players);
-            played = played.saturating_add(VALID_AT_ONCE);
+            played = played.saturating_add(BATCH);
             let spent = self.bench.elapsed().saturating_sub(began);
             if !self.bench.is_virtual() && spent > BASELINE_TIME {
                 break;
@@ -691,7 +718,5 @@ const BASELINE_FIRST: u64 = 6;
 const AT_ONCE: Duration = Duration::from_millis(100);
 /// Time for those, which a slow target does not get through.
 const BASELINE_TIME: Duration = Duration::from_secs(5);
-/// Valid connections between two looks at the time.
-const VALID_AT_ONCE: u64 = 4;
 /// Valid connections between two looks at usage.
 const BASELINE_HALF: u64 = 100;

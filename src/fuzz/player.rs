@@ -19,6 +19,8 @@ use crate::wire::{BlockRef, Capability, ExtensionMessage, Message};
 pub struct Pace {
     /// For a connection.
     pub connect: Duration,
+    /// Whether moves are made before the target's handshake is there.
+    pub early: bool,
     /// For a state that the target need not ever reach.
     pub state: Duration,
     /// For an answer that is owed.
@@ -37,6 +39,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
+            early: true,
             state: Duration::from_secs(3),
             answer: Duration::from_secs(10),
             leave: Duration::from_secs(1),
@@ -73,6 +76,8 @@ pub struct CasePlayer {
 enum Phase {
     /// Asked for, until then.
     Opening { until: Duration },
+    /// Our handshake is said; moves wait for the target's, until then.
+    Greeting { until: Duration },
     /// Moves are made.
     Moving,
     /// All is said; answers are waited for.
@@ -145,8 +150,14 @@ impl CasePlayer {
         if self.case.greeting.spoilt.is_some() {
             self.hearing.session.handle_open_frame();
         }
-        self.phase = Phase::Moving;
-        self.go_on(at);
+        if self.pace.early || self.case.greeting.spoilt.is_some() {
+            self.phase = Phase::Moving;
+            self.go_on(at);
+        } else {
+            self.flush();
+            let until = at.saturating_add(self.pace.connect);
+            self.phase = Phase::Greeting { until };
+        }
     }
 
     /// Makes moves until one has to wait, or all are made.
@@ -516,6 +527,13 @@ impl Tester for CasePlayer {
         self.hearing.tick(at);
         match self.phase {
             Phase::Opening { .. } | Phase::Done => {}
+            Phase::Greeting { until } => {
+                let greeted = self.hearing.session.established_at().is_some();
+                if greeted || self.hearing.gone || at >= until {
+                    self.phase = Phase::Moving;
+                    self.go_on(at);
+                }
+            }
             Phase::Moving => self.go_on(at),
             Phase::Settling { .. } => self.still_settling(at),
             Phase::Leaving { until } => {
@@ -532,9 +550,10 @@ impl Tester for CasePlayer {
 
     fn poll_deadline(&self) -> Option<Duration> {
         match self.phase {
-            Phase::Opening { until } | Phase::Settling { until } | Phase::Leaving { until } => {
-                Some(until)
-            }
+            Phase::Opening { until }
+            | Phase::Greeting { until }
+            | Phase::Settling { until }
+            | Phase::Leaving { until } => Some(until),
             Phase::Moving => {
                 let since = self.waiting?;
                 let span = match self.case.moves.get(self.next)? {

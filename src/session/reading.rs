@@ -684,6 +684,7 @@ impl Session {
                 payload: bytes,
             } => {
                 matches!(payload, Some(Err(_)))
+                    || gives_no_byte(payload)
                     || !ExtensionMessage::form_flaws("", bytes).is_empty()
             }
             Message::Extended { .. } => {
@@ -694,6 +695,18 @@ impl Session {
             }
             _ => false,
         }
+    }
+}
+
+/// Whether an extended handshake gives an id that no message can have: some keep its last byte,
+/// others none.
+fn gives_no_byte(payload: &Payload) -> bool {
+    match payload {
+        Some(Ok(ExtensionMessage::Handshake(handshake))) => {
+            let ids = handshake.m();
+            ids.iter().any(|(_, id)| u8::try_from(*id).is_err())
+        }
+        _ => false,
     }
 }
 
