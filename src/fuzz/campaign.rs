@@ -33,7 +33,7 @@ pub struct Config {
     pub finds: Option<usize>,
     /// Questions that shrinking a find may ask.
     pub shrink: usize,
-    /// How long to look into one suspicion.
+    /// How long to look into one suspicion, and to make what was found small.
     pub patience: Duration,
 }
 
@@ -127,6 +127,8 @@ pub struct Campaign<'a> {
     /// Number of cases since the target was started.
     age: u64,
     ended: Option<Ending>,
+    /// When what is looked into now has taken long enough.
+    pub(super) until: Option<Duration>,
     news: &'a mut dyn FnMut(News<'_>),
     stop: &'a dyn Fn() -> bool,
     /// How long the slowest answer to valid traffic took; `None` before that is known.
@@ -175,6 +177,7 @@ impl<'a> Campaign<'a> {
             baseline: Baseline::default(),
             age: 0,
             ended: None,
+            until: None,
             news,
         }
     }
@@ -296,6 +299,10 @@ impl<'a> Campaign<'a> {
             return;
         }
         if missed && !self.lives() {
+            // Its end may have been told meanwhile.
+            if self.look_at_vitals() {
+                return;
+            }
             let before = self.history.len().saturating_sub(cases.len());
             if before > 0 {
                 self.history.truncate(before);
@@ -644,7 +651,9 @@ impl<'a> Campaign<'a> {
     /// Whether there is no time left for what would only be nice to have.
     pub(super) fn late(&self) -> bool {
         let most = self.config.duration.map(|most| most.saturating_add(GRACE));
-        (self.stop)() || most.is_some_and(|most| self.bench.elapsed() > most)
+        let now = self.bench.elapsed();
+        let over = |until: Option<Duration>| until.is_some_and(|until| now > until);
+        (self.stop)() || over(most) || over(self.until)
     }
 
     /// Answers do not come, which is known by now: nobody waits so long for the next.

@@ -188,15 +188,18 @@ impl Session {
 
     /// Counts what comes too soon behind the side's last choke or unchoke.
     fn haste(&mut self, dir: Dir, choking: bool, redundant: bool, at: Duration) -> u32 {
-        let other = self.half(dir.flip());
+        let other = self.half_mut(dir.flip());
         let (interested, lost) = (other.interested, other.lost_interest_at);
+        // A choke is the usual answer to a loss of interest, which may be regained while that
+        // answer is on its way: one for each.
+        let met = choking && !redundant && other.unmet_losses > 0;
+        other.unmet_losses = other.unmet_losses.saturating_sub(u32::from(met));
         let side = self.half_mut(dir);
         let Some(before) = side.choking_at.replace(at) else {
             return 0;
         };
         let after = at.saturating_sub(before);
-        // A choke is the usual answer to a loss of interest.
-        let wanted = interested && lost.is_none_or(|lost| lost < before);
+        let wanted = !met && interested && lost.is_none_or(|lost| lost < before);
         if redundant && after < REPEAT {
             side.hasty_repeats = side.hasty_repeats.saturating_add(1);
             side.hasty_repeats
@@ -214,6 +217,7 @@ impl Session {
         side.interested = interested;
         if !interested {
             side.lost_interest_at = Some(at);
+            side.unmet_losses = side.unmet_losses.saturating_add(u32::from(!redundant));
         }
         let complete = side.complete();
         if dir == Dir::Sent {
@@ -543,7 +547,9 @@ impl Session {
             .map(str::to_owned);
         let stand = receivers.stand(ext_id);
         let senders_own = self.ids(dir).name(ext_id).map(str::to_owned);
-        let switched_off = [&name, &senders_own]
+        // An id of our m is meant as our m says, whatever the sender has under the same.
+        let own = senders_own.as_ref().filter(|_| stand != Stand::Right);
+        let switched_off = [name.as_ref(), own]
             .into_iter()
             .flatten()
             .any(|name| receivers.switched_off(name));
