@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use btspec::outcome::expectation::Complaint;
 use btspec::outcome::{Exit, RunOutcome};
-use btspec::report::Context;
+use btspec::report::{Context, Sources};
 
 use super::known::Known;
 use super::play;
@@ -32,7 +32,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
     let complaints = known.apply(&mut run, &suites)?;
     let exit = Exit::of_run(&run, complaints.len(), args.strict);
     run.exit = exit.code();
-    report(args, reports, &run, &complaints)?;
+    let sources = Sources::of(&suites);
+    report(args, reports, &run, &complaints, sources)?;
     known.update(args, &run, &complaints)?;
     Ok(exit)
 }
@@ -53,6 +54,7 @@ fn report(
     reports: Reports<'_>,
     run: &RunOutcome,
     complaints: &[Complaint],
+    sources: Sources,
 ) -> Result<(), Stop> {
     let context = Context {
         colour: false,
@@ -60,15 +62,16 @@ fn report(
         strict: args.strict,
         repeat: args.repeat(),
         complaints: complaints.iter().map(Complaint::to_string).collect(),
+        sources,
     };
-    let written = reports.end(run, &context);
+    // The result is told first, whatever becomes of the files.
     let mut stdout = out::stdout();
-    let context = Context {
+    let coloured = Context {
         colour: out::colour(),
-        ..context
+        ..context.clone()
     };
-    (args.format.write)(run, &context, &mut stdout)?;
+    (args.format.write)(run, &coloured, &mut stdout)?;
     stdout.flush()?;
-    // The result is told first, whatever became of the files.
-    written
+    drop(stdout);
+    reports.end(run, &context)
 }
