@@ -7,6 +7,7 @@
 
 import socket
 import sys
+import time
 
 UNKNOWN = 64
 
@@ -34,6 +35,9 @@ def settings(bind, port):
 def run(bind, port, ctl, torrent, data):
     import libtorrent as lt
 
+    # First, so that whoever finds the session listening can speak to it.
+    server = socket.create_server(("127.0.0.1", int(ctl)))
+    server.settimeout(1.0)
     session = lt.session(settings(bind, port))
     params = lt.add_torrent_params()
     params.ti = lt.torrent_info(torrent)
@@ -55,8 +59,14 @@ def run(bind, port, ctl, torrent, data):
             raise RuntimeError(f"not complete: {handle.status().progress:.3f}")
 
     def select(arg):
-        files = params.ti.files().num_files()
-        handle.prioritize_files([{"all": 4, "none": 0}[arg]] * files)
+        wanted = [{"all": 4, "none": 0}[arg]] * params.ti.files().num_files()
+        handle.prioritize_files(wanted)
+        # The disk threads are asked before it takes effect.
+        end = time.monotonic() + 5
+        while handle.get_file_priorities() != wanted or arg == "none" and not handle.status().is_finished:
+            if time.monotonic() > end:
+                raise RuntimeError("the priorities do not change")
+            time.sleep(0.01)
 
     def super_seed(arg):
         change = handle.unset_flags if arg == "off" else handle.set_flags
@@ -76,8 +86,6 @@ def run(bind, port, ctl, torrent, data):
         "connections": lambda arg: handle.set_max_connections(int(arg)),
     }
 
-    server = socket.create_server(("127.0.0.1", int(ctl)))
-    server.settimeout(1.0)
     while True:
         for alert in session.pop_alerts():
             print(alert.message(), flush=True)

@@ -14,6 +14,8 @@ pub mod requirement;
 
 pub mod trace;
 
+pub mod capture;
+
 pub mod session;
 
 pub mod rule;
@@ -33,6 +35,8 @@ pub mod engine;
 pub mod audit;
 
 pub mod report;
+
+pub mod proxy;
 
 pub mod fuzz;
 

@@ -12,6 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("torrent", &["wire"]),
     ("requirement", &[]),
     ("trace", &["wire"]),
+    ("capture", &["wire", "trace"]),
     ("session", &["wire", "torrent", "trace"]),
     (
         "rule",
@@ -35,10 +36,23 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "wire",
             "trace",
+            "capture",
             "rule",
             "scenario",
             "outcome",
             "requirement",
+        ],
+    ),
+    (
+        "proxy",
+        &[
+            "wire",
+            "torrent",
+            "requirement",
+            "trace",
+            "session",
+            "rule",
+            "outcome",
         ],
     ),
     ("fuzz", ALL_ABOVE_FUZZ),
@@ -48,6 +62,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "wire",
             "torrent",
             "trace",
+            "capture",
             "session",
             "rule",
             "peer",
@@ -103,7 +118,16 @@ const ALL_ABOVE_AUDIT: &[&str] = &[
 
 /// A crate and the only places, by path prefix below `src/`, that may name it.
 const CRATES: &[(&str, &[&str])] = &[
-    ("tokio", &["transport/", "target/", "engine/driver", "cli/"]),
+    (
+        "tokio",
+        &[
+            "transport/",
+            "target/",
+            "engine/driver",
+            "proxy/relay",
+            "cli/",
+        ],
+    ),
     ("bendy", &["wire/bencode"]),
     (
         "serde_yaml",
@@ -119,6 +143,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("quick_junit", &["report/junit", "fuzzing/"]),
     ("rustix", &["target/guard"]),
     ("socket2", &["transport/blocking"]),
+    ("pcap_file", &["capture/"]),
+    ("etherparse", &["capture/"]),
 ];
 
 /// What only the binary's output module may call.

@@ -324,6 +324,74 @@ fn max_fail_ends_the_run() {
     assert!(stopped(&some) > 0, "{}", some["summary"]);
 }
 
+/// In simulation, too, and the same whatever the threads; a listed fail does not count.
+#[test]
+fn max_fail_counts_what_no_expectation_lists() {
+    let args = [
+        "--fault",
+        BREAKS_MUST,
+        "--filter",
+        "suite(fast_ext) & role(seed)",
+        "--max-fail",
+        "1",
+    ];
+    let (code, one) = json(&[&args[..], &["--jobs", "1"]].concat());
+    let (_, four) = json(&[&args[..], &["--jobs", "4"]].concat());
+    assert_eq!(one, four);
+    assert_eq!(code, 1);
+    let cases = one["cases"].as_array().unwrap();
+    let cases: Vec<_> = cases
+        .iter()
+        .filter(|case| case["suite"] != "rule")
+        .collect();
+    let failed = cases
+        .iter()
+        .position(|case| case["verdict"] == "fail")
+        .unwrap();
+    assert!(cases.len() > failed + 1);
+    for case in &cases[failed + 1..] {
+        assert_eq!(case["reason"], "not played: enough fails before");
+    }
+    let ran = run(["run"].iter().chain(&args));
+    let last = ran.out.lines().last().unwrap();
+    let rest = format!("({} not played, --max-fail)", cases.len() - failed - 1);
+    assert!(last.contains(&rest), "{last}");
+    let known = format!(
+        "- case: \"{}\"\n  verdict: fail\n  reason: known\n",
+        cases[failed]["id"].as_str().unwrap()
+    );
+    let known = file("max-fail.expect.yaml", &known);
+    let (_, more) = json(&[&args[..], &["--expectations", &known]].concat());
+    let played = |report: &Value| {
+        let cases = report["cases"].as_array().unwrap();
+        let enough = "not played: enough fails before";
+        cases.iter().filter(|case| case["reason"] != enough).count()
+    };
+    assert!(played(&more) > played(&one));
+}
+
+#[test]
+fn partitions_are_disjoint_and_together_everything() {
+    let args = ["--filter", "suite(handshake)"];
+    let cases = |args: &[&str]| -> BTreeSet<String> {
+        let report = json(args).1;
+        let ids = ids(&report)
+            .into_iter()
+            .filter(|id| !id.starts_with("rule/"));
+        ids.map(str::to_owned).collect()
+    };
+    let all = cases(&args);
+    let mut together = BTreeSet::new();
+    for share in ["hash:1/3", "hash:2/3", "hash:3/3"] {
+        let part = cases(&[&args[..], &["--partition", share]].concat());
+        assert!(!part.is_empty() && part.len() < all.len(), "{share}");
+        assert!(together.is_disjoint(&part), "{share}");
+        together.extend(part);
+    }
+    assert_eq!(together, all);
+    run(["run", "--partition", "hash:4/3"]).stops(2, &["hash:M/N"]);
+}
+
 #[test]
 fn reports_go_to_files_and_formats_to_standard_output() {
     let dir = folder("reports");

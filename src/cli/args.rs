@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use btspec::outcome::Exit;
+use btspec::report::Format;
 use clap::{Args, Parser, Subcommand};
 
 use super::fuzz_args::{FuzzArgs, ShrinkArgs};
-use super::run_args::RunArgs;
+use super::run_args::{ReportTo, RunArgs, format};
 
 /// Conformance tests for the BitTorrent peer protocol.
 #[derive(Debug, Parser)]
@@ -32,8 +33,16 @@ pub(crate) enum Command {
     Schema(SchemaArgs),
     /// Write the torrents that suit every case, with their data
     Fixture(FixtureArgs),
-    /// Decode recorded bytes of one direction of a connection
+    /// Decode recorded bytes of one direction of a connection, or a capture (pcapng, pcap)
     Decode(DecodeArgs),
+    /// Join recordings of runs and convert them
+    Report(ReportArgs),
+    /// Judge recordings by the rules of today, without the target
+    Replay(ReplayArgs),
+    /// Tell what differs between two recordings
+    Compare(CompareArgs),
+    /// Stand between two peers and judge both by the rules
+    Proxy(ProxyArgs),
     /// Put the reference peer on a socket
     Serve(ServeArgs),
     /// Play the suites against defective, trivial and sound peers, and say what they saw
@@ -146,9 +155,112 @@ pub(crate) struct FixtureArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DecodeArgs {
-    /// Bytes, or hexadecimal digits with white space and # comments; - is standard input
+    /// Bytes, or hexadecimal digits with white space and # comments, or a capture; - is standard
+    /// input
     #[arg(value_name = "FILE|-", default_value = "-")]
     pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Reports of runs (json or jsonl): shares of a partition, roles, repeats in part. Of a case that is in
+    /// several the last one stands
+    #[arg(value_name = "RUN.jsonl|RUN.json", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// File of known failures, held against all of them together
+    #[arg(long, value_name = "FILE", env = "BTSPEC_EXPECTATIONS")]
+    pub(crate) expectations: Option<PathBuf>,
+    /// A warn counts as a fail
+    #[arg(long, env = "BTSPEC_STRICT")]
+    pub(crate) strict: bool,
+    /// Write a report; may be repeated
+    #[arg(long, value_name = "FMT=FILE", env = "BTSPEC_REPORT")]
+    pub(crate) report: Vec<ReportTo>,
+    /// What standard output gets
+    #[arg(long, value_name = "FMT", default_value = "terminal", value_parser = format, env = "BTSPEC_FORMAT")]
+    pub(crate) format: &'static Format,
+    /// Also passes, infos and the slowest; twice: whole transcripts
+    #[arg(short, long, action = clap::ArgAction::Count, env = "BTSPEC_VERBOSE")]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Reports of runs (json or jsonl)
+    #[arg(value_name = "RUN.jsonl|RUN.json", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// A torrent that the runs were about, beside the fixtures; may be repeated
+    #[arg(long, value_name = "FILE", env = "BTSPEC_TORRENT")]
+    pub(crate) torrent: Vec<PathBuf>,
+    /// A warn counts as a fail
+    #[arg(long, env = "BTSPEC_STRICT")]
+    pub(crate) strict: bool,
+    /// Write a report; may be repeated
+    #[arg(long, value_name = "FMT=FILE", env = "BTSPEC_REPORT")]
+    pub(crate) report: Vec<ReportTo>,
+    /// What standard output gets
+    #[arg(long, value_name = "FMT", default_value = "terminal", value_parser = format, env = "BTSPEC_FORMAT")]
+    pub(crate) format: &'static Format,
+    /// Also passes
+    #[arg(short, long, action = clap::ArgAction::Count, env = "BTSPEC_VERBOSE")]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// Report of the run before (json or jsonl)
+    #[arg(value_name = "BEFORE")]
+    pub(crate) before: PathBuf,
+    /// Report of the run after
+    #[arg(value_name = "AFTER")]
+    pub(crate) after: PathBuf,
+    /// What standard output gets
+    #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
+    pub(crate) format: CompareFormat,
+}
+
+/// How a comparison is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum CompareFormat {
+    /// For a person
+    Text,
+    /// btspec.compare/1
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProxyArgs {
+    /// Where to listen for the peer that dials; port 0 takes a free one, and the first line on
+    /// standard error names it
+    #[arg(long, value_name = "ADDR:PORT", env = "BTSPEC_LISTEN")]
+    pub(crate) listen: SocketAddr,
+    /// The other peer
+    #[arg(long, value_name = "ADDR:PORT", env = "BTSPEC_TO")]
+    pub(crate) to: SocketAddr,
+    /// Torrent that they exchange, beside the fixtures
+    #[arg(long, value_name = "FILE", env = "BTSPEC_TORRENT")]
+    pub(crate) torrent: Option<PathBuf>,
+    /// Folder or file with the torrent's data: the bytes of blocks are then judged, too
+    #[arg(long, value_name = "PATH", env = "BTSPEC_DATA", requires = "torrent")]
+    pub(crate) data: Option<PathBuf>,
+    /// End as soon as so many connections are over; without, an interrupt ends it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "BTSPEC_CONNECTIONS")]
+    pub(crate) connections: Option<u16>,
+    /// Listen and connect also where the address is not a private one
+    #[arg(long, env = "BTSPEC_I_RUN_THIS_TARGET")]
+    pub(crate) i_run_this_target: bool,
+    /// A warn counts as a fail
+    #[arg(long, env = "BTSPEC_STRICT")]
+    pub(crate) strict: bool,
+    /// Write a report when it ends; may be repeated
+    #[arg(long, value_name = "FMT=FILE", env = "BTSPEC_REPORT")]
+    pub(crate) report: Vec<ReportTo>,
+    /// What standard output gets
+    #[arg(long, value_name = "FMT", default_value = "terminal", value_parser = format, env = "BTSPEC_FORMAT")]
+    pub(crate) format: &'static Format,
+    /// Also passes, infos and the slowest; twice: whole transcripts
+    #[arg(short, long, action = clap::ArgAction::Count, env = "BTSPEC_VERBOSE")]
+    pub(crate) verbose: u8,
 }
 
 #[derive(Debug, Args)]

@@ -1,8 +1,9 @@
-//! `btspec decode [FILE|-]`.
+//! `btspec decode [FILE|-]`: bytes of one direction, or a capture.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 
+use btspec::capture::{self, listing};
 use btspec::outcome::Exit;
 use btspec::wire::dissect::{self, SectionKind};
 
@@ -10,12 +11,20 @@ use super::args::DecodeArgs;
 use super::out;
 use super::stop::Stop;
 
-/// More than this is a capture, not a conversation to read.
+/// What a desk machine holds in memory, twice.
 const MAX_INPUT: u64 = 256 * 1024 * 1024;
 
 pub(super) fn run(args: &DecodeArgs) -> Result<Exit, Stop> {
     let file = read(args)?;
     let name = args.file.display();
+    if capture::is_capture(&file) {
+        return decode_capture(&file).map_err(|error| Stop {
+            message: error
+                .message
+                .replacen("error: ", &format!("error: {name}: "), 1),
+            ..error
+        });
+    }
     let stream = dissect::input(&file).map_err(|error| Stop::usage(format!("{name}: {error}")))?;
     let mut stdout = out::stdout();
     let mut messages = 0_u64;
@@ -42,6 +51,19 @@ pub(super) fn run(args: &DecodeArgs) -> Result<Exit, Stop> {
     )?;
     stdout.flush()?;
     Ok(Exit::Ok)
+}
+
+/// Every connection of a capture; what could be read of a broken one before the error.
+fn decode_capture(file: &[u8]) -> Result<Exit, Stop> {
+    let found = capture::conversations(file).map_err(Stop::usage)?;
+    let broken = found.broken.clone();
+    let mut stdout = out::stdout();
+    listing::write(found, &mut stdout)?;
+    stdout.flush()?;
+    match broken {
+        None => Ok(Exit::Ok),
+        Some(error) => Err(Stop::usage(error)),
+    }
 }
 
 fn read(args: &DecodeArgs) -> Result<Vec<u8>, Stop> {

@@ -1,5 +1,7 @@
 //! The expectations file of a run.
 
+use std::path::Path;
+
 use btspec::outcome::RunOutcome;
 use btspec::outcome::date::Date;
 use btspec::outcome::expectation::{Complaint, Expectations, Surroundings};
@@ -18,9 +20,10 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) fn load(args: &RunArgs) -> Result<Self, Stop> {
+    /// Reads the file; one that is not there yet is empty if it is about to be updated.
+    pub(super) fn load(path: Option<&Path>, update: bool) -> Result<Self, Stop> {
         let today = Date::since_epoch(now());
-        let Some(path) = &args.expectations else {
+        let Some(path) = path else {
             return Ok(Self {
                 text: String::new(),
                 expectations: None,
@@ -30,11 +33,7 @@ impl Known {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             // The first update makes the file.
-            Err(error)
-                if error.kind() == std::io::ErrorKind::NotFound && args.update_expectations =>
-            {
-                String::new()
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && update => String::new(),
             Err(error) => {
                 return Err(Stop::usage(format!(
                     "cannot read {}: {error}",
@@ -49,6 +48,11 @@ impl Known {
             expectations: Some(expectations),
             today,
         })
+    }
+
+    /// The entries, and the day on which they are read.
+    pub(super) fn expected(&self) -> Option<(Expectations, Date)> {
+        Some((self.expectations.clone()?, self.today))
     }
 
     /// Marks what is known of `run`, which played some of `suites`; returns what is wrong with the

@@ -2,6 +2,7 @@
 
 mod args;
 mod audit;
+mod compare;
 mod content;
 mod coverage;
 mod decode;
@@ -17,6 +18,9 @@ mod list;
 mod out;
 mod play;
 mod progress;
+mod proxy;
+mod replay;
+mod report;
 mod reports;
 mod run;
 mod run_args;
@@ -88,6 +92,10 @@ fn dispatch(command: Command) -> Result<Exit, Stop> {
         Command::Schema(args) => schema::run(&args),
         Command::Fixture(args) => fixture::run(&args),
         Command::Decode(args) => decode::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Proxy(args) => proxy::run(&args),
         // Windows has no drivers that start clients.
         Command::Guard(_) => Err(Stop::usage("no guard on this system")),
     }

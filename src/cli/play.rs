@@ -10,6 +10,8 @@ use btspec::engine::settings::Settings;
 use btspec::engine::shared::SharedTarget;
 use btspec::engine::sim::WorldConfig;
 use btspec::engine::stage::Stage;
+use btspec::outcome::date::Date;
+use btspec::outcome::expectation::Expectations;
 use btspec::outcome::{CaseOutcome, RunEvent, RunOutcome, Summary, TargetInfo, Verdict};
 use btspec::scenario::ast::{Lane, Role};
 use btspec::scenario::{Play, shuffle};
@@ -30,10 +32,11 @@ type Select<'a> = dyn Fn(&[Role]) -> Result<Selected, Stop> + 'a;
 type Tell<'a> = dyn FnMut(&RunEvent) + Send + 'a;
 
 /// Plays what `select` picks. What is wrong with the arguments is found before anything is sent.
-/// `tell` hears what happens.
+/// `expected` fails do not count for `--max-fail`; `tell` hears what happens.
 pub(super) fn play(
     args: &RunArgs,
     select: &Select<'_>,
+    expected: Option<(Expectations, Date)>,
     tell: &mut Tell<'_>,
 ) -> Result<(RunOutcome, Selected), Stop> {
     let only_self = [
@@ -51,9 +54,9 @@ pub(super) fn play(
         }
     }
     if args.is_self() {
-        play_self(args, select, tell)
+        play_self(args, select, expected, tell)
     } else {
-        play_live(args, select, tell)
+        play_live(args, select, expected, tell)
     }
 }
 
@@ -90,6 +93,7 @@ fn default_jobs(args: &RunArgs) -> usize {
 fn play_self(
     args: &RunArgs,
     select: &Select<'_>,
+    expected: Option<(Expectations, Date)>,
     tell: &mut Tell<'_>,
 ) -> Result<(RunOutcome, Selected), Stop> {
     let roles: &[Role] = match args.role {
@@ -98,7 +102,10 @@ fn play_self(
         RoleArg::Leech => &[Role::Leech],
     };
     let mut selected = select(roles)?;
-    let config = config(args, &selected);
+    let config = RunConfig {
+        expected,
+        ..config(args, &selected)
+    };
     if args.shuffle {
         shuffle(&mut selected.plays, config.settings.seed);
     }
@@ -149,6 +156,7 @@ fn play_self(
 fn play_live(
     args: &RunArgs,
     select: &Select<'_>,
+    expected: Option<(Expectations, Date)>,
     tell: &mut Tell<'_>,
 ) -> Result<(RunOutcome, Selected), Stop> {
     let torrent = torrent(args)?;
@@ -168,7 +176,10 @@ fn play_live(
         }
     };
     let mut selected = select(&[role])?;
-    let config = config(args, &selected);
+    let config = RunConfig {
+        expected,
+        ..config(args, &selected)
+    };
     if args.shuffle {
         shuffle(&mut selected.plays, config.settings.seed);
     }

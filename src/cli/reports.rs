@@ -10,7 +10,7 @@ use btspec::report::Context;
 use btspec::report::jsonl::Stream;
 
 use super::out;
-use super::run_args::{ReportTo, RunArgs};
+use super::run_args::ReportTo;
 use super::stop::Stop;
 
 /// The report files of a run.
@@ -23,9 +23,8 @@ pub(super) struct Reports<'a> {
 
 impl<'a> Reports<'a> {
     /// Finds out now, not after ten minutes, whether the files can be written.
-    pub(super) fn open(args: &'a RunArgs) -> Result<Self, Stop> {
-        let (streamed, at_the_end): (Vec<_>, Vec<_>) = args
-            .report
+    pub(super) fn open(reports: &'a [ReportTo], header: Header) -> Result<Self, Stop> {
+        let (streamed, at_the_end): (Vec<_>, Vec<_>) = reports
             .iter()
             .partition(|to| to.format.streamed && !to.is_stdout());
         for to in at_the_end.iter().filter(|to| !to.is_stdout()) {
@@ -34,9 +33,8 @@ impl<'a> Reports<'a> {
         }
         let mut streams = Vec::new();
         for to in streamed {
-            let header = Header::new(args.target_name(), args.seed.0);
             let stream = File::create(&to.path)
-                .and_then(|file| Stream::begin(file, header))
+                .and_then(|file| Stream::begin(file, header.clone()))
                 .map_err(|error| Stop::usage(cannot(&to.path, &error)))?;
             streams.push((&to.path, Some(stream)));
         }

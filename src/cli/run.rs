@@ -4,8 +4,9 @@ use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use btspec::outcome::expectation::Complaint;
+use btspec::outcome::stream::Header;
 use btspec::outcome::{Exit, RunOutcome};
-use btspec::report::{Context, Sources};
+use btspec::report::{Context, Format, Sources};
 
 use super::known::Known;
 use super::play;
@@ -15,7 +16,7 @@ use super::stop::Stop;
 use super::{out, select};
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
-    let known = Known::load(args)?;
+    let known = Known::load(args.expectations.as_deref(), args.update_expectations)?;
     let suites = select::load(&args.selection.paths)?;
     let mut reports;
     let (mut run, _) = {
@@ -24,16 +25,29 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
                 roles: roles.to_vec(),
                 ..select::everything(args.variant.clone())
             };
-            select::select(&suites, &args.selection, &choice)
+            let mut selected = select::select(&suites, &args.selection, &choice)?;
+            if let Some(partition) = args.partition {
+                selected.plays.retain(|play| partition.holds(&play.id.0));
+            }
+            Ok(selected)
         };
-        reports = Reports::open(args)?;
-        play::play(args, &select, &mut |event| reports.event(event))?
+        reports = Reports::open(&args.report, Header::new(args.target_name(), args.seed.0))?;
+        play::play(args, &select, known.expected(), &mut |event| {
+            reports.event(event);
+        })?
     };
     let complaints = known.apply(&mut run, &suites)?;
     let exit = Exit::of_run(&run, complaints.len(), args.strict);
     run.exit = exit.code();
-    let sources = Sources::of(&suites);
-    report(args, reports, &run, &complaints, sources)?;
+    let written = Written {
+        reports,
+        format: args.format,
+        verbose: args.verbose,
+        strict: args.strict,
+        repeat: args.repeat(),
+        sources: Sources::of(&suites),
+    };
+    report(written, &run, &complaints)?;
     known.update(args, &run, &complaints)?;
     Ok(exit)
 }
@@ -49,20 +63,30 @@ pub(super) fn now() -> Duration {
         .unwrap_or_default()
 }
 
-fn report(
-    args: &RunArgs,
-    reports: Reports<'_>,
+/// Where a run is written to, and how.
+pub(super) struct Written<'a> {
+    pub(super) reports: Reports<'a>,
+    pub(super) format: &'static Format,
+    pub(super) verbose: u8,
+    pub(super) strict: bool,
+    pub(super) repeat: Vec<String>,
+    /// The cases as they are written, as far as they are at hand.
+    pub(super) sources: Sources,
+}
+
+/// Writes the files and standard output.
+pub(super) fn report(
+    args: Written<'_>,
     run: &RunOutcome,
     complaints: &[Complaint],
-    sources: Sources,
 ) -> Result<(), Stop> {
     let context = Context {
         colour: false,
         verbose: args.verbose,
         strict: args.strict,
-        repeat: args.repeat(),
+        repeat: args.repeat,
         complaints: complaints.iter().map(Complaint::to_string).collect(),
-        sources,
+        sources: args.sources,
     };
     // The result is told first, whatever becomes of the files.
     let mut stdout = out::stdout();
@@ -73,5 +97,5 @@ fn report(
     (args.format.write)(run, &coloured, &mut stdout)?;
     stdout.flush()?;
     drop(stdout);
-    reports.end(run, &context)
+    args.reports.end(run, &context)
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use btspec::report::{self, FORMATS, Format};
+use btspec::scenario::Partition;
 use btspec::scenario::ast::Variant;
 use btspec::target::{SourceList, Spec};
 use clap::Args;
@@ -79,7 +80,10 @@ pub(crate) struct RunArgs {
     /// Factor on every deadline, at least 1
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = time_scale, env = "BTSPEC_TIME_SCALE", help_heading = PLAY)]
     pub(crate) time_scale: f64,
-    /// Stop after so many fails
+    /// Only one of N shares of what is selected, by a hash of each id that never changes; M from 1
+    #[arg(long, value_name = "hash:M/N", env = "BTSPEC_PARTITION", help_heading = PLAY)]
+    pub(crate) partition: Option<Partition>,
+    /// Stop after so many fails that no expectation lists; the rest is reported as not played
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "BTSPEC_MAX_FAIL", help_heading = PLAY)]
     pub(crate) max_fail: Option<u16>,
     /// What everything random comes from: a number, or `random`
@@ -269,7 +273,7 @@ impl FromStr for ReportTo {
     }
 }
 
-fn format(name: &str) -> Result<&'static Format, String> {
+pub(super) fn format(name: &str) -> Result<&'static Format, String> {
     report::format(name).ok_or_else(|| {
         let names = FORMATS.iter().map(|format| format.name).collect::<Vec<_>>();
         format!("unknown format `{name}`; one of {}", names.join(", "))

@@ -155,7 +155,7 @@ impl<'a> Board<'a> {
     }
 
     fn keep(&self, index: usize, played: Played) {
-        let failed = |played: &Played| played.outcome.verdict == Verdict::Fail;
+        let failed = |played: &Played| self.config.counts(&played.outcome);
         let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(slot) = results.get_mut(index) else {
             return;

@@ -15,6 +15,7 @@ pub mod driver;
 pub mod io;
 mod live;
 pub mod player;
+pub mod replay;
 pub mod rows;
 pub mod run;
 pub mod self_mode;

@@ -1,13 +1,9 @@
 //! Rules as rows of their own: one deviation of a client is one row, not forty.
 
 use crate::engine::player::Played;
-use crate::outcome::case::RULE_SUITE;
+use crate::outcome::case::OCCURRENCES;
 use crate::outcome::{CaseOutcome, Verdict};
-use crate::requirement::catalogue;
 use crate::rule::Rule;
-
-/// Occurrences that a row shows.
-const SHOWN: usize = 3;
 
 /// The row of each of `rules` over the plays of a run, in the order of `rules`.
 pub fn rule_rows(played: &[Played], rules: &[&Rule]) -> Vec<CaseOutcome> {
@@ -21,11 +17,6 @@ pub fn rule_rows(played: &[Played], rules: &[&Rule]) -> Vec<CaseOutcome> {
 }
 
 fn row(rule: &Rule, played: &[Played], some_passed: bool) -> CaseOutcome {
-    let id = format!("{RULE_SUITE}/{}", rule.id);
-    let mut row = CaseOutcome::new(id.clone(), RULE_SUITE, id);
-    row.title = rule.title.to_owned();
-    row.requirements = vec![rule.requirement.to_owned()];
-    row.level = catalogue().get(rule.requirement).map(|entry| entry.level);
     let tallies = played
         .iter()
         .flat_map(|play| &play.rules)
@@ -35,24 +26,8 @@ fn row(rule: &Rule, played: &[Played], some_passed: bool) -> CaseOutcome {
         evaluated = evaluated.saturating_add(tally.evaluated);
         broken = broken.saturating_add(tally.broken);
     }
-    row.observations
-        .insert("evaluated".to_owned(), evaluated.into());
-    row.observations.insert("broken".to_owned(), broken.into());
+    let mut row = CaseOutcome::of_rule(rule, evaluated, broken, some_passed);
     row.findings = occurrences(rule, played);
-    (row.verdict, row.reason) = if broken > 0 {
-        let verdict = row.level.map_or(Verdict::Fail, Verdict::ceiling);
-        (
-            verdict,
-            Some(format!("broken {broken} times of {evaluated}")),
-        )
-    } else if evaluated == 0 {
-        (Verdict::Skip, Some("never applicable".to_owned()))
-    } else if !some_passed {
-        let reason = format!("held {evaluated} times, but no case passed");
-        (Verdict::Skip, Some(reason))
-    } else {
-        (Verdict::Pass, None)
-    };
     row
 }
 
@@ -72,6 +47,6 @@ fn occurrences(rule: &Rule, played: &[Played]) -> Vec<crate::outcome::Finding> {
                     finding
                 })
         })
-        .take(SHOWN)
+        .take(OCCURRENCES)
         .collect()
 }

@@ -15,7 +15,9 @@ use super::self_mode::SelfMode;
 use super::settings::{Profile, Settings};
 use super::stage::Stage;
 use super::tables;
-use crate::outcome::{CaseOutcome, Exit, RunEvent, RunOutcome, TargetInfo};
+use crate::outcome::date::Date;
+use crate::outcome::expectation::Expectations;
+use crate::outcome::{CaseOutcome, Exit, RunEvent, RunOutcome, TargetInfo, Verdict};
 use crate::rule::Rule;
 use crate::scenario::ast::{Direction, Role};
 use crate::scenario::{Choice, Play, expand, parse_text};
@@ -36,8 +38,10 @@ pub struct RunConfig {
     pub jobs: usize,
     /// Whether a live run begins with the plays that let most time pass; else in the order given.
     pub longest_first: bool,
-    /// Stop after so many fails.
+    /// Stop after so many fails that are not expected.
     pub max_fail: Option<usize>,
+    /// Known failures, and the day on which they are read: none of them counts for `max_fail`.
+    pub expected: Option<(Expectations, Date)>,
     /// Torrents for plays that the run's own does not suit, where the target can be started with
     /// another.
     pub others: Vec<Torrent>,
@@ -54,8 +58,18 @@ impl RunConfig {
             jobs: 1,
             longest_first: true,
             max_fail: None,
+            expected: None,
             others: Vec::new(),
         }
+    }
+
+    /// Whether a result counts for `max_fail`.
+    pub(super) fn counts(&self, outcome: &CaseOutcome) -> bool {
+        let expected = || {
+            let known = self.expected.as_ref();
+            known.is_some_and(|(known, today)| known.covers(outcome, *today))
+        };
+        outcome.verdict == Verdict::Fail && !expected()
     }
 }
 
@@ -76,12 +90,19 @@ pub fn run_self(
     if config.preflight {
         mode.learn(roles.iter().copied());
     }
-    let played = mode.play_all(plays, &|played| {
+    let most = config.max_fail.unwrap_or(usize::MAX);
+    let counts = |played: &Played| config.counts(&played.outcome);
+    let results = mode.play_until(plays, most, &counts, &|played| {
         tell(RunEvent::CaseFinished(Box::new(played.outcome.clone())));
     });
     let profile = mode.profiles.values().next().map(Arc::as_ref);
     let info = tables::target_info(&config.target, roles, profile);
-    let cases = played.iter().map(|played| played.outcome.clone()).collect();
+    let rows = plays.iter().zip(&results).map(|(play, result)| {
+        let played = result.as_ref().map(|played| played.outcome.clone());
+        played.unwrap_or_else(|| tables::not_played(play, None, true))
+    });
+    let cases = rows.collect();
+    let played: Vec<Played> = results.into_iter().flatten().collect();
     tell(RunEvent::Finished);
     sum_up(info, config, cases, &played, None)
 }

@@ -125,21 +125,38 @@ impl<'a> SelfMode<'a> {
         player.outcome()
     }
 
-    /// Plays all, on as many threads as `jobs` says. Results are in the order of `plays`; `done`
-    /// hears of each when it is over, in any order.
+    /// Plays all, on as many threads as `jobs` says. Results are in the order of `plays`, and so
+    /// does `done` hear of them.
     pub fn play_all(&self, plays: &[Play], done: &(dyn Fn(&Played) + Sync)) -> Vec<Played> {
+        let all = self.play_until(plays, usize::MAX, &|_| false, done);
+        all.into_iter().flatten().collect()
+    }
+
+    /// As [`play_all`](Self::play_all), up to the play with which `most` results count. What is
+    /// behind it has no result, whatever other threads were at.
+    pub fn play_until(
+        &self,
+        plays: &[Play],
+        most: usize,
+        counts: &(dyn Fn(&Played) -> bool + Sync),
+        done: &(dyn Fn(&Played) + Sync),
+    ) -> Vec<Option<Played>> {
         let next = AtomicUsize::new(0);
-        let results: Mutex<Vec<Option<Played>>> = Mutex::new(vec![None; plays.len()]);
+        let results = Mutex::new(Results {
+            slots: vec![None; plays.len()],
+            told: 0,
+            left: most,
+        });
+        let lock = || results.lock().unwrap_or_else(PoisonError::into_inner);
         let work = || {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(play) = plays.get(index) else { return };
-                let played = self.play(play);
-                done(&played);
-                let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(slot) = results.get_mut(index) {
-                    *slot = Some(played);
+                if lock().left == 0 {
+                    return;
                 }
+                let played = self.play(play);
+                lock().keep(index, played, counts, done);
             }
         };
         let threads = self.jobs.clamp(1, plays.len().max(1));
@@ -152,13 +169,50 @@ impl<'a> SelfMode<'a> {
                 }
             });
         }
-        let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        results.into_iter().flatten().collect()
+        let results = results.into_inner();
+        let mut results = results.unwrap_or_else(PoisonError::into_inner);
+        if let Some(behind) = results.slots.get_mut(results.told..) {
+            behind.fill(None);
+        }
+        results.slots
     }
 
     fn torrent_for(&self, play: &Play) -> Torrent {
         let fits = self.torrents.iter().find(|torrent| meets(play, torrent));
         let torrent = fits.or_else(|| self.torrents.first());
         torrent.map_or_else(|| fixture::main().torrent, Clone::clone)
+    }
+}
+
+/// What plays on several threads came to.
+struct Results {
+    slots: Vec<Option<Played>>,
+    /// How many, from the first on, `done` has heard of.
+    told: usize,
+    /// How many more may count.
+    left: usize,
+}
+
+impl Results {
+    /// Keeps a result, and tells of those whose turn it is.
+    fn keep(
+        &mut self,
+        index: usize,
+        played: Played,
+        counts: &dyn Fn(&Played) -> bool,
+        done: &dyn Fn(&Played),
+    ) {
+        if let Some(slot) = self.slots.get_mut(index) {
+            *slot = Some(played);
+        }
+        while self.left > 0
+            && let Some(Some(played)) = self.slots.get(self.told)
+        {
+            done(played);
+            self.told += 1;
+            if counts(played) {
+                self.left -= 1;
+            }
+        }
     }
 }

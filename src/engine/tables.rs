@@ -1,5 +1,6 @@
 //! Rows that no player makes: rules over a run, plays that were not played; the target.
 
+use crate::outcome::case::ENOUGH;
 use crate::outcome::{CaseOutcome, TargetInfo, Verdict};
 use crate::scenario::Play;
 use crate::scenario::ast::Role;
@@ -11,10 +12,7 @@ pub(super) fn not_played(play: &Play, lost: Option<&str>, enough: bool) -> CaseO
     let mut row = super::player::empty_row(play);
     (row.verdict, row.reason) = match lost {
         Some(reason) => (Verdict::Inconclusive, Some(reason.to_owned())),
-        None if enough => (
-            Verdict::Skip,
-            Some("not played: enough fails before".to_owned()),
-        ),
+        None if enough => (Verdict::Skip, Some(ENOUGH.to_owned())),
         None => (
             Verdict::Error,
             Some("not played; please report it".to_owned()),

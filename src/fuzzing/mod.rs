@@ -8,6 +8,7 @@
 //! be found from the seeds within a minute. Not part of the library's API.
 
 mod bencode;
+mod capture;
 mod decode;
 mod decode_diff;
 mod decode_split;
@@ -31,6 +32,7 @@ mod watch;
 use std::collections::BTreeSet;
 
 pub use bencode::bencode;
+pub use capture::capture;
 pub use decode::decode;
 pub use decode_diff::{DIFFERENCES, Foreign, ForeignExtension, decode_diff};
 pub use decode_split::decode_split;
@@ -137,5 +139,10 @@ pub static TARGETS: &[Target] = &[
         name: "report",
         run: Run::Alone(report),
         reachable: report::reachable,
+    },
+    Target {
+        name: "capture",
+        run: Run::Alone(capture),
+        reachable: capture::reachable,
     },
 ];

@@ -7,6 +7,7 @@ use arbitrary::{Result, Unstructured};
 
 use super::outcomes::{HOSTILE, hostile, run};
 use super::{Reach, html, text};
+use crate::capture::conversations;
 use crate::outcome::stream;
 use crate::outcome::{RunOutcome, TargetInfo, Verdict};
 use crate::report::{Context, FORMATS, explain};
@@ -37,12 +38,16 @@ pub fn report(input: &[u8]) -> Reach {
         .unwrap_or_else(|_| RunOutcome::new(TargetInfo::default(), 0, Vec::new()));
     let context = context(&mut choices).unwrap_or_default();
     for format in FORMATS {
+        let mut out = Vec::new();
+        (format.write)(&run, &context, &mut out).expect("a Vec takes everything");
+        if format.name == "pcapng" {
+            pcapng(&out, &run);
+            continue;
+        }
         let check = CHECKS.iter().find(|(name, _)| *name == format.name);
         let Some((name, check)) = check else {
             panic!("`{}` has no row in fuzzing::report::CHECKS", format.name);
         };
-        let mut out = Vec::new();
-        (format.write)(&run, &context, &mut out).expect("a Vec takes everything");
         let out = String::from_utf8(out).unwrap_or_else(|error| panic!("{name}: {error}"));
         check(&plant(out, &run), &run, &context);
     }
@@ -116,6 +121,21 @@ fn without_colours(text: &str) -> String {
         out.push_str(rest);
     }
     out
+}
+
+/// Binary, unlike the others: whole, with no more connections than the cases have, and every byte
+/// that the transcripts hold.
+fn pcapng(out: &[u8], run: &RunOutcome) {
+    let found = conversations(out).expect("a capture");
+    assert_eq!(found.broken, None);
+    assert_eq!((found.not_tcp, found.unknown_link), (0, 0));
+    let entries = run.cases.iter().filter(|case| !case.is_rule());
+    let entries = entries.flat_map(|case| &case.transcript);
+    let kept = entries.filter_map(|entry| entry.hex.as_ref().filter(|_| entry.conn.is_some()));
+    let kept: usize = kept.map(|hex| hex.len() / 2).sum();
+    let streams = found.all.iter().flat_map(|it| [&it.up, &it.down]);
+    let streams = streams.map(|stream| stream.bytes().len() as u64 + stream.behind_gap());
+    assert!(streams.sum::<u64>() >= kept as u64, "bytes are lost");
 }
 
 /// The contract: reads back to what was written.

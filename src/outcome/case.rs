@@ -7,10 +7,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Millis, TranscriptEntry, Verdict};
-use crate::requirement::Level;
+use crate::requirement::{Level, catalogue};
+use crate::rule::{Rule, Violation};
 
 /// The suite name of rule rows.
 pub const RULE_SUITE: &str = "rule";
+/// The observation of a rule row: events that concerned it.
+pub const EVALUATED: &str = "evaluated";
+/// The observation of a rule row: of these, how many broke it.
+pub const BROKEN: &str = "broken";
+/// Occurrences that a rule row shows.
+pub const OCCURRENCES: usize = 3;
+
+/// The reason of rows that were not played because of `--max-fail`.
+pub const ENOUGH: &str = "not played: enough fails before";
 
 /// One row of the report: a play of a case, or a rule over the whole run (`suite` is `rule`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -90,6 +100,41 @@ impl CaseOutcome {
     /// Whether this row is a rule over the run.
     pub fn is_rule(&self) -> bool {
         self.suite == RULE_SUITE
+    }
+
+    /// The row of a rule over a run: what was counted, and what that comes to. A rule that held
+    /// passes only if some case did: a target that does nothing breaks nothing.
+    pub fn of_rule(rule: &Rule, evaluated: u64, broken: u64, some_passed: bool) -> Self {
+        let id = format!("{RULE_SUITE}/{}", rule.id);
+        let mut row = Self::new(id.clone(), RULE_SUITE, id);
+        row.title = rule.title.to_owned();
+        row.requirements = vec![rule.requirement.to_owned()];
+        row.level = catalogue().get(rule.requirement).map(|entry| entry.level);
+        row.count(evaluated, broken, some_passed);
+        row
+    }
+
+    /// Sets counts, verdict and reason of a rule's row.
+    pub(super) fn count(&mut self, evaluated: u64, broken: u64, some_passed: bool) {
+        let mut note = |name: &str, count: u64| {
+            self.observations.insert(name.to_owned(), count.into());
+        };
+        note(EVALUATED, evaluated);
+        note(BROKEN, broken);
+        (self.verdict, self.reason) = if broken > 0 {
+            let verdict = self.level.map_or(Verdict::Fail, Verdict::ceiling);
+            (
+                verdict,
+                Some(format!("broken {broken} times of {evaluated}")),
+            )
+        } else if evaluated == 0 {
+            (Verdict::Skip, Some("never applicable".to_owned()))
+        } else if !some_passed {
+            let reason = format!("held {evaluated} times, but no case passed");
+            (Verdict::Skip, Some(reason))
+        } else {
+            (Verdict::Pass, None)
+        };
     }
 
     /// The finding that decided the verdict: a missed step before a broken rule, either before
@@ -174,6 +219,21 @@ impl Finding {
             at_ms: at.into(),
             source_line: None,
             seen_in: None,
+        }
+    }
+
+    /// What a broken rule counts as, with its sentence.
+    pub fn of_rule(violation: &Violation) -> Self {
+        let requirement = catalogue().get(violation.requirement);
+        let level = requirement.map(|requirement| requirement.level);
+        let verdict = level.map_or(Verdict::Fail, Verdict::ceiling);
+        Self {
+            rule: Some(violation.rule.to_owned()),
+            conn: Some(violation.conn.0),
+            requirement: Some(violation.requirement.to_owned()),
+            level,
+            quote: requirement.and_then(|requirement| requirement.quote.clone()),
+            ..Self::new(verdict, violation.detail.clone(), violation.at)
         }
     }
 

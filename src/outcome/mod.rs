@@ -5,11 +5,15 @@
 //! here. Nothing here plays, judges or prints. Start at [`RunOutcome`].
 
 pub mod case;
+pub mod compare;
 pub mod date;
 pub mod event;
 pub mod exit;
 pub mod expectation;
+pub mod join;
 pub mod millis;
+pub mod record;
+pub mod recording;
 pub mod run;
 pub mod stream;
 pub mod transcript;

@@ -6,6 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::case::ENOUGH;
 use super::{CaseOutcome, Exit, Millis, Verdict};
 use crate::requirement::Level;
 
@@ -216,10 +217,14 @@ impl fmt::Display for SummaryLine<'_> {
                 write!(f, " ({})", by_level.join(", "))?;
             }
         }
-        write!(
-            f,
-            ", {warn} warn, {info} info, {skip} skip, {inconclusive} inconclusive"
-        )?;
+        write!(f, ", {warn} warn, {info} info, {skip} skip")?;
+        let enough = self.cases.iter();
+        let enough = enough.filter(|case| case.reason.as_deref() == Some(ENOUGH));
+        let enough = enough.count();
+        if enough > 0 {
+            write!(f, " ({enough} not played, --max-fail)")?;
+        }
+        write!(f, ", {inconclusive} inconclusive")?;
         if *error > 0 {
             write!(f, ", {error} error")?;
         }

@@ -29,7 +29,8 @@ pub struct TranscriptEntry {
     /// Decoded fields in wire order. Bytes are hex; long ones are cut and end in `…`.
     pub fields: Fields,
     /// First bytes as they stood on the wire, length prefix included; at most
-    /// [`TranscriptEntry::HEX_BYTES`] of them. `len` has the whole length.
+    /// [`TranscriptEntry::HEX_BYTES`] of blocks and metadata, [`TranscriptEntry::MESSAGE_BYTES`] of
+    /// everything else. `len` has the whole length.
     pub hex: Option<String>,
     /// Bytes on the wire.
     pub len: u64,
@@ -38,8 +39,25 @@ pub struct TranscriptEntry {
 }
 
 impl TranscriptEntry {
-    /// How many bytes `hex` shows at most.
+    /// How many bytes `hex` shows at most of a message that carries content: a block, metadata.
     pub const HEX_BYTES: usize = 96;
+    /// How many bytes `hex` shows at most of everything else: enough for extended handshakes, so
+    /// that a recording can be judged again.
+    pub const MESSAGE_BYTES: usize = 2048;
+
+    /// How many bytes `hex` shows at most of a message of this kind.
+    pub fn kept_bytes(kind: &str) -> usize {
+        match kind {
+            "piece" | "ut_metadata_data" => Self::HEX_BYTES,
+            _ => Self::MESSAGE_BYTES,
+        }
+    }
+
+    /// Bytes on the wire that `hex` does not have.
+    pub fn missing_bytes(&self) -> u64 {
+        let kept = self.hex.as_ref().map_or(0, |hex| hex.len() / 2);
+        self.len.saturating_sub(kept as u64)
+    }
 
     /// Something that happened and is no message: a deadline, a close, a step that began.
     pub fn event(
@@ -70,12 +88,13 @@ impl TranscriptEntry {
         fields: Fields,
         raw: &[u8],
     ) -> Self {
-        let shown = raw.get(..Self::HEX_BYTES).unwrap_or(raw);
+        let kind = kind.into();
+        let shown = raw.get(..Self::kept_bytes(&kind)).unwrap_or(raw);
         Self {
             at_ms: at.into(),
             conn: Some(conn),
             dir,
-            kind: kind.into(),
+            kind,
             auto: false,
             fields,
             hex: Some(hex::encode(shown)),
@@ -264,18 +283,17 @@ mod tests {
     #[test]
     fn long_messages_show_their_beginning_and_their_length() {
         let raw = vec![0xab; 20_000];
-        let entry = TranscriptEntry::message(
-            std::time::Duration::ZERO,
-            1,
-            EntryDir::Received,
-            "piece",
-            Fields::default(),
-            &raw,
-        );
-        assert_eq!(
-            entry.hex.map(|hex| hex.len()),
-            Some(TranscriptEntry::HEX_BYTES * 2)
-        );
-        assert_eq!(entry.len, 20_000);
+        for (kind, kept) in [("piece", 96), ("extended_handshake", 2048)] {
+            let entry = TranscriptEntry::message(
+                std::time::Duration::ZERO,
+                1,
+                EntryDir::Received,
+                kind,
+                Fields::default(),
+                &raw,
+            );
+            assert_eq!((entry.len, entry.missing_bytes()), (20_000, 20_000 - kept));
+            assert_eq!(entry.hex.map(|hex| hex.len() as u64), Some(kept * 2));
+        }
     }
 }

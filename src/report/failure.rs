@@ -350,7 +350,10 @@ fn onward(
 /// `btspec run …` that plays this case alone, on the same target with the same seed.
 pub(super) fn repeat_command(case: &CaseOutcome, run: &RunOutcome, context: &Context) -> String {
     let mut words = vec!["btspec".to_owned()];
-    words.extend(context.repeat.iter().cloned());
+    match context.repeat.as_slice() {
+        [] => words.extend(played_on(&run.target.spec)),
+        repeat => words.extend(repeat.iter().cloned()),
+    }
     // A rule row has no play of its own: repeat the case in which it was broken first as well.
     let seen_in = case
         .findings
@@ -369,6 +372,17 @@ pub(super) fn repeat_command(case: &CaseOutcome, run: &RunOutcome, context: &Con
         .map(|word| quoted(&safe(word)))
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// What played on a target of this name, for all that a recording tells.
+fn played_on(spec: &str) -> Vec<String> {
+    let words = match spec.split_once(':') {
+        _ if spec == "self" => vec!["run"],
+        Some(("client", name)) => vec!["run", "--client", name],
+        Some(("exec", command)) => vec!["run", "--exec", command],
+        _ => vec!["run", "--target", spec],
+    };
+    words.into_iter().map(str::to_owned).collect()
 }
 
 /// A word as a shell takes it.

@@ -13,6 +13,7 @@ pub mod jsonl;
 pub mod junit;
 pub mod markdown;
 mod paint;
+pub mod pcapng;
 mod row;
 mod sources;
 pub mod terminal;
@@ -99,6 +100,12 @@ pub static FORMATS: &[Format] = &[
         name: "github",
         doc: "annotations of GitHub Actions on the lines of scenarios, when it goes to `-`",
         write: github::write,
+        streamed: false,
+    },
+    Format {
+        name: "pcapng",
+        doc: "the wire as a capture for Wireshark, with comments",
+        write: pcapng::write,
         streamed: false,
     },
 ];

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
-use super::observation::{ConnId, Observation};
+use super::observation::{ConnId, Dir, Observation};
 
 /// Raw bytes kept from the beginning of a connection, and again from its end.
 pub const KEPT_BYTES: u64 = 1 << 20;
@@ -34,6 +34,8 @@ pub struct Dropped {
     pub observations: u64,
     /// Raw bytes that are gone, those of kept observations included.
     pub bytes: u64,
+    /// Of these bytes, how many the tester sent.
+    pub sent: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -144,6 +146,9 @@ impl Kept {
             self.tail_bytes = self.tail_bytes.saturating_sub(len);
             self.dropped.observations = self.dropped.observations.saturating_add(1);
             self.dropped.bytes = self.dropped.bytes.saturating_add(len);
+            if gone.dir == Dir::Sent {
+                self.dropped.sent = self.dropped.sent.saturating_add(len);
+            }
         }
     }
 }
@@ -156,7 +161,7 @@ fn raw_len(observation: &Observation) -> u64 {
 mod tests {
     use std::time::Duration;
 
-    use super::super::observation::{Dir, Recorder, What};
+    use super::super::observation::{Recorder, What};
     use super::*;
 
     fn transcript(sizes: impl IntoIterator<Item = (u32, usize)>) -> Transcript {

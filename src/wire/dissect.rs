@@ -52,15 +52,41 @@ pub enum SectionKind {
 
 /// Takes a stream apart. Handshakes are found wherever a frame could begin.
 pub fn dissect(stream: &Bytes) -> Vec<Section> {
-    let mut left = stream.clone();
-    let mut sections = Vec::new();
-    while !left.is_empty() {
-        let offset = stream.len().saturating_sub(left.len());
-        let (len, what) = first_section(&left);
-        let raw = left.split_to(len.clamp(1, left.len()));
-        sections.push(Section { offset, raw, what });
+    sections(stream).collect()
+}
+
+/// As [`dissect`], one section at a time.
+pub fn sections(stream: &Bytes) -> Sections {
+    Sections {
+        left: stream.clone(),
+        len: stream.len(),
     }
-    sections
+}
+
+/// What [`sections`] gives.
+#[derive(Debug, Clone)]
+pub struct Sections {
+    left: Bytes,
+    len: usize,
+}
+
+impl Iterator for Sections {
+    type Item = Section;
+
+    fn next(&mut self) -> Option<Section> {
+        if self.left.is_empty() {
+            return None;
+        }
+        let offset = self.len.saturating_sub(self.left.len());
+        let (len, what) = first_section(&self.left);
+        let raw = self.left.split_to(len.clamp(1, self.left.len()));
+        Some(Section { offset, raw, what })
+    }
+}
+
+/// Whether a stream begins as a handshake in plain does, as far as there are bytes.
+pub fn begins_handshake(stream: &[u8]) -> bool {
+    !stream.is_empty() && looks_like_handshake(stream)
 }
 
 fn first_section(left: &Bytes) -> (usize, SectionKind) {

@@ -13,7 +13,7 @@ use super::watch::{Found, Limits, Watch, closed_text, passed_over, seconds};
 use crate::outcome::Expected;
 use crate::scenario::ast::{Action, Citation, Stated, Step};
 use crate::scenario::pattern::PatternKind;
-use crate::scenario::{Captures, Pattern, ScenarioError};
+use crate::scenario::{Captures, Pattern, ScenarioError, limits};
 use crate::session::EventKind;
 
 impl Ctx {
@@ -107,7 +107,10 @@ impl Ctx {
             let Some(base) = provoked else { return };
             let took = found.at.saturating_sub(base);
             match &step.action {
-                Action::Closed(_) => state.slowest.close = state.slowest.close.max(took),
+                // What comes later may be the end of an idle connection.
+                Action::Closed(_) if took <= limits::CLOSE => {
+                    state.slowest.close = state.slowest.close.max(took);
+                }
                 Action::Until(_) => state.slowest.grant = state.slowest.grant.max(took),
                 _ => {}
             }

@@ -15,7 +15,6 @@ mod life;
 mod monitor;
 mod needs;
 mod quiet;
-mod record;
 mod report;
 mod script;
 mod seen;

@@ -9,6 +9,7 @@ use super::env::delay;
 use super::script::{Ctx, Flow, Stop, Weight};
 use super::state::State;
 use super::watch::closed_text;
+use crate::outcome::record::OPEN_FRAME;
 use crate::scenario::ast::{Fragment, Sizes, Step, Variant};
 use crate::scenario::template::{Boundary, RawTemplate};
 use crate::scenario::{Template, limits};
@@ -95,6 +96,11 @@ impl Ctx {
         };
         let opaque = self.with(|state| is_opaque(state, conn, &bytes, boundary));
         self.with(|state| {
+            if boundary == Some(Boundary::Open) {
+                // A replay has to know what the session is told.
+                let conn = state.conns.get(conn).map(|conn| conn.id);
+                state.event(conn, OPEN_FRAME, None);
+            }
             let Some(conn) = state.conns.get_mut(conn) else {
                 return;
             };

@@ -9,11 +9,11 @@ use bytes::Bytes;
 
 use super::conn::{Closed, Conn, Index, Phase, id_of};
 use super::monitor::{Background, Monitor};
-use super::record::Record;
 use super::seen::Seen;
 use super::tally::Tally;
 use crate::engine::io::{Action, CloseKind, ConnectError, Health, Input, VerbResult};
 use crate::engine::settings::{Calibration, Settings};
+use crate::outcome::record::Record;
 use crate::outcome::{ClosedBy, How};
 use crate::requirement::Role as RuleRole;
 use crate::rule::Judge;
@@ -260,7 +260,8 @@ impl State {
             }
         }
         let Some(event) = own else { return true };
-        self.record.seen(&event);
+        let payload = event.payload.as_ref().and_then(|it| it.as_ref().ok());
+        self.record.seen(&event.observation, payload);
         self.weigh(index, &event);
         self.respond(index, &event);
         if let EventKind::Closed(how) = event.kind {
@@ -452,7 +453,8 @@ impl State {
             if event.observation.seq != seq {
                 continue;
             }
-            self.record.seen(&event);
+            let payload = event.payload.as_ref().and_then(|it| it.as_ref().ok());
+            self.record.seen(&event.observation, payload);
             let Some(conn) = self.conns.get_mut(index) else {
                 return;
             };

@@ -139,14 +139,10 @@ impl Tally {
     /// A rule was broken on a connection of this case. Its row gets it in any case; the case's
     /// own verdict changes only where it cites the requirement.
     pub(super) fn rule(&mut self, violation: &Violation) {
-        let level = level_of(violation.requirement);
-        let verdict = level.map_or(Verdict::Fail, Verdict::ceiling);
-        let mut finding = Finding::new(verdict, violation.detail.clone(), violation.at);
+        let mut finding = Finding::of_rule(violation);
+        let verdict = finding.verdict;
         place(&mut finding, &self.case);
         finding.step = None;
-        finding.rule = Some(violation.rule.to_owned());
-        finding.conn = Some(violation.conn.0);
-        cite(&mut finding, violation.requirement);
         if self
             .cites
             .iter()

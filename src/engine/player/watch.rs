@@ -267,7 +267,7 @@ impl Limits {
         let seen = state.settings.calibration;
         Self {
             answer: grown(answer.unwrap_or(limits::ANSWER), seen.answer),
-            close: grown(close.unwrap_or(limits::CLOSE), seen.close),
+            close: grown_close(close.unwrap_or(limits::CLOSE), seen.close),
             grant: grown(grant.unwrap_or(limits::GRANT), seen.grant),
             connect: grown(limits::CONNECT, seen.connect),
         }
@@ -278,6 +278,11 @@ impl Limits {
 /// later hang cost minutes.
 fn grown(usual: Duration, slowest: Duration) -> Duration {
     usual.max((slowest * SLOWER).min(usual * GROWTH))
+}
+
+/// A close that comes late enough is that of an idle connection, and shows nothing.
+fn grown_close(usual: Duration, slowest: Duration) -> Duration {
+    usual.max(grown(usual, slowest).min(CLOSE_MOST))
 }
 
 fn found(index: usize, seen: &Seen, captures: Captures) -> Found {
@@ -450,5 +455,24 @@ pub(super) const QUIET_OPENING: Duration = Duration::from_secs(1);
 const SLOWER: u32 = 3;
 /// And at most this many times the usual ones.
 const GROWTH: u32 = 4;
+/// Well before clients end connections on which nobody wants anything; the first do after 30 s.
+const CLOSE_MOST: Duration = Duration::from_secs(25);
 /// Names shown of what was passed over.
 const SHOWN: usize = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_grow_with_slow_targets_and_that_of_closes_stays_below_idle_limits() {
+        let seconds = Duration::from_secs;
+        assert_eq!(grown(seconds(15), seconds(4)), seconds(15));
+        assert_eq!(grown(seconds(15), seconds(9)), seconds(27));
+        assert_eq!(grown(seconds(15), seconds(40)), seconds(60));
+        assert_eq!(grown_close(seconds(15), seconds(4)), seconds(15));
+        assert_eq!(grown_close(seconds(15), seconds(7)), seconds(21));
+        assert_eq!(grown_close(seconds(15), seconds(15)), seconds(25));
+        assert_eq!(grown_close(seconds(60), seconds(15)), seconds(60));
+    }
+}

@@ -228,6 +228,23 @@ impl Expectations {
     }
 }
 
+impl Expectations {
+    /// Whether an entry lists this result, as far as that can be told before the end of the run:
+    /// the client's version is not known yet, and conditions on it are believed.
+    pub fn covers(&self, case: &CaseOutcome, today: Date) -> bool {
+        self.entries.iter().any(|entry| {
+            let holds = match &entry.condition {
+                Some(Condition::Role(role)) => case.role.as_ref() == Some(role),
+                Some(Condition::Version(_)) | None => true,
+            };
+            holds
+                && entry.until.is_none_or(|until| until >= today)
+                && glob::id_matches(&entry.case, &case.id)
+                && entry.lists(case)
+        })
+    }
+}
+
 impl Entry {
     /// Whether `case` has the verdict and the text of this entry.
     fn lists(&self, case: &CaseOutcome) -> bool {

@@ -1,17 +1,17 @@
-//! The wire log of a case, kept while it is played and written out at its end.
+//! The wire log of a case or of a proxied connection, kept while it goes on and written out at its
+//! end.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::outcome::{EntryDir, Fields, TranscriptEntry};
-use crate::session::Event;
+use super::{EntryDir, Fields, TranscriptEntry};
 use crate::trace::transcript::Entry;
 use crate::trace::{ConnId, Dir, Observation, Recorder, Transcript, What};
 use crate::wire::{ExtensionMessage, hex};
 
 /// Observations in bounded number, and what happened beside them.
-#[derive(Debug)]
-pub(super) struct Record {
+#[derive(Debug, Default)]
+pub struct Record {
     on: bool,
     transcript: Transcript,
     payloads: BTreeMap<u64, ExtensionMessage>,
@@ -19,7 +19,8 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(on: bool) -> Self {
+    /// Keeps nothing unless `on`.
+    pub fn new(on: bool) -> Self {
         Self {
             on,
             transcript: Transcript::new(),
@@ -29,20 +30,20 @@ impl Record {
     }
 
     /// Notes a message or a close, either way.
-    pub(super) fn seen(&mut self, event: &Event) {
+    pub fn seen(&mut self, observation: &Observation, payload: Option<&ExtensionMessage>) {
         if !self.on {
             return;
         }
-        if let Some(Ok(payload)) = &event.payload
+        if let Some(payload) = payload
             && self.payloads.len() < MAX_PAYLOADS
         {
-            self.payloads.insert(event.observation.seq, payload.clone());
+            self.payloads.insert(observation.seq, payload.clone());
         }
-        self.transcript.push(event.observation.clone());
+        self.transcript.push(observation.clone());
     }
 
     /// Notes something that is no message.
-    pub(super) fn event(
+    pub fn event(
         &mut self,
         recorder: &Recorder,
         at: Duration,
@@ -57,7 +58,7 @@ impl Record {
     }
 
     /// Everything in order.
-    pub(super) fn write(&self) -> Vec<TranscriptEntry> {
+    pub fn write(&self) -> Vec<TranscriptEntry> {
         let mut events = self.events.iter().peekable();
         let mut lines = Vec::new();
         let mut latest = Duration::ZERO;
@@ -77,12 +78,11 @@ impl Record {
                         "{} messages and {} bytes not kept",
                         dropped.observations, dropped.bytes
                     );
-                    lines.push(TranscriptEntry::event(
-                        latest,
-                        Some(conn.0),
-                        "gap",
-                        Some(note),
-                    ));
+                    let mut gap = TranscriptEntry::event(latest, Some(conn.0), "gap", Some(note));
+                    let received = dropped.bytes.saturating_sub(dropped.sent);
+                    gap.fields.push("sent_bytes", dropped.sent);
+                    gap.fields.push("received_bytes", received);
+                    lines.push(gap);
                 }
             }
         }
@@ -125,11 +125,7 @@ impl Record {
                 Fields::default(),
                 Some(format!("length prefix {length} is above the limit")),
             ),
-            What::Trailing => message(
-                "raw",
-                Fields::default(),
-                Some("not finished when the stream ended".to_owned()),
-            ),
+            What::Trailing => message("raw", Fields::default(), Some(UNFINISHED.to_owned())),
             What::Opaque => message("raw", Fields::default(), None),
             What::Closed(how) => {
                 let who = match observation.dir {
@@ -144,6 +140,10 @@ impl Record {
     }
 }
 
+/// Kind of the event that the frame which begins next is left unfinished on purpose.
+pub const OPEN_FRAME: &str = "open_frame";
+/// Note of bytes that were no whole message when their stream ended.
+pub const UNFINISHED: &str = "not finished when the stream ended";
 /// Decoded payloads kept of a case.
 const MAX_PAYLOADS: usize = 8192;
 /// Events kept of a case.

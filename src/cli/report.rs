@@ -1,0 +1,51 @@
+//! `btspec report FILE…`: recordings joined and converted.
+
+use btspec::outcome::join::{Joined, join};
+use btspec::outcome::stream::Header;
+use btspec::outcome::{Exit, recording};
+use btspec::report::{Sources, text};
+
+use super::args::ReportArgs;
+use super::known::Known;
+use super::reports::Reports;
+use super::run::{self, Written};
+use super::stop::Stop;
+use super::{out, select};
+
+pub(super) fn run(args: &ReportArgs) -> Result<Exit, Stop> {
+    let known = Known::load(args.expectations.as_deref(), false)?;
+    let mut read = Vec::new();
+    for path in &args.files {
+        read.push(recording::read(path).map_err(Stop::usage)?);
+    }
+    let joined = join(read).map_err(Stop::usage)?;
+    let Some(Joined { mut run, warnings }) = joined else {
+        return Err(Stop::usage("no recording was named"));
+    };
+    for warning in warnings {
+        out::diagnose(format!("btspec: {}", text::safe(&warning)));
+    }
+    let complaints = match args.expectations {
+        Some(_) => known.apply(&mut run, &select::load(&[])?)?,
+        None => Vec::new(),
+    };
+    // Whoever names expectations wants them judged; else the runs have judged theirs.
+    let recorded = Exit::ALL.into_iter().find(|exit| exit.code() == run.exit);
+    let exit = match recorded {
+        Some(exit @ (Exit::Usage | Exit::Internal | Exit::Unreachable)) => exit,
+        Some(exit) if args.expectations.is_none() && !args.strict => exit,
+        _ => Exit::of_run(&run, complaints.len(), args.strict),
+    };
+    run.exit = exit.code();
+    let reports = Reports::open(&args.report, Header::new(&*run.target.spec, run.seed))?;
+    let written = Written {
+        reports,
+        format: args.format,
+        verbose: args.verbose,
+        strict: args.strict,
+        repeat: Vec::new(),
+        sources: Sources::of(&select::load(&[])?),
+    };
+    run::report(written, &run, &complaints)?;
+    Ok(exit)
+}
