@@ -207,3 +207,67 @@ fn a_report_that_cannot_be_written_is_told() {
         assert!(ran.out.contains("1 pass"), "{ran:?}");
     }
 }
+
+/// Rows of the largest page that is promised to be handy.
+const ROWS: usize = 2_000;
+
+#[test]
+fn a_page_of_two_thousand_rows_is_below_twenty_megabytes() {
+    let run = btspec::fuzzing::large_run(ROWS);
+    let page = render("html", &run, &context());
+    println!("{} rows: {} bytes of HTML", run.cases.len(), page.len());
+    assert!(run.cases.len() > ROWS * 9 / 10);
+    assert!(page.len() < 20_000_000, "{}", page.len());
+    assert!(page.contains("messages are left out"));
+    let all: usize = run.cases.iter().map(|case| case.transcript.len()).sum();
+    assert!(all > ROWS * 10, "short transcripts: {all}");
+}
+
+#[test]
+fn a_page_has_for_each_row_what_a_reader_needs() {
+    let (run, context) = everything();
+    let page = render("html", &run, &context);
+    // Style and script are files of their own.
+    let (head, rest) = page.split_once("<style>").unwrap();
+    let body = rest.split_once("</style>").unwrap().1;
+    let (_, head) = head.split_once("<title>").unwrap();
+    let (body, _) = body.split_once("<script>").unwrap();
+    snapshot("html_everything", &format!("{head}{body}"));
+    for text in [
+        "BEP 6, &#34;Reject Request&#34;",
+        "https://www.bittorrent.org/beps/bep_0006.html#reject-request",
+        "<svg class=\"ladder\"",
+        "still open after 15 s",
+        "nothing but a keep_alive until the deadline",
+        "id(fast_ext/reject-while-choked:seed)",
+        "upstream issue 12",
+        "no connection for 75 s",
+        "matches nothing",
+    ] {
+        assert!(page.contains(text), "no `{text}`");
+    }
+}
+
+#[test]
+fn markdown_has_counts_failures_and_what_is_listed() {
+    let (run, context) = everything();
+    let text = render("markdown", &run, &context);
+    snapshot("markdown_everything", &text);
+    for title in [
+        "### What went wrong",
+        "As listed in the expectations: 2 rows",
+        "Skipped: 1 row",
+    ] {
+        assert!(text.contains(title), "no `{title}` in {text}");
+    }
+}
+
+#[test]
+fn annotations_stand_on_scenario_lines() {
+    let (run, context) = everything();
+    let text = render("github", &run, &context);
+    snapshot("github_everything", &text);
+    let place = "::error file=scenarios/fast_ext.yaml,line=34,title=fail fast_ext/reject-while-choked%3Aseed::";
+    assert!(text.contains(place), "{text}");
+    assert!(!text.contains("%3Aleech"), "a listed failure: {text}");
+}

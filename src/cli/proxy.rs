@@ -9,6 +9,7 @@ use btspec::outcome::stream::Header;
 use btspec::proxy::relay::relay;
 use btspec::proxy::tally::Ends;
 use btspec::proxy::{Tally, Watch};
+use btspec::report::Sources;
 use btspec::target::spec;
 use btspec::torrent::{Torrent, fixture};
 use btspec::trace::ConnId;
@@ -67,6 +68,7 @@ pub(super) fn run(args: &ProxyArgs) -> Result<Exit, Stop> {
             format!("--listen {}", args.listen),
             format!("--to {}", args.to),
         ],
+        sources: Sources::default(),
     };
     run::report(written, &outcome, &[])?;
     Ok(exit)

@@ -7,7 +7,7 @@ use btspec::engine::rows::rule_rows;
 use btspec::outcome::join::join;
 use btspec::outcome::stream::Header;
 use btspec::outcome::{Exit, RunOutcome, Verdict, recording};
-use btspec::report::text;
+use btspec::report::{Sources, text};
 use btspec::rule::RULES;
 use btspec::torrent::fixture;
 
@@ -65,6 +65,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
         verbose: args.verbose,
         strict: args.strict,
         repeat: Vec::new(),
+        sources: Sources::default(),
     };
     run::report(written, &run, &[])?;
     Ok(exit)

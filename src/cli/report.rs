@@ -3,7 +3,7 @@
 use btspec::outcome::join::{Joined, join};
 use btspec::outcome::stream::Header;
 use btspec::outcome::{Exit, recording};
-use btspec::report::text;
+use btspec::report::{Sources, text};
 
 use super::args::ReportArgs;
 use super::known::Known;
@@ -44,6 +44,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Stop> {
         verbose: args.verbose,
         strict: args.strict,
         repeat: Vec::new(),
+        sources: Sources::of(&select::load(&[])?),
     };
     run::report(written, &run, &complaints)?;
     Ok(exit)

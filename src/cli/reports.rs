@@ -1,7 +1,7 @@
 //! The files of `--report`: opened before anything is sent, some written while the run goes on.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use btspec::outcome::stream::Header;
@@ -24,9 +24,10 @@ pub(super) struct Reports<'a> {
 impl<'a> Reports<'a> {
     /// Finds out now, not after ten minutes, whether the files can be written.
     pub(super) fn open(reports: &'a [ReportTo], header: Header) -> Result<Self, Stop> {
-        let (streamed, at_the_end): (Vec<_>, Vec<_>) =
-            reports.iter().partition(|to| to.format.streamed);
-        for to in &at_the_end {
+        let (streamed, at_the_end): (Vec<_>, Vec<_>) = reports
+            .iter()
+            .partition(|to| to.format.streamed && !to.is_stdout());
+        for to in at_the_end.iter().filter(|to| !to.is_stdout()) {
             let opened = OpenOptions::new().create(true).append(true).open(&to.path);
             opened.map_err(|error| Stop::usage(cannot(&to.path, &error)))?;
         }
@@ -66,6 +67,12 @@ impl<'a> Reports<'a> {
             }
         }
         for to in self.at_the_end {
+            if to.is_stdout() {
+                let mut stdout = out::stdout();
+                (to.format.write)(run, context, &mut stdout)?;
+                stdout.flush()?;
+                continue;
+            }
             let written = File::create(&to.path)
                 .and_then(|mut file| (to.format.write)(run, context, &mut file));
             if let Err(error) = written {

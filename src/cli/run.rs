@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use btspec::outcome::expectation::Complaint;
 use btspec::outcome::stream::Header;
 use btspec::outcome::{Exit, RunOutcome};
-use btspec::report::{Context, Format};
+use btspec::report::{Context, Format, Sources};
 
 use super::known::Known;
 use super::play;
@@ -45,6 +45,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
         verbose: args.verbose,
         strict: args.strict,
         repeat: args.repeat(),
+        sources: Sources::of(&suites),
     };
     report(written, &run, &complaints)?;
     known.update(args, &run, &complaints)?;
@@ -69,6 +70,8 @@ pub(super) struct Written<'a> {
     pub(super) verbose: u8,
     pub(super) strict: bool,
     pub(super) repeat: Vec<String>,
+    /// The cases as they are written, as far as they are at hand.
+    pub(super) sources: Sources,
 }
 
 /// Writes the files and standard output.
@@ -83,15 +86,16 @@ pub(super) fn report(
         strict: args.strict,
         repeat: args.repeat,
         complaints: complaints.iter().map(Complaint::to_string).collect(),
+        sources: args.sources,
     };
-    let written = args.reports.end(run, &context);
+    // The result is told first, whatever becomes of the files.
     let mut stdout = out::stdout();
-    let context = Context {
+    let coloured = Context {
         colour: out::colour(),
-        ..context
+        ..context.clone()
     };
-    (args.format.write)(run, &context, &mut stdout)?;
+    (args.format.write)(run, &coloured, &mut stdout)?;
     stdout.flush()?;
-    // The result is told first, whatever became of the files.
-    written
+    drop(stdout);
+    args.reports.end(run, &context)
 }

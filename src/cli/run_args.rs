@@ -239,7 +239,7 @@ impl FromStr for Seed {
 fn reports() -> String {
     let formats = FORMATS.iter().map(|format| format.name).collect::<Vec<_>>();
     format!(
-        "Write a report; FMT is one of {}; may be repeated",
+        "Write a report; FMT is one of {}; FILE may be `-`; may be repeated",
         formats.join(", ")
     )
 }
@@ -249,6 +249,13 @@ fn reports() -> String {
 pub(crate) struct ReportTo {
     pub(crate) format: &'static Format,
     pub(crate) path: PathBuf,
+}
+
+impl ReportTo {
+    /// `-` is standard output, behind what `--format` writes.
+    pub(crate) fn is_stdout(&self) -> bool {
+        self.path.as_os_str() == "-"
+    }
 }
 
 impl FromStr for ReportTo {

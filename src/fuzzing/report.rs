@@ -3,21 +3,15 @@
 //! A new format needs a row in [`CHECKS`]: what is well-formed in it, and what must not stand in it
 //! unescaped.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use arbitrary::{Result, Unstructured};
-use serde_json::Value;
 
-use super::{Reach, text};
+use super::outcomes::{HOSTILE, hostile, run};
+use super::{Reach, html, text};
 use crate::capture::conversations;
 use crate::outcome::stream;
-use crate::outcome::{
-    CaseOutcome, Closed, ClosedBy, Connection, EntryDir, Exit, Expected, Fields, Finding, How,
-    Millis, RunOutcome, TargetInfo, TranscriptEntry, Verdict,
-};
+use crate::outcome::{RunOutcome, TargetInfo, Verdict};
 use crate::report::{Context, FORMATS, explain};
-use crate::requirement::{Level, catalogue};
+use crate::requirement::catalogue;
 use crate::rule::RULES;
 use crate::scenario::parse_text;
 
@@ -28,8 +22,11 @@ type Check = fn(&str, &RunOutcome, &Context);
 static CHECKS: &[(&str, Check)] = &[
     ("terminal", terminal),
     ("json", json),
-    ("junit", junit),
     ("jsonl", jsonl),
+    ("html", page),
+    ("junit", junit),
+    ("markdown", markdown),
+    ("github", github),
 ];
 
 /// Whatever a peer, a client's log or a file says: every format stays well-formed, and nothing of it
@@ -45,7 +42,6 @@ pub fn report(input: &[u8]) -> Reach {
         (format.write)(&run, &context, &mut out).expect("a Vec takes everything");
         if format.name == "pcapng" {
             pcapng(&out, &run);
-            reached.insert(format.name);
             continue;
         }
         let check = CHECKS.iter().find(|(name, _)| *name == format.name);
@@ -77,242 +73,6 @@ pub(super) fn reachable() -> Vec<&'static str> {
     all
 }
 
-/// What has broken a report somewhere, and what each is.
-static HOSTILE: &[(&str, &str)] = &[
-    ("plain", "closed after 3 s"),
-    ("escape sequence", "\x1b[2J\x1b]0;owned\x07"),
-    ("C1 control", "\u{9b}2J"),
-    ("line feed", "a\nb"),
-    ("carriage return", "a\rb"),
-    ("tab", "a\tb"),
-    ("NUL", "\0"),
-    ("backspace", "a\u{8}\u{7f}"),
-    ("right to left", "\u{202e}txt.exe\u{2066}"),
-    ("no width", "\u{200b}\u{feff}"),
-    ("line separator", "\u{2028}\u{2029}\u{85}"),
-    ("element", "</testsuite><script>alert(1)</script>"),
-    ("CDATA", "]]>&amp;<!--"),
-    ("quotes", "\"'`\\"),
-    ("Markdown", "| ``` [x](javascript:y) ![z](//w) | <!-- * _ #"),
-    ("template", "{{7*7}}${7*7}{% x %}%s%n"),
-    ("no character", "\u{fffe}\u{ffff}\u{1f595}"),
-    ("combining", "e\u{301}\u{301}\u{301}\u{301}"),
-    ("path", "../../etc/passwd"),
-    ("long", LONG),
-];
-
-const LONG: &str = concat!(
-    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-);
-
-/// Up to three pieces: out of the table, or any text.
-fn hostile(u: &mut Unstructured<'_>, reached: &mut Reach) -> Result<String> {
-    let mut text = String::new();
-    for _ in 0..u.int_in_range(0..=3)? {
-        match HOSTILE.get(usize::from(u.arbitrary::<u8>()?)) {
-            Some((name, piece)) => {
-                reached.insert(name);
-                text.push_str(piece);
-            }
-            None => {
-                let len = u.int_in_range(0..=12)?.min(u.len());
-                text.push_str(&String::from_utf8_lossy(u.bytes(len)?));
-            }
-        }
-    }
-    Ok(text)
-}
-
-fn some(u: &mut Unstructured<'_>, reached: &mut Reach) -> Result<Option<String>> {
-    Ok(match u.arbitrary()? {
-        true => Some(hostile(u, reached)?),
-        false => None,
-    })
-}
-
-fn run(u: &mut Unstructured<'_>, reached: &mut Reach) -> Result<RunOutcome> {
-    let mut target = TargetInfo {
-        spec: hostile(u, reached)?,
-        role: some(u, reached)?,
-        client: some(u, reached)?,
-        ..TargetInfo::default()
-    };
-    for _ in 0..u.int_in_range(0..=2)? {
-        target.reserved.push(hostile(u, reached)?);
-        target
-            .extensions
-            .insert(hostile(u, reached)?, u.arbitrary()?);
-    }
-    let mut cases = Vec::new();
-    for _ in 0..u.int_in_range(0..=3)? {
-        cases.push(case(u, reached)?);
-    }
-    let mut run = RunOutcome::new(target, u.arbitrary()?, cases);
-    run.duration_ms = millis(u)?;
-    run.lost = some(u, reached)?;
-    run.exit = Exit::of_run(&run, 0, u.arbitrary()?).code();
-    Ok(run)
-}
-
-fn case(u: &mut Unstructured<'_>, reached: &mut Reach) -> Result<CaseOutcome> {
-    let rule = u.ratio(1, 4)?;
-    let suite = if rule {
-        "rule".to_owned()
-    } else {
-        hostile(u, reached)?
-    };
-    let mut case = CaseOutcome::new(hostile(u, reached)?, suite, hostile(u, reached)?);
-    case.title = hostile(u, reached)?;
-    case.role = some(u, reached)?;
-    case.direction = some(u, reached)?;
-    case.variant = some(u, reached)?;
-    case.attempt = u.arbitrary()?;
-    case.verdict = *u.choose(&Verdict::ALL)?;
-    case.level = level(u)?;
-    case.requirements = vec![requirement(u, reached)?];
-    case.reason = some(u, reached)?;
-    case.duration_ms = millis(u)?;
-    reached.insert(case.verdict.name());
-    for _ in 0..u.int_in_range(0..=2)? {
-        case.matrix
-            .insert(hostile(u, reached)?, hostile(u, reached)?);
-        case.observations
-            .insert(hostile(u, reached)?, value(u, reached)?);
-    }
-    for _ in 0..u.int_in_range(0..=2)? {
-        case.findings.push(finding(u, reached)?);
-        reached.insert("finding");
-    }
-    for _ in 0..u.int_in_range(0..=1)? {
-        case.connections.push(connection(u, reached)?);
-        reached.insert("connection");
-    }
-    for _ in 0..u.int_in_range(0..=3)? {
-        case.transcript.push(entry(u, reached)?);
-        reached.insert("transcript");
-    }
-    for _ in 0..u.int_in_range(0..=2)? {
-        case.log.push(hostile(u, reached)?);
-        reached.insert("log");
-    }
-    case.known = some(u, reached)?;
-    if case.known.is_some() {
-        reached.insert("known");
-    }
-    if rule {
-        reached.insert("rule");
-    }
-    Ok(case)
-}
-
-fn finding(u: &mut Unstructured<'_>, reached: &mut Reach) -> Result<Finding> {
-    let mut finding = Finding::new(*u.choose(&Verdict::ALL)?, hostile(u, reached)?, millis(u)?);
-    finding.requirement = match u.arbitrary()? {
-        true => Some(requirement(u, reached)?),
-        false => None,
-    };
-    finding.level = level(u)?;
-    finding.rule = some(u, reached)?;
-    finding.step = some(u, reached)?;
-    finding.file = some(u, reached)?;
-    finding.line = u.arbitrary()?;
-    finding.col = u.arbitrary()?;
-    finding.quote = some(u, reached)?;
-    finding.conn = u.arbitrary()?;
-    finding.source_line = some(u, reached)?;
-    finding.seen_in = some(u, reached)?;
-    for _ in 0..u.int_in_range(0..=2)? {
-        let expected = Expected::new(hostile(u, reached)?, hostile(u, reached)?);
-        finding.expected.push(expected);
-    }
-    Ok(finding)
-}
-
-fn connection(u: &mut Unstructured<'_>, reached: &mut Reach) -> Result<Connection> {
-    let closed = match u.arbitrary()? {
-        false => None,
-        true => Some(Closed {
-            by: *u.choose(&[ClosedBy::Tester, ClosedBy::Target])?,
-            how: *u.choose(&[How::Fin, How::Rst, How::WriteError])?,
-            at_ms: millis(u)?,
-            after_sent: u.arbitrary()?,
-        }),
-    };
-    Ok(Connection {
-        conn: u.arbitrary()?,
-        peer: hostile(u, reached)?,
-        source: hostile(u, reached)?,
-        target: hostile(u, reached)?,
-        opened_ms: millis(u)?,
-        closed,
-    })
-}
-
-fn entry(u: &mut Unstructured<'_>, reached: &mut Reach) -> Result<TranscriptEntry> {
-    let kind = hostile(u, reached)?;
-    let mut entry = match u.arbitrary()? {
-        true => TranscriptEntry::event(millis(u)?, u.arbitrary()?, kind, None),
-        false => {
-            let dir = *u.choose(&[EntryDir::Sent, EntryDir::Received])?;
-            let len = u.int_in_range(0..=120)?.min(u.len());
-            let raw = u.bytes(len)?;
-            TranscriptEntry::message(
-                millis(u)?,
-                u.arbitrary()?,
-                dir,
-                kind,
-                Fields::default(),
-                raw,
-            )
-        }
-    };
-    let mut names = std::collections::BTreeSet::new();
-    for _ in 0..u.int_in_range(0..=2)? {
-        let name = hostile(u, reached)?;
-        if names.insert(name.clone()) {
-            entry.fields.push(name, value(u, reached)?);
-        }
-    }
-    entry.auto = u.arbitrary()?;
-    entry.note = some(u, reached)?;
-    Ok(entry)
-}
-
-fn value(u: &mut Unstructured<'_>, reached: &mut Reach) -> Result<Value> {
-    Ok(match u.int_in_range(0..=5)? {
-        0 => Value::Null,
-        1 => Value::Bool(u.arbitrary()?),
-        2 => u.arbitrary::<u64>()?.into(),
-        3 => u.arbitrary::<i64>()?.into(),
-        4 => BTreeMap::from([(hostile(u, reached)?, hostile(u, reached)?)])
-            .into_iter()
-            .collect::<Value>(),
-        _ => hostile(u, reached)?.into(),
-    })
-}
-
-fn requirement(u: &mut Unstructured<'_>, reached: &mut Reach) -> Result<String> {
-    let known = ["B3-HS-01", "B6-RJ-01", "B10-RX-05", "B9-RQ-01", "B0-XX-99"];
-    match u.ratio(1, 4)? {
-        true => hostile(u, reached),
-        false => Ok((*u.choose(&known)?).to_owned()),
-    }
-}
-
-fn level(u: &mut Unstructured<'_>) -> Result<Option<Level>> {
-    Ok(match u.arbitrary()? {
-        true => Some(*u.choose(&Level::ALL)?),
-        false => None,
-    })
-}
-
-fn millis(u: &mut Unstructured<'_>) -> Result<Millis> {
-    Ok(Millis(Duration::from_micros(u.arbitrary::<u32>()?.into())))
-}
-
 fn context(u: &mut Unstructured<'_>) -> Result<Context> {
     let mut unread = Reach::new();
     Ok(Context {
@@ -321,6 +81,7 @@ fn context(u: &mut Unstructured<'_>) -> Result<Context> {
         strict: u.arbitrary()?,
         repeat: vec!["run".to_owned(), hostile(u, &mut unread)?],
         complaints: vec![hostile(u, &mut unread)?],
+        ..Context::default()
     })
 }
 
@@ -426,6 +187,68 @@ fn jsonl(out: &str, run: &RunOutcome, _: &Context) {
         upto += line.len();
     }
     assert!(lines >= 3, "header, target and summary");
+}
+
+/// Outside of fences nothing but the tags of ours, and tables with as many cells as their heads.
+fn markdown(out: &str, _: &RunOutcome, _: &Context) {
+    text::is_plain(out);
+    let mut fence: Option<&str> = None;
+    for line in out.lines() {
+        let ticks = line.len() - line.trim_start_matches('`').len();
+        match fence {
+            Some(open) if line == open => fence = None,
+            Some(open) => assert!(ticks < open.len(), "ends the fence: {line}"),
+            None if ticks > 0 => {
+                let (open, kind) = line.split_at(ticks);
+                assert_eq!(kind, "text");
+                fence = Some(open);
+            }
+            None => {
+                for (at, _) in line.match_indices('<') {
+                    let tag = line[at + 1..].trim_start_matches('/');
+                    let ours = ["code>", "details>", "summary>"];
+                    assert!(ours.iter().any(|it| tag.starts_with(it)), "{line}");
+                }
+                let cells = line.matches('|').count();
+                assert!([0, 5, Verdict::ALL.len() + 1].contains(&cells), "{line}");
+                let raw = line.find(['`', '[', ']', '@', '_', '~', '\\']);
+                assert_eq!(raw, None, "{line}");
+            }
+        }
+    }
+    assert_eq!(fence, None, "an open fence");
+}
+
+/// Each line is one command of ours.
+fn github(out: &str, run: &RunOutcome, context: &Context) {
+    text::is_plain(out);
+    let most = run.cases.len() + context.complaints.len() + 1;
+    assert!(out.lines().count() <= most);
+    for line in out.lines() {
+        let command = line.strip_prefix("::").expect("a command");
+        let (head, _) = command.split_once("::").expect("its data");
+        let (kind, properties) = head.split_once(' ').expect("properties");
+        assert!(["error", "warning", "notice"].contains(&kind));
+        for property in properties.split(',') {
+            let (name, value) = property.split_once('=').expect("a value");
+            assert!(["file", "line", "title"].contains(&name), "{line}");
+            assert!(!value.contains(':'));
+        }
+    }
+}
+
+/// Elements of ours, opened and closed in order, with a row for each row.
+fn page(out: &str, run: &RunOutcome, _: &Context) {
+    text::is_plain(out);
+    let elements = html::elements(out);
+    let count = |name: &str| elements.iter().filter(|it| it.as_str() == name).count();
+    assert_eq!((count("script"), count("style")), (1, 1));
+    assert_eq!(
+        count("blockquote") > 0,
+        run.cases.iter().any(|case| !case.requirements.is_empty())
+    );
+    let rows = out.matches("<details class=\"row ").count();
+    assert_eq!(rows, run.cases.len());
 }
 
 /// Reads back to a case for each row, counted right; no text of it is more than that.

@@ -242,22 +242,9 @@ fn last_messages(
     wire_log::write(shown, paint, "  ", out)
 }
 
-/// The entries that led to the finding: those up to its time and to the end of the steps, at most
-/// [`LAST_MESSAGES`] of them, counting a run of one kind once.
+/// The last entries that led to the finding, at most [`LAST_MESSAGES`] of them, counting a run of one kind once.
 fn tail<'a>(all: &'a [TranscriptEntry], finding: Option<&Finding>) -> &'a [TranscriptEntry] {
-    let stopped = all
-        .iter()
-        .position(|entry| entry.dir == EntryDir::Event && entry.kind == "stopped")
-        .map_or(all.len(), |last| last + 1);
-    let led = finding.map_or(all.len(), |finding| {
-        let led = all
-            .iter()
-            .rposition(|entry| entry.at_ms <= finding.at_ms)
-            .map_or(0, |last| last + 1);
-        if led == 0 { all.len() } else { led }
-    });
-    let end = stopped.min(led);
-    let upto = all.get(..end).unwrap_or(all);
+    let upto = all.get(..led_to(all, finding)).unwrap_or(all);
     let mut runs = 0;
     let mut start = upto.len();
     for (i, entry) in upto.iter().enumerate().rev() {
@@ -273,6 +260,22 @@ fn tail<'a>(all: &'a [TranscriptEntry], finding: Option<&Finding>) -> &'a [Trans
         start = i;
     }
     upto.get(start..).unwrap_or(upto)
+}
+
+/// How many entries led to the finding: those up to its time and to the end of the steps.
+pub(super) fn led_to(all: &[TranscriptEntry], finding: Option<&Finding>) -> usize {
+    let stopped = all
+        .iter()
+        .position(|entry| entry.dir == EntryDir::Event && entry.kind == "stopped")
+        .map_or(all.len(), |last| last + 1);
+    let led = finding.map_or(all.len(), |finding| {
+        let led = all
+            .iter()
+            .rposition(|entry| entry.at_ms <= finding.at_ms)
+            .map_or(0, |last| last + 1);
+        if led == 0 { all.len() } else { led }
+    });
+    stopped.min(led)
 }
 
 fn advertised(run: &RunOutcome, paint: Paint, out: &mut dyn io::Write) -> io::Result<()> {
@@ -315,7 +318,8 @@ fn client_log(case: &CaseOutcome, paint: Paint, out: &mut dyn io::Write) -> io::
     writeln!(out, "  {}", paint.mark("the client's own log"))?;
     let start = case.log.len().saturating_sub(LOG_LINES);
     for line in case.log.iter().skip(start) {
-        writeln!(out, "    {}", super::text::short(line, 160))?;
+        // Never at the start of a line: some CI systems take commands from there.
+        writeln!(out, "    | {}", super::text::short(line, 160))?;
     }
     Ok(())
 }
@@ -344,9 +348,12 @@ fn onward(
 }
 
 /// `btspec run …` that plays this case alone, on the same target with the same seed.
-fn repeat_command(case: &CaseOutcome, run: &RunOutcome, context: &Context) -> String {
+pub(super) fn repeat_command(case: &CaseOutcome, run: &RunOutcome, context: &Context) -> String {
     let mut words = vec!["btspec".to_owned()];
-    words.extend(context.repeat.iter().cloned());
+    match context.repeat.as_slice() {
+        [] => words.extend(played_on(&run.target.spec)),
+        repeat => words.extend(repeat.iter().cloned()),
+    }
     // A rule row has no play of its own: repeat the case in which it was broken first as well.
     let seen_in = case
         .findings
@@ -365,6 +372,17 @@ fn repeat_command(case: &CaseOutcome, run: &RunOutcome, context: &Context) -> St
         .map(|word| quoted(&safe(word)))
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// What played on a target of this name, for all that a recording tells.
+fn played_on(spec: &str) -> Vec<String> {
+    let words = match spec.split_once(':') {
+        _ if spec == "self" => vec!["run"],
+        Some(("client", name)) => vec!["run", "--client", name],
+        Some(("exec", command)) => vec!["run", "--exec", command],
+        _ => vec!["run", "--target", spec],
+    };
+    words.into_iter().map(str::to_owned).collect()
 }
 
 /// A word as a shell takes it.

@@ -6,13 +6,17 @@
 
 pub mod explain;
 mod failure;
+pub mod github;
+pub mod html;
 pub mod json;
 pub mod jsonl;
 pub mod junit;
+pub mod markdown;
 pub mod matrix;
 mod paint;
 pub mod pcapng;
 mod row;
+mod sources;
 pub mod terminal;
 pub mod text;
 mod wire_log;
@@ -22,6 +26,7 @@ use std::io;
 use crate::outcome::RunOutcome;
 
 pub use paint::Paint;
+pub use sources::{Source, Sources};
 
 /// What a format needs to know beside the run itself.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +42,8 @@ pub struct Context {
     pub repeat: Vec<String>,
     /// What the expectations file has to say, one line each.
     pub complaints: Vec<String>,
+    /// The cases as they are written, where a format shows them.
+    pub sources: Sources,
 }
 
 /// One report format.
@@ -73,9 +80,27 @@ pub static FORMATS: &[Format] = &[
         streamed: true,
     },
     Format {
+        name: "html",
+        doc: "one page for a browser, with ladder diagrams of what went wrong",
+        write: html::write,
+        streamed: false,
+    },
+    Format {
         name: "junit",
         doc: "JUnit XML, for the test page of a CI system",
         write: junit::write,
+        streamed: false,
+    },
+    Format {
+        name: "markdown",
+        doc: "for the summary of a CI job",
+        write: markdown::write,
+        streamed: false,
+    },
+    Format {
+        name: "github",
+        doc: "annotations of GitHub Actions on the lines of scenarios, when it goes to `-`",
+        write: github::write,
         streamed: false,
     },
     Format {

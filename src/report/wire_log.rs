@@ -10,7 +10,7 @@ use crate::outcome::{EntryDir, TranscriptEntry};
 const VALUE_CHARS: usize = 48;
 
 /// Messages of one kind in a row from which on the middle is left out.
-const RUN: usize = 4;
+pub(super) const RUN: usize = 4;
 
 /// Writes `entries`; long runs of one kind show their first and last.
 pub(super) fn write(
@@ -50,7 +50,7 @@ pub(super) fn write(
 }
 
 /// Whether two entries may stand for each other in a run.
-fn alike(a: &TranscriptEntry, b: &TranscriptEntry) -> bool {
+pub(super) fn alike(a: &TranscriptEntry, b: &TranscriptEntry) -> bool {
     a.dir == b.dir && a.conn == b.conn && a.kind == b.kind && a.auto == b.auto
 }
 
@@ -75,14 +75,8 @@ fn line(
         paint.mark(arrow),
         text::safe(&entry.kind)
     )?;
-    for (name, value) in &entry.fields.0 {
-        let value = text::value(value, VALUE_CHARS);
-        write!(out, " {}={value}", text::safe(name))?;
-    }
-    let undecoded = matches!(entry.kind.as_str(), "raw" | "undecodable" | "trailing");
-    if let (true, Some(hex)) = (undecoded, &entry.hex) {
-        write!(out, " {}", text::short(hex, VALUE_CHARS))?;
-    }
+    write!(out, "{}", fields(entry))?;
+    let undecoded = undecoded(entry);
     if undecoded || entry.len > 1024 {
         write!(out, " {}", paint.dim(format!("({} bytes)", entry.len)))?;
     }
@@ -98,4 +92,22 @@ fn line(
         write!(out, "{joint} {}", text::safe(note))?;
     }
     writeln!(out)
+}
+
+/// ` index=3 begin=0`: the decoded fields, or the bytes of what could not be decoded.
+pub(super) fn fields(entry: &TranscriptEntry) -> String {
+    let mut text = String::new();
+    for (name, value) in &entry.fields.0 {
+        let value = text::value(value, VALUE_CHARS);
+        text.push_str(&format!(" {}={value}", text::safe(name)));
+    }
+    if let (true, Some(hex)) = (undecoded(entry), &entry.hex) {
+        text.push(' ');
+        text.push_str(&text::short(hex, VALUE_CHARS));
+    }
+    text
+}
+
+fn undecoded(entry: &TranscriptEntry) -> bool {
+    matches!(entry.kind.as_str(), "raw" | "undecodable" | "trailing")
 }
