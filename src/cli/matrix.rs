@@ -8,7 +8,7 @@ use btspec::outcome::join::join;
 use btspec::outcome::matrix::Matrix;
 use btspec::outcome::recording::{self, Recording};
 use btspec::outcome::{Exit, RunOutcome};
-use btspec::report::text;
+use btspec::report::{Context, Sources, html, text};
 use clap::Parser;
 
 use super::args::{Cli, Command, MatrixArgs, MatrixFormat, MatrixRole, Named};
@@ -45,18 +45,19 @@ pub(super) fn run(args: &MatrixArgs) -> Result<Exit, Stop> {
         }
     }
     let matrix = Matrix::of(&runs);
+    let context = context()?;
     for to in &args.report {
         let written = std::fs::File::create(&to.path)
             .map(std::io::BufWriter::new)
             .and_then(|mut file| {
-                write(&matrix, &runs, to.format, &mut file)?;
+                write(&matrix, &runs, &context, to.format, &mut file)?;
                 file.flush()
             });
         written
             .map_err(|error| Stop::usage(format!("cannot write {}: {error}", to.path.display())))?;
     }
     let mut stdout = out::stdout();
-    write(&matrix, &runs, args.format, &mut stdout)?;
+    write(&matrix, &runs, &context, args.format, &mut stdout)?;
     stdout.flush()?;
     Ok(Exit::Ok)
 }
@@ -64,17 +65,26 @@ pub(super) fn run(args: &MatrixArgs) -> Result<Exit, Stop> {
 fn write(
     matrix: &Matrix,
     runs: &[RunOutcome],
+    context: &Context,
     format: MatrixFormat,
     to: &mut dyn Write,
 ) -> std::io::Result<()> {
     match format {
         MatrixFormat::Text => btspec::report::matrix::text(matrix, to),
-        MatrixFormat::Html => todo_html(matrix, runs, to),
+        MatrixFormat::Html => html::matrix::write(matrix, runs, context, to),
         MatrixFormat::Json => {
             serde_json::to_writer_pretty(&mut *to, matrix).map_err(std::io::Error::from)?;
             writeln!(to)
         }
     }
+}
+
+/// The cases as they are written.
+fn context() -> Result<Context, Stop> {
+    Ok(Context {
+        sources: Sources::of(&select::load(&[])?),
+        ..Context::default()
+    })
 }
 
 /// The name of a run's column.
@@ -160,8 +170,5 @@ fn know(run: &mut RunOutcome, expectations: &[Named]) -> Result<(), Stop> {
         // What is stale is for `run` and `report` to say.
         let _ = known.apply(run, &select::load(&[])?)?;
     }
-    Ok(())
-}
-fn todo_html(_: &Matrix, _: &[RunOutcome], _: &mut dyn Write) -> std::io::Result<()> {
     Ok(())
 }

@@ -134,7 +134,8 @@ impl MatrixRow {
         }
     }
 
-    fn differs(&self) -> bool {
+    /// Whether the targets do not all come to the same.
+    pub fn differs(&self) -> bool {
         let mut verdicts = self.cells.iter().flatten().map(|cell| cell.verdict);
         let first = verdicts.next();
         first.is_some_and(|first| verdicts.any(|verdict| verdict != first))
@@ -142,7 +143,8 @@ impl MatrixRow {
 }
 
 impl Cell {
-    fn of(case: &CaseOutcome) -> Self {
+    /// Of a row of a run.
+    pub fn of(case: &CaseOutcome) -> Self {
         let held_back = case.known.as_deref().is_some_and(is_held_back);
         Self {
             verdict: (!held_back).then_some(case.verdict),

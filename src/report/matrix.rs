@@ -51,7 +51,7 @@ pub fn text(matrix: &Matrix, out: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-fn word(cell: &Cell) -> String {
+pub(super) fn word(cell: &Cell) -> String {
     let verdict = cell
         .verdict
         .map_or_else(|| "held back".to_owned(), |verdict| verdict.to_string());

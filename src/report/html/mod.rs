@@ -6,6 +6,7 @@
 //! `templates/report.html`; nothing but the two constants is written as it is.
 
 mod ladder;
+pub mod matrix;
 mod row;
 mod window;
 

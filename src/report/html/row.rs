@@ -100,7 +100,13 @@ pub(super) struct Room {
 impl Room {
     /// Shares the page out among the rows of a run.
     pub(super) fn of(run: &RunOutcome) -> Self {
-        let wanting = run.cases.iter().filter(|case| needs_look(case)).count();
+        Self::shared(std::slice::from_ref(run))
+    }
+
+    /// Shares it out among the rows of several runs.
+    pub(super) fn shared(runs: &[RunOutcome]) -> Self {
+        let cases = runs.iter().flat_map(|run| &run.cases);
+        let wanting = cases.filter(|case| needs_look(case)).count();
         let share = LINES_OF_PAGE.checked_div(wanting).unwrap_or(MOST_LINES);
         Self {
             lines: share.clamp(FEWEST_LINES, MOST_LINES),
@@ -187,7 +193,7 @@ impl Row {
 }
 
 /// What a link to the row says behind `#`.
-fn anchor(id: &str) -> String {
+pub(super) fn anchor(id: &str) -> String {
     cut(safe(id), 200).replace(char::is_whitespace, "_")
 }
 
