@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use btspec::outcome::Exit;
 use btspec::report::Format;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::fuzz_args::{FuzzArgs, ShrinkArgs};
 use super::run_args::{ReportTo, RunArgs, format};
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Tell what differs between two recordings
     Compare(CompareArgs),
+    /// Set clients, or recordings of them, side by side
+    Matrix(MatrixArgs),
     /// Stand between two peers and judge both by the rules
     Proxy(ProxyArgs),
     /// Put the reference peer on a socket
@@ -226,6 +229,90 @@ pub(crate) enum CompareFormat {
     Text,
     /// btspec.compare/1
     Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MatrixArgs {
+    /// Recordings (json or jsonl); those of one target are joined into one column
+    #[arg(value_name = "RUN.json|RUN.jsonl")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Start this client and test it: a name that btspec knows, or a driver file; may be repeated
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) client: Vec<String>,
+    /// Roles in which --client is tested
+    #[arg(long, value_enum, default_value_t = MatrixRole::Both)]
+    pub(crate) role: MatrixRole,
+    /// Only what matches is played with --client, as in `run --filter`
+    #[arg(long, value_name = "EXPR")]
+    pub(crate) filter: Option<String>,
+    /// Known failures of a column; may be repeated
+    #[arg(long, value_name = "NAME=FILE")]
+    pub(crate) expectations: Vec<Named>,
+    /// Write the matrix to a file: html, json or text; may be repeated
+    #[arg(long, value_name = "FMT=FILE")]
+    pub(crate) report: Vec<MatrixTo>,
+    /// What standard output gets
+    #[arg(long, value_enum, default_value_t = MatrixFormat::Text)]
+    pub(crate) format: MatrixFormat,
+}
+
+/// Roles of the clients of a matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum MatrixRole {
+    Seed,
+    Leech,
+    Both,
+}
+
+/// How a matrix is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum MatrixFormat {
+    /// For a person: what differs
+    Text,
+    /// btspec.matrix/1
+    Json,
+    /// One page for a browser
+    Html,
+}
+
+/// A file for the matrix.
+#[derive(Debug, Clone)]
+pub(crate) struct MatrixTo {
+    pub(crate) format: MatrixFormat,
+    pub(crate) path: PathBuf,
+}
+
+impl FromStr for MatrixTo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Named { name, path } = text.parse()?;
+        let format = MatrixFormat::from_str(&name, false)
+            .map_err(|_| format!("unknown format `{name}`; one of text, json, html"))?;
+        Ok(Self { format, path })
+    }
+}
+
+/// A file for something that has a name.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+}
+
+impl FromStr for Named {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, path) = text
+            .split_once('=')
+            .filter(|(name, path)| !name.is_empty() && !path.is_empty())
+            .ok_or("NAME=FILE expected")?;
+        Ok(Self {
+            name: name.to_owned(),
+            path: PathBuf::from(path),
+        })
+    }
 }
 
 #[derive(Debug, Args)]

@@ -15,7 +15,7 @@ use btspec::fuzz::campaign::{Campaign, Campaigned, Config, Ending, Find, News};
 use btspec::fuzz::ground::{Ground, Role};
 use btspec::fuzz::report::{FuzzReport, RoleReport, Saved, name};
 use btspec::fuzz::sim::SimBench;
-use btspec::fuzz::sockets::{MOST_LANES, SocketBench};
+use btspec::fuzz::sockets::{LANES, MOST_LANES, SocketBench};
 use btspec::fuzz::write::{About, file_name, scenario};
 use btspec::outcome::Exit;
 use btspec::scenario::ast;
@@ -157,14 +157,13 @@ impl Job<'_> {
                  --i-run-this-target says that it is yours"
             )));
         }
-        let lanes = self
-            .args
-            .jobs
-            .map_or(MOST_LANES, usize::from)
-            .min(stage.bears());
+        let (lanes, wide) = match self.args.jobs.map(usize::from) {
+            Some(jobs) => (jobs, jobs),
+            None => (LANES.min(stage.bears()), MOST_LANES),
+        };
         let ground = Ground::new(torrent.clone(), role);
         let mut bench =
-            SocketBench::new(stage, lanes, target.source.as_ref()).map_err(Stop::usage)?;
+            SocketBench::new(stage, lanes, wide, target.source.as_ref()).map_err(Stop::usage)?;
         let (row, ending) = self.campaign(&mut bench, &ground, self.config.clone())?;
         bench.close();
         Ok(FuzzReport::new(

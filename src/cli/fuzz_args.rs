@@ -74,8 +74,8 @@ pub(crate) struct FuzzArgs {
     /// Only this part of the cases, as 2/4: the other parts are for other machines
     #[arg(long, value_name = "M/N", value_parser = part, default_value = "1/1", env = "BTSPEC_SEEDS")]
     pub(crate) seeds: (u64, u64),
-    /// Connections at once, at most 4 and what the client's driver says
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4), env = "BTSPEC_JOBS")]
+    /// Connections at once; without it 4 at most, and 16 to a target that reads at ticks of a timer
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16), env = "BTSPEC_JOBS")]
     pub(crate) jobs: Option<u16>,
     /// Folder for finds, and for what --resume needs
     #[arg(

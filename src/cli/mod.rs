@@ -15,6 +15,7 @@ mod fuzz_progress;
 mod known;
 mod lint;
 mod list;
+mod matrix;
 mod out;
 mod play;
 mod progress;
@@ -95,6 +96,7 @@ fn dispatch(command: Command) -> Result<Exit, Stop> {
         Command::Report(args) => report::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Matrix(args) => matrix::run(&args),
         Command::Proxy(args) => proxy::run(&args),
         // Windows has no drivers that start clients.
         Command::Guard(_) => Err(Stop::usage("no guard on this system")),

@@ -335,6 +335,7 @@ impl<'a> Wires<'a> {
                 result: match outcome {
                     VerbOutcome::Done(text) => VerbResult::Done(text),
                     VerbOutcome::Unknown => VerbResult::Unknown,
+                    VerbOutcome::Cannot(why) => VerbResult::Cannot(why),
                     VerbOutcome::Failed(why) => VerbResult::Failed(why),
                 },
             },
@@ -343,7 +344,9 @@ impl<'a> Wires<'a> {
                 let why = match outcome {
                     VerbOutcome::Done(_) => return None,
                     VerbOutcome::Unknown => "nobody can make the target dial us".to_owned(),
-                    VerbOutcome::Failed(why) => format!("add-peer: {why}"),
+                    VerbOutcome::Cannot(why) | VerbOutcome::Failed(why) => {
+                        format!("add-peer: {why}")
+                    }
                 };
                 let mut places = self.places.iter_mut();
                 let stand = places.find(|stand| stand.conn == conn && stand.waits)?;

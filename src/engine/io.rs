@@ -226,6 +226,8 @@ pub enum VerbResult {
     Done(String),
     /// The driver does not know it.
     Unknown,
+    /// It cannot be done with this target; why.
+    Cannot(String),
     /// It failed; why.
     Failed(String),
 }

@@ -31,6 +31,9 @@ pub trait Bench {
     /// Time since the bench was set up; virtual in simulation.
     fn elapsed(&self) -> Duration;
 
+    /// The target reads at ticks of a timer: more connections at once take no more time.
+    fn widen(&mut self) {}
+
     /// Whether that time is virtual.
     fn is_virtual(&self) -> bool;
 }

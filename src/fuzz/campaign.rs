@@ -33,7 +33,7 @@ pub struct Config {
     pub finds: Option<usize>,
     /// Questions that shrinking a find may ask.
     pub shrink: usize,
-    /// How long to look into one suspicion.
+    /// How long to look into one suspicion, and to make what was found small.
     pub patience: Duration,
 }
 
@@ -127,6 +127,8 @@ pub struct Campaign<'a> {
     /// Number of cases since the target was started.
     age: u64,
     ended: Option<Ending>,
+    /// When what is looked into now has taken long enough.
+    pub(super) until: Option<Duration>,
     news: &'a mut dyn FnMut(News<'_>),
     stop: &'a dyn Fn() -> bool,
     /// How long the slowest answer to valid traffic took; `None` before that is known.
@@ -175,6 +177,7 @@ impl<'a> Campaign<'a> {
             baseline: Baseline::default(),
             age: 0,
             ended: None,
+            until: None,
             news,
         }
     }
@@ -213,12 +216,12 @@ impl<'a> Campaign<'a> {
     }
 
     fn go(&mut self, known: usize, first: u64) -> Ending {
+        let began = self.bench.elapsed();
         if let Err(why) = self.learn_baseline() {
             return Ending::Unreachable(why);
         }
         let mut batch = 0_u64;
         let mut slow_at = self.bench.elapsed();
-        let began = self.bench.elapsed();
         while self.ended.is_none() && !(self.stop)() {
             let config = &self.config;
             let done = self.next.saturating_sub(first);
@@ -254,13 +257,21 @@ impl<'a> Campaign<'a> {
                 (self.news)(News::Progress(&self.tally, &self.corpus, finds, spent));
             }
         }
+        if self.ended.is_none() && !self.lives() {
+            self.suspect_wedge();
+        }
         Ending::Over
     }
 
     fn play_batch(&mut self, count: u64) {
         let cases: Vec<Case> = (0..count).map(|_| self.next_case()).collect();
-        let players = cases.iter().map(|case| self.player(case.clone())).collect();
-        let played = self.bench.play(players);
+        // The first connection shows how the cases before left the target.
+        let look = self.player(valid(self.next.wrapping_mul(3), &self.ground));
+        let players = cases.iter().map(|case| self.player(case.clone()));
+        let players = std::iter::once(look).chain(players).collect();
+        let mut played = self.bench.play(players).into_iter();
+        let look = played.next().map(|it| Life::of(&it.finish().1));
+        let missed = look.is_none_or(|life| life < self.life);
         let mut suspicions: Vec<(Suspicion, Case)> = Vec::new();
         let mut has = 0;
         let mut failed = None;
@@ -287,15 +298,22 @@ impl<'a> Campaign<'a> {
         if self.look_at_vitals() {
             return;
         }
+        if missed && !self.lives() {
+            // Its end may have been told meanwhile.
+            if self.look_at_vitals() {
+                return;
+            }
+            let before = self.history.len().saturating_sub(cases.len());
+            if before > 0 {
+                self.history.truncate(before);
+            }
+            self.suspect_wedge();
+            return;
+        }
         for (suspicion, case) in suspicions {
             if self.ended.is_none() {
                 self.suspect(suspicion, vec![case]);
             }
-        }
-        if self.ended.is_none() && !self.lives() {
-            let detail = "no answer on a fresh connection of valid traffic, three times";
-            let suspicion = Suspicion::new(Oracle::Wedge, "wedge", detail);
-            self.suspect_history(suspicion);
         }
         let pieces = self.ground.torrent().geometry().pieces();
         let full = has > pieces / 2;
@@ -360,6 +378,11 @@ impl<'a> Campaign<'a> {
             .collect()
     }
 
+    fn suspect_wedge(&mut self) {
+        let detail = "no answer on a fresh connection of valid traffic, three times";
+        self.suspect_history(Suspicion::new(Oracle::Wedge, "wedge", detail));
+    }
+
     /// Whether something was wrong with the process, and has been seen to.
     fn look_at_vitals(&mut self) -> bool {
         let vitals = self.bench.vitals();
@@ -399,18 +422,25 @@ impl<'a> Campaign<'a> {
     fn learn_baseline(&mut self) -> Result<(), String> {
         let mut pace = Pace::default();
         let (mut slowest, mut awaited, mut left) = (Vec::new(), Vec::new(), Vec::new());
-        let mut life = Life::None;
+        let mut greeted = Vec::new();
+        // With moves right behind our handshake, and with moves behind the target's.
+        let (mut early, mut life) = (Life::None, Life::None);
         let mut why = "it does not answer".to_owned();
         for number in 0..BASELINE_FIRST {
+            pace.early = number.is_multiple_of(2);
             let player = CasePlayer::new(valid(number, &self.ground), self.ground.clone(), pace);
             for player in self.bench.play(vec![player]) {
                 let (_, trace) = player.finish();
                 if let Some(refused) = &trace.refused {
                     why = format!("{refused:?}").to_lowercase();
                 }
+                if pace.early {
+                    early = early.max(Life::of(&trace));
+                }
                 life = life.max(Life::of(&trace));
                 slowest.push(trace.slowest);
                 awaited.push(trace.awaited);
+                greeted.push(trace.greeted_after);
                 left.extend(trace.left_after);
             }
             if number == 0 && life == Life::None {
@@ -423,9 +453,20 @@ impl<'a> Campaign<'a> {
         self.life = life;
         if !self.bench.is_virtual() {
             let slowest = middle(slowest);
+            let by_timer = middle(greeted.clone()) >= AT_ONCE;
+            if by_timer {
+                self.bench.widen();
+            }
             self.pace = Pace {
-                state: (middle(awaited) * 4).clamp(LEAST_WAIT, pace.state),
-                leave: (middle(left) * 4).clamp(LEAST_WAIT, pace.leave),
+                // aria2 drops who says more than a handshake at first.
+                early: early >= life,
+                // Awaited states cannot come before the handshake.
+                state: ample(middle(awaited).max(middle(greeted.clone()))).min(pace.state),
+                leave: ample(middle(left)).min(pace.leave),
+                linger: match by_timer {
+                    true => ample(middle(greeted)).min(pace.state),
+                    false => Duration::ZERO,
+                },
                 now: (slowest * 5).max(pace.now),
                 ..pace
             };
@@ -439,13 +480,12 @@ impl<'a> Campaign<'a> {
     fn measure_baseline(&mut self) {
         self.play_valid(BASELINE_HALF);
         let before = self.bench.usage();
-        self.play_valid(BASELINE_HALF);
+        let count = self.play_valid(BASELINE_HALF);
         let after = self.bench.usage();
         let span = |a: Option<u64>, b: Option<u64>| match (a, b) {
             (Some(a), Some(b)) => b.saturating_sub(a),
             _ => 0,
         };
-        let count = BASELINE_HALF.max(1);
         let cpu = match (before.cpu, after.cpu) {
             (Some(before), Some(after)) => after.saturating_sub(before),
             _ => Duration::ZERO,
@@ -464,10 +504,24 @@ impl<'a> Campaign<'a> {
         self.age = 0;
     }
 
-    fn play_valid(&mut self, count: u64) {
-        let players = (0..count).map(|number| self.player(valid(number, &self.ground)));
-        let players = players.collect();
-        self.bench.play(players);
+    /// Plays so many valid connections, fewer of a slow target; says how many.
+    fn play_valid(&mut self, count: u64) -> u64 {
+        let began = self.bench.elapsed();
+        let mut played = 0_u64;
+        while played < count {
+            let players = (0..BATCH).map(|number| {
+                let number = played.saturating_add(number);
+                self.player(valid(number, &self.ground))
+            });
+            let players = players.collect();
+            self.bench.play(players);
+            played = played.saturating_add(BATCH);
+            let spent = self.bench.elapsed().saturating_sub(began);
+            if !self.bench.is_virtual() && spent > BASELINE_TIME {
+                break;
+            }
+        }
+        played.max(1)
     }
 
     /// Memory, files and processor time against the baseline.
@@ -597,7 +651,9 @@ impl<'a> Campaign<'a> {
     /// Whether there is no time left for what would only be nice to have.
     pub(super) fn late(&self) -> bool {
         let most = self.config.duration.map(|most| most.saturating_add(GRACE));
-        (self.stop)() || most.is_some_and(|most| self.bench.elapsed() > most)
+        let now = self.bench.elapsed();
+        let over = |until: Option<Duration>| until.is_some_and(|until| now > until);
+        (self.stop)() || over(most) || over(self.until)
     }
 
     /// Answers do not come, which is known by now: nobody waits so long for the next.
@@ -607,6 +663,12 @@ impl<'a> Campaign<'a> {
             self.pace.answer = (slow * 20).max(least).min(self.pace.answer);
         }
     }
+}
+
+/// Long enough for what usually takes this time, on a machine that has more to do.
+fn ample(usual: Duration) -> Duration {
+    let longer = usual.saturating_add(Duration::from_millis(500));
+    (usual * 8).min(longer).max(LEAST_WAIT)
 }
 
 /// The middle of some times: one that was held up by a busy machine says nothing.
@@ -637,7 +699,7 @@ pub struct Campaigned {
 }
 
 /// Shorter waits than this are up to the machine, not to the target.
-const LEAST_WAIT: Duration = Duration::from_millis(20);
+const LEAST_WAIT: Duration = Duration::from_millis(6);
 /// What a find may take beyond the end of a campaign.
 const GRACE: Duration = Duration::from_secs(45);
 /// Cases between two looks whether a fresh connection is served.
@@ -661,5 +723,9 @@ const MEMORY_GROWTH: u64 = 64 << 20;
 const FILES_GROWTH: u64 = 64;
 /// Valid connections before anything else, one at a time.
 const BASELINE_FIRST: u64 = 6;
+/// Who takes longer for a handshake reads at ticks of a timer, and overlooks what an end follows.
+const AT_ONCE: Duration = Duration::from_millis(100);
+/// Time for those, which a slow target does not get through.
+const BASELINE_TIME: Duration = Duration::from_secs(5);
 /// Valid connections between two looks at usage.
 const BASELINE_HALF: u64 = 100;

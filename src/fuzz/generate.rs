@@ -114,7 +114,7 @@ pub(super) fn step(rng: &mut Rng, ground: &Ground) -> Move {
             _ if seed => Await::Unchoked,
             _ => Await::Interested,
         }),
-        97 if rng.percent(4) => Move::Pause(if rng.percent(95) { LITTLE } else { A_TICK }),
+        97 if rng.percent(4) => Move::Pause(if rng.percent(99) { LITTLE } else { A_TICK }),
         98 if rng.percent(20) => Move::Reading(rng.percent(50)),
         _ => say(rng, ground),
     }
@@ -200,8 +200,13 @@ fn overflow(rng: &mut Rng) -> Message {
 pub(super) fn dress(mut send: Send, rng: &mut Rng) -> Send {
     match rng.below(30) {
         0 => {
-            let times = [2, 3, 17, 300];
-            send.times = rng.pick(&times).copied().unwrap_or(2);
+            let times = [2, 2, 3, 3, 17];
+            let many = rng.percent(5);
+            send.times = match many {
+                // Hundreds of requests are megabytes of answers.
+                true => 300,
+                false => rng.pick(&times).copied().unwrap_or(2),
+            };
         }
         1 => send.framing = framing(&send, rng),
         2 => send.cut = cut(rng),

@@ -27,6 +27,7 @@ pub(super) struct Hearing {
     pub(super) trace: Trace,
     pub(super) dialled: bool,
     open: bool,
+    opened_at: Duration,
     /// The target has ended its side.
     pub(super) gone: bool,
     reading: bool,
@@ -59,6 +60,7 @@ impl Hearing {
             trace: Trace::default(),
             dialled: false,
             open: false,
+            opened_at: Duration::ZERO,
             gone: false,
             reading: true,
             said_at: Duration::ZERO,
@@ -70,8 +72,9 @@ impl Hearing {
         !self.open
     }
 
-    pub(super) fn opened(&mut self) {
+    pub(super) fn opened(&mut self, at: Duration) {
         self.open = true;
+        self.opened_at = at;
     }
 
     pub(super) fn paused(&self) -> bool {
@@ -160,7 +163,10 @@ impl Hearing {
 
     pub(super) fn finish(mut self) -> Trace {
         self.trace.has = self.session.target_has().count();
-        self.trace.greeted = self.session.theirs().handshake().is_some();
+        let theirs = self.session.theirs();
+        self.trace.greeted = theirs.handshake().is_some();
+        let came = theirs.handshake_at().unwrap_or_default();
+        self.trace.greeted_after = came.saturating_sub(self.opened_at);
         self.trace.states.insert(StateId::of(&self.session));
         self.trace
     }

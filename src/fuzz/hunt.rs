@@ -55,8 +55,9 @@ impl Campaign<'_> {
             "looks into {}: {}",
             suspicion.bucket, suspicion.detail
         )));
-        let began = self.bench.elapsed();
+        self.until = self.patience();
         let isolated = self.isolate(&suspicion, suspects.clone());
+        self.until = None;
         let Some(cases) = isolated else {
             if suspicion.oracle == Oracle::Unanswered {
                 self.wait_less();
@@ -79,14 +80,15 @@ impl Campaign<'_> {
         if suspicion.oracle == Oracle::Unanswered {
             self.wait_less();
         }
-        let limit = self.limit();
+        let until = self.patience();
         let budget = self.config.shrink;
         let ground = self.ground.clone();
         let shrunk = |this: &mut Self, fresh: bool| {
+            this.until = until;
             let small = shrink(cases.clone(), &ground, budget, &mut |cases| {
-                let late = this.bench.elapsed().saturating_sub(began) > limit;
-                !late && !this.late() && !this.over() && this.repeats(&suspicion, cases, fresh)
+                !this.late() && !this.over() && this.repeats(&suspicion, cases, fresh)
             });
+            this.until = None;
             let confirmed = this.confirm(&suspicion, &small);
             (small, confirmed)
         };
@@ -101,12 +103,10 @@ impl Campaign<'_> {
         self.replace();
     }
 
-    /// How long to look into one suspicion; virtual time costs nothing.
-    fn limit(&self) -> Duration {
-        match self.bench.is_virtual() {
-            true => Duration::MAX,
-            false => self.config.patience,
-        }
+    /// Until when to look into a suspicion, or to make a find small; virtual time costs nothing.
+    fn patience(&self) -> Option<Duration> {
+        let until = self.bench.elapsed().checked_add(self.config.patience);
+        until.filter(|_| !self.bench.is_virtual())
     }
 
     fn known(&mut self, suspicion: &Suspicion) -> Option<&mut Find> {
@@ -199,7 +199,7 @@ impl Campaign<'_> {
         if !self.repeats(suspicion, &all, true) {
             return None;
         }
-        while all.len() > 1 && !self.over() {
+        while all.len() > 1 && !self.over() && !self.late() {
             let right = all.split_off(all.len() / 2);
             if self.repeats(suspicion, &right, true) {
                 all = right;
@@ -252,7 +252,7 @@ impl Campaign<'_> {
             Oracle::Rule | Oracle::Unanswered | Oracle::Overread => seen,
             Oracle::Death => self.died(),
             Oracle::Report => !self.bench.vitals().alarm.is_empty(),
-            Oracle::Wedge => !self.lives(),
+            Oracle::Wedge => !self.lives() && self.bench.vitals().alive != Some(false),
             Oracle::Cpu => self.spins(),
             Oracle::SlowReader => match (memory, self.bench.usage().memory) {
                 (Some(before), Some(after)) => after > before.saturating_add(SLOW_GROWTH),

@@ -6,25 +6,30 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use super::case::{AnswerWith, Await, Case, End, Framing, Move};
+use super::case::{AnswerWith, Await, Case, End, Framing, Move, What};
 use super::ground::{Ground, Role};
 use super::hearing::Hearing;
 use super::trace::Trace;
 use crate::engine::io::{Action, CloseKind, Input, Source, Tester};
 use crate::trace::{CloseHow, ConnId};
-use crate::wire::{BlockRef, ExtensionMessage, Message};
+use crate::wire::{BlockRef, Capability, ExtensionMessage, Message};
 
 /// How long to wait for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     /// For a connection.
     pub connect: Duration,
+    /// Whether moves are made before the target's handshake is there.
+    pub early: bool,
     /// For a state that the target need not ever reach.
     pub state: Duration,
     /// For an answer that is owed.
     pub answer: Duration,
     /// For the target's end once we have ended our side.
     pub leave: Duration,
+    /// For reactions to what nobody has to answer, before we end our side: nothing for a target that
+    /// reads what comes before the end as it comes.
+    pub linger: Duration,
     /// Up to which time an answer counts as given at once.
     pub now: Duration,
 }
@@ -34,9 +39,11 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
+            early: true,
             state: Duration::from_secs(3),
             answer: Duration::from_secs(10),
             leave: Duration::from_secs(1),
+            linger: Duration::ZERO,
             now: Duration::from_millis(50),
         }
     }
@@ -59,6 +66,8 @@ pub struct CasePlayer {
     /// The last request of ours.
     probe: Option<Probe>,
     own_end: bool,
+    /// When all was said, and when we ended our side.
+    settled_at: Duration,
     ended_at: Duration,
 }
 
@@ -67,6 +76,8 @@ pub struct CasePlayer {
 enum Phase {
     /// Asked for, until then.
     Opening { until: Duration },
+    /// Our handshake is said; moves wait for the target's, until then.
+    Greeting { until: Duration },
     /// Moves are made.
     Moving,
     /// All is said; answers are waited for.
@@ -105,6 +116,7 @@ impl CasePlayer {
             pending: BytesMut::new(),
             probe: None,
             own_end: false,
+            settled_at: Duration::ZERO,
             ended_at: Duration::ZERO,
         }
     }
@@ -138,8 +150,14 @@ impl CasePlayer {
         if self.case.greeting.spoilt.is_some() {
             self.hearing.session.handle_open_frame();
         }
-        self.phase = Phase::Moving;
-        self.go_on(at);
+        if self.pace.early || self.case.greeting.spoilt.is_some() {
+            self.phase = Phase::Moving;
+            self.go_on(at);
+        } else {
+            self.flush();
+            let until = at.saturating_add(self.pace.connect);
+            self.phase = Phase::Greeting { until };
+        }
     }
 
     /// Makes moves until one has to wait, or all are made.
@@ -167,6 +185,9 @@ impl CasePlayer {
     fn make(&mut self, it: &Move, at: Duration) -> bool {
         match it {
             Move::Send(send) => {
+                if self.lacks_id(&send.what) && !self.waited_for_state(at) {
+                    return false;
+                }
                 let session = &self.hearing.session;
                 let bytes = send.encode(|name| session.ext_id_theirs(name));
                 self.hearing.said(send.what.name());
@@ -195,7 +216,8 @@ impl CasePlayer {
                     trace.awaited = trace.awaited.max(at.saturating_sub(since));
                     return true;
                 }
-                self.waited_for_state(at)
+                let never = *state == Await::Extended && !self.may_extend();
+                never || self.waited_for_state(at)
             }
             Move::Answer(with) => match self.hearing.oldest_request() {
                 Some(block) => {
@@ -215,6 +237,19 @@ impl CasePlayer {
                 true
             }
         }
+    }
+
+    /// Whether the target may have an extended handshake for us, or more.
+    fn may_extend(&self) -> bool {
+        let session = &self.hearing.session;
+        let offered = self.case.greeting.reserved.has(Capability::Extended);
+        offered && (session.established_at().is_none() || session.extended())
+    }
+
+    /// Whether the id that a message goes under may come yet: it is in the target's extended handshake.
+    fn lacks_id(&self, what: &What) -> bool {
+        let named = matches!(what, What::Extension { name, .. } if !name.is_empty());
+        named && self.hearing.session.their_extended().is_none() && self.may_extend()
     }
 
     /// Whether a state that the target need not reach has been waited for long enough.
@@ -281,6 +316,7 @@ impl CasePlayer {
             }
             End::Probe => {
                 self.read_on(at);
+                self.settled_at = at;
                 self.phase = Phase::Settling {
                     until: at.saturating_add(self.pace.answer),
                 };
@@ -302,7 +338,12 @@ impl CasePlayer {
         let spoilt = self.case.greeting.spoilt.is_some();
         if spoilt || self.hearing.session.tainted() {
             // Nobody can say what is owed.
-            self.leave(at);
+            let linger = self.settled_at.saturating_add(self.pace.linger);
+            if at >= linger || !self.hearing.sent.on_boundary() {
+                self.leave(at);
+            } else {
+                self.phase = Phase::Settling { until: linger };
+            }
             return;
         }
         if self.hearing.session.established_at().is_none() {
@@ -461,7 +502,7 @@ impl Tester for CasePlayer {
             }
             Input::Timeout => {}
             Input::Connected { .. } => {
-                self.hearing.opened();
+                self.hearing.opened(at);
                 self.begin(at);
             }
             Input::ConnectFailed { why, .. } => {
@@ -486,6 +527,13 @@ impl Tester for CasePlayer {
         self.hearing.tick(at);
         match self.phase {
             Phase::Opening { .. } | Phase::Done => {}
+            Phase::Greeting { until } => {
+                let greeted = self.hearing.session.established_at().is_some();
+                if greeted || self.hearing.gone || at >= until {
+                    self.phase = Phase::Moving;
+                    self.go_on(at);
+                }
+            }
             Phase::Moving => self.go_on(at),
             Phase::Settling { .. } => self.still_settling(at),
             Phase::Leaving { until } => {
@@ -502,9 +550,10 @@ impl Tester for CasePlayer {
 
     fn poll_deadline(&self) -> Option<Duration> {
         match self.phase {
-            Phase::Opening { until } | Phase::Settling { until } | Phase::Leaving { until } => {
-                Some(until)
-            }
+            Phase::Opening { until }
+            | Phase::Greeting { until }
+            | Phase::Settling { until }
+            | Phase::Leaving { until } => Some(until),
             Phase::Moving => {
                 let since = self.waiting?;
                 let span = match self.case.moves.get(self.next)? {

@@ -26,6 +26,8 @@ use crate::transport::blocking::{Blocking, Heard};
 pub struct SocketBench {
     stage: SocketStage,
     workers: Vec<Worker>,
+    /// So many of them have work.
+    width: usize,
     done: (Sender<Played>, Receiver<Played>),
     sources: Arc<Mutex<Sources>>,
     began: Instant,
@@ -45,25 +47,27 @@ type Job = (usize, SocketAddr, CasePlayer);
 type Played = (usize, CasePlayer);
 
 impl SocketBench {
-    /// A bench of so many connections at once.
+    /// A bench of so many connections at once, and so many once it is [widened](Bench::widen).
     ///
     /// # Errors
     /// When a given source address is not ours.
     pub fn new(
         stage: SocketStage,
         lanes: usize,
+        wide: usize,
         sources: Option<&SourceList>,
     ) -> Result<Self, SourceError> {
         let ip = stage.target().addr().ip();
         let sources = Sources::for_target(ip, sources)?;
-        let lanes = match sources.is_single() {
+        let most = match sources.is_single() {
             // Clients take one connection from an address.
             true => 1,
-            false => lanes.clamp(1, MOST_LANES),
+            false => MOST_LANES,
         };
+        let (width, wide) = (lanes.clamp(1, most), wide.clamp(1, most));
         let sources = Arc::new(Mutex::new(sources));
         let done = channel();
-        let workers = (0..lanes)
+        let workers = (0..wide.max(width))
             .map(|_| {
                 let (jobs, todo) = channel::<Job>();
                 let (out, sources) = (done.0.clone(), Arc::clone(&sources));
@@ -85,6 +89,7 @@ impl SocketBench {
         Ok(Self {
             stage,
             workers,
+            width,
             done,
             sources,
             began: Instant::now(),
@@ -100,7 +105,7 @@ impl SocketBench {
 
     /// Connections at once.
     pub fn lanes(&self) -> usize {
-        self.workers.len()
+        self.width
     }
 
     /// Whether every connection comes from the same address.
@@ -126,7 +131,7 @@ impl Bench for SocketBench {
         let mut played: Vec<Played> = Vec::new();
         let mut busy = 0_usize;
         // Whoever is done gets the next: a slow one holds nobody up.
-        let mut free: Vec<usize> = (0..self.workers.len()).collect();
+        let mut free: Vec<usize> = (0..self.width.min(self.workers.len())).collect();
         let mut at_work: Vec<(usize, usize)> = Vec::new();
         loop {
             while let Some(worker) = free.pop() {
@@ -212,6 +217,10 @@ impl Bench for SocketBench {
 
     fn elapsed(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    fn widen(&mut self) {
+        self.width = self.workers.len();
     }
 
     fn is_virtual(&self) -> bool {
@@ -352,7 +361,9 @@ const CONN: ConnId = ConnId(1);
 /// Bytes read at once.
 const BUFFER: usize = 64 * 1024;
 /// libtorrent's listen backlog is 5: beyond it, connects wait for a second SYN.
-pub const MOST_LANES: usize = 4;
+pub const LANES: usize = 4;
+/// As many as there are cases between two looks at the target.
+pub const MOST_LANES: usize = 16;
 /// For a connection to stand.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// For a report to be written to its end.

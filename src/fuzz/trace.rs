@@ -30,6 +30,8 @@ pub struct Trace {
     pub served: bool,
     /// The target's handshake came.
     pub greeted: bool,
+    /// How long after the connection its handshake came.
+    pub greeted_after: Duration,
     /// The target's process ended meanwhile: exit code and last words.
     pub died: Option<(Option<i32>, String)>,
     /// States that were reached.

@@ -113,6 +113,8 @@ impl Steps {
     fn find(&mut self, find: &Find, ground: &Ground) {
         let suspicion = &find.suspicion;
         let grows = matches!(suspicion.oracle, Oracle::Memory | Oracle::Files);
+        // What stays behind shows only once every connection is over.
+        let ended = grows || matches!(suspicion.oracle, Oracle::Wedge | Oracle::Cpu);
         if let (Oracle::Overread, Some(block)) = (suspicion.oracle, suspicion.block) {
             let size = ground
                 .torrent()
@@ -140,8 +142,7 @@ impl Steps {
             self.connection(
                 &format!("peer{}", nth.saturating_add(1)),
                 case,
-                ground,
-                !last || grows,
+                !last || ended,
             );
         }
         if grows {
@@ -195,7 +196,7 @@ impl Steps {
         }
     }
 
-    fn connection(&mut self, peer: &str, case: &Case, ground: &Ground, ends: bool) {
+    fn connection(&mut self, peer: &str, case: &Case, ends: bool) {
         self.greeting(peer, &case.greeting);
         let answers = case
             .moves
@@ -231,7 +232,7 @@ impl Steps {
                 Move::Reading(on) => self.line(&format!("reading: {on}")),
             }
         }
-        if case.end == End::Probe && ground.role() == Role::Seed && ends {
+        if case.end == End::Probe && ends {
             // The fuzzer ended it once everything owed had come.
             self.line("wait: {for: 500ms, because: answers that are owed come}");
         }

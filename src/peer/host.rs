@@ -240,14 +240,11 @@ impl Peer {
 
     fn accepted(&mut self, conn: u32, remote: SocketAddr) {
         if self.is_full_up() {
-            if !self.defects.has(Quirk::OldestGivesWay) {
-                self.output(Output::Rst { conn });
-                return;
+            self.output(Output::Rst { conn });
+            if self.defects.has(Quirk::DiesWhenFull) {
+                self.exit(DEFECT_EXIT);
             }
-            let oldest = self.connections.keys().next().copied();
-            oldest
-                .into_iter()
-                .for_each(|oldest| self.close(oldest, CloseReason::Fault));
+            return;
         }
         let ignored = self.defects.most_connections();
         let ignored = ignored.is_some_and(|most| self.connections.len() >= most);

@@ -16,6 +16,7 @@
     clippy::disallowed_methods
 )]
 
+mod announced;
 mod command;
 pub mod config;
 mod connection;

@@ -7,5 +7,6 @@ mod fast;
 mod faults;
 mod messages;
 mod requests;
+mod scripts;
 mod superseed;
 mod support;

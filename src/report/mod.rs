@@ -9,6 +9,7 @@ mod failure;
 pub mod json;
 pub mod jsonl;
 pub mod junit;
+pub mod matrix;
 mod paint;
 pub mod pcapng;
 mod row;

@@ -43,6 +43,7 @@ pub struct SessionConfig {
 /// **Tainted.** Once the tester has sent bytes whose parse is open (no message, malformed, a wrong
 /// length, an id that the target does not know, a message that was not negotiated, another info
 /// hash, an end inside a frame), the target may have lost its way or taken it otherwise than we would; events say so.
+/// Whether something was negotiated that we sent before the target's handshake, that handshake tells.
 #[derive(Debug, Clone)]
 pub struct Session {
     pub(super) conn: ConnId,
@@ -68,6 +69,8 @@ pub struct Session {
     pub(super) pex: PexHeard,
     pub(super) proven: Order,
     pub(super) tainted: bool,
+    /// What messages need that we sent before the target's handshake.
+    pub(super) assumed: BTreeSet<Capability>,
     pub(super) closed: Option<(Dir, CloseHow)>,
     pub(super) established_at: Option<Duration>,
     pub(super) timers: Timers,
@@ -114,6 +117,7 @@ impl Session {
             pex: PexHeard::default(),
             proven: 0,
             tainted: false,
+            assumed: BTreeSet::new(),
             closed: None,
             established_at: None,
             timers: Timers::default(),

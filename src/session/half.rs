@@ -19,6 +19,8 @@ pub struct Half {
     pub(super) choking_at: Option<Duration>,
     /// When it last said that it is not interested.
     pub(super) lost_interest_at: Option<Duration>,
+    /// Losses of interest that no choke of the other side has answered.
+    pub(super) unmet_losses: u32,
     pub(super) hasty_chokes: u32,
     pub(super) hasty_repeats: u32,
     pub(super) has: PieceSet,
@@ -48,6 +50,7 @@ impl Half {
             interested: false,
             choking_at: None,
             lost_interest_at: None,
+            unmet_losses: 0,
             hasty_chokes: 0,
             hasty_repeats: 0,
             has: PieceSet::none(pieces),

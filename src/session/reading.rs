@@ -67,8 +67,13 @@ impl Session {
                 }
             }
         }
-        if dir == Dir::Sent && self.taints(observation, &kind, &payload) {
-            self.tainted = true;
+        if dir == Dir::Sent {
+            if let What::Message(message) = &observation.what
+                && self.theirs.handshake.is_none()
+            {
+                self.assumed.extend(needed(message));
+            }
+            self.tainted |= self.taints(observation, &kind, &payload);
         }
         self.events.push_back(Event {
             observation: observation.clone(),
@@ -85,6 +90,10 @@ impl Session {
         let side = self.half_mut(dir);
         side.handshake.get_or_insert(*handshake);
         side.handshake_at.get_or_insert(at);
+        if dir == Dir::Received {
+            let agreed = |capability: &Capability| self.negotiated(*capability);
+            self.tainted |= !self.assumed.iter().all(agreed);
+        }
         self.establish(at);
         EventKind::Handshake
     }
@@ -179,15 +188,18 @@ impl Session {
 
     /// Counts what comes too soon behind the side's last choke or unchoke.
     fn haste(&mut self, dir: Dir, choking: bool, redundant: bool, at: Duration) -> u32 {
-        let other = self.half(dir.flip());
+        let other = self.half_mut(dir.flip());
         let (interested, lost) = (other.interested, other.lost_interest_at);
+        // A choke is the usual answer to a loss of interest, which may be regained while that
+        // answer is on its way: one for each.
+        let met = choking && !redundant && other.unmet_losses > 0;
+        other.unmet_losses = other.unmet_losses.saturating_sub(u32::from(met));
         let side = self.half_mut(dir);
         let Some(before) = side.choking_at.replace(at) else {
             return 0;
         };
         let after = at.saturating_sub(before);
-        // A choke is the usual answer to a loss of interest.
-        let wanted = interested && lost.is_none_or(|lost| lost < before);
+        let wanted = !met && interested && lost.is_none_or(|lost| lost < before);
         if redundant && after < REPEAT {
             side.hasty_repeats = side.hasty_repeats.saturating_add(1);
             side.hasty_repeats
@@ -205,6 +217,7 @@ impl Session {
         side.interested = interested;
         if !interested {
             side.lost_interest_at = Some(at);
+            side.unmet_losses = side.unmet_losses.saturating_add(u32::from(!redundant));
         }
         let complete = side.complete();
         if dir == Dir::Sent {
@@ -534,7 +547,9 @@ impl Session {
             .map(str::to_owned);
         let stand = receivers.stand(ext_id);
         let senders_own = self.ids(dir).name(ext_id).map(str::to_owned);
-        let switched_off = [&name, &senders_own]
+        // An id of our m is meant as our m says, whatever the sender has under the same.
+        let own = senders_own.as_ref().filter(|_| stand != Stand::Right);
+        let switched_off = [name.as_ref(), own]
             .into_iter()
             .flatten()
             .any(|name| receivers.switched_off(name));
@@ -662,43 +677,50 @@ impl Session {
             | What::Trailing => return true,
             What::Closed(_) | What::Quiet => return false,
         };
+        // Before its handshake nobody knows.
+        let answered = self.theirs.handshake.is_some();
+        if answered && needed(message).is_some_and(|it| !self.negotiated(it)) {
+            return true;
+        }
         match message {
             Message::Unknown { .. } => true,
-            Message::HashRequest(_) | Message::Hashes { .. } | Message::HashReject(_) => {
-                !self.negotiated(Capability::V2)
-            }
-            Message::SuggestPiece { .. }
-            | Message::HaveAll
-            | Message::HaveNone
-            | Message::RejectRequest(_)
-            | Message::AllowedFast { .. } => !self.fast(),
             Message::Bitfield { bits } => bits.len() != self.geometry.bitfield_len(),
             Message::Extended {
                 ext_id: 0,
                 payload: bytes,
             } => {
-                !self.extended()
-                    || matches!(payload, Some(Err(_)))
+                matches!(payload, Some(Err(_)))
+                    || gives_no_byte(payload)
                     || !ExtensionMessage::form_flaws("", bytes).is_empty()
             }
             Message::Extended { .. } => {
                 let wrong_id = matches!(kind, EventKind::Extended(e) if e.stand == Stand::Wrong);
                 let malformed = matches!(payload, Some(Err(error))
                     if *error != DecodeError::UnknownExtension);
-                !self.extended() || wrong_id || malformed
+                wrong_id || malformed
             }
-            Message::KeepAlive
-            | Message::Choke
-            | Message::Unchoke
-            | Message::Interested
-            | Message::NotInterested
-            | Message::Have { .. }
-            | Message::Request(_)
-            | Message::Piece { .. }
-            | Message::Cancel(_)
-            | Message::Port { .. } => false,
+            _ => false,
         }
     }
+}
+
+/// Whether an extended handshake gives an id that no message can have: some keep its last byte,
+/// others none.
+fn gives_no_byte(payload: &Payload) -> bool {
+    match payload {
+        Some(Ok(ExtensionMessage::Handshake(handshake))) => {
+            let ids = handshake.m();
+            ids.iter().any(|(_, id)| u8::try_from(*id).is_err())
+        }
+        _ => false,
+    }
+}
+
+/// What has to be negotiated, so that the target knows the message. Whoever has no DHT node knows
+/// `port` all the same.
+fn needed(message: &Message) -> Option<Capability> {
+    let needs = message.kind().spec().needs;
+    needs.filter(|it| *it != Capability::Dht)
 }
 
 /// A ut_metadata message under id 0, as Transmission sends it where the id was set to 0.

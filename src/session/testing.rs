@@ -150,13 +150,19 @@ impl Script {
 
     /// Both handshakes.
     pub(crate) fn handshakes(&mut self) -> &mut Self {
+        self.greets().is_greeted()
+    }
+
+    /// The tester's handshake.
+    pub(crate) fn greets(&mut self) -> &mut Self {
         let ours = handshake(&self.session, self.ours, *b"-BS0001-testertester");
+        let raw = Bytes::copy_from_slice(&ours.encode());
+        self.see(Dir::Sent, What::Handshake(ours), raw)
+    }
+
+    /// The target's handshake.
+    pub(crate) fn is_greeted(&mut self) -> &mut Self {
         let theirs = handshake(&self.session, self.theirs, *b"-TR4050-targettarget");
-        self.see(
-            Dir::Sent,
-            What::Handshake(ours),
-            Bytes::copy_from_slice(&ours.encode()),
-        );
         let raw = Bytes::copy_from_slice(&theirs.encode());
         self.see(Dir::Received, What::Handshake(theirs), raw)
     }

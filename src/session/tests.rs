@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use super::testing::{Script, block, full};
+use super::testing::{Script, THEIR_PEX, block, empty_pex, full};
 use super::{AnswerHow, Duty, EntryState, Event, EventKind, Stand, frame_limit};
 use crate::trace::{CloseHow, Dir};
 use crate::wire::Capability::{Extended, Fast};
 use crate::wire::Message::{
     Cancel, Choke, Have, HaveAll, HaveNone, Interested, KeepAlive, RejectRequest, Request, Unchoke,
 };
-use crate::wire::{BlockRef, Kind};
+use crate::wire::bencode::Value;
+use crate::wire::{BlockRef, ExtendedHandshake, ExtensionMessage, Kind};
 
 fn script(offers: &[crate::wire::Capability]) -> Script {
     let mut script = Script::new(offers, offers);
@@ -231,4 +232,37 @@ fn frame_limit_grows_with_the_torrent() {
     let geometry = *script(&[]).session.geometry();
     assert_eq!(frame_limit(&geometry, 0), 1 << 20);
     assert!(frame_limit(&geometry, 8 << 20) > 8 << 20);
+}
+
+#[test]
+fn what_comes_before_their_handshake_is_judged_by_it() {
+    let early = |theirs: &[crate::wire::Capability], messages: &[crate::wire::Message]| {
+        let mut script = Script::new(&[Fast, Extended], theirs);
+        script.greets().sends_hello();
+        for message in messages {
+            script.sends(message.clone());
+        }
+        script.is_greeted();
+        script.session.tainted()
+    };
+    let both = [Fast, Extended];
+    assert!(!early(&both, &[]));
+    assert!(!early(&both, &[HaveNone]));
+    assert!(early(&[Extended], &[HaveNone]));
+    assert!(early(&[Fast], &[]));
+    // Nobody's ids are known yet.
+    assert!(early(&both, &[empty_pex(THEIR_PEX)]));
+}
+
+#[test]
+fn nobody_knows_what_an_id_of_more_than_a_byte_becomes() {
+    let tainted = |id: i128| {
+        let mut script = script(&[Extended]);
+        let m = Value::Dict(vec![("ut_pex".into(), Value::Int(id))]);
+        let hello = ExtendedHandshake::new().with("m", m);
+        script.handshakes();
+        script.sends(ExtensionMessage::Handshake(hello).into_message(0));
+        script.session.tainted()
+    };
+    assert_eq!([0, 255, 256, -1].map(tainted), [false, false, true, true]);
 }

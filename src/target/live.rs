@@ -229,7 +229,7 @@ impl Live {
         let trackers = self.tracker().filter(|_| command == SWITCH_TRACKER);
         let switched = trackers.map(|tracker| match tracker.switch() {
             true => VerbOutcome::Done(String::new()),
-            false => VerbOutcome::Failed("the target announces to both trackers".to_owned()),
+            false => VerbOutcome::Cannot("the target announces to both trackers".to_owned()),
         });
         let asked = self.client().map(|client| client.verb(command));
         async move {

@@ -277,6 +277,7 @@ impl Ctx {
                 Verdict::Skip,
                 format!("the target's driver does not know `{command}`"),
             ),
+            Some(VerbResult::Cannot(why)) => (Verdict::Skip, format!("no `{command}`: {why}")),
             Some(VerbResult::Failed(why)) => {
                 (Verdict::Inconclusive, format!("`{command}` failed: {why}"))
             }

@@ -104,7 +104,10 @@ impl Ctx {
             self.end_burst(conn);
         }
         let span = self.env(conn, |env| delay(span, env))?;
-        self.sleep(conn, span).await
+        // A close during the wait ends it; one that came before is no news.
+        let open =
+            conn.filter(|conn| !self.with(|s| s.conns.get(*conn).is_some_and(|c| c.target_closed)));
+        self.sleep(open, span).await
     }
 
     /// `idle`: time passes, nothing automatic goes out.

@@ -474,8 +474,8 @@ pub(in crate::peer) enum Quirk {
     LeaksConnections(u64),
     /// Connections beyond so many are never looked at.
     IgnoresBeyond(usize),
-    /// When no more connections fit, the oldest one makes room.
-    OldestGivesWay,
+    /// Ends when a connection comes that does not fit.
+    DiesWhenFull,
     /// A super-seed announces what it has.
     SuperSeedShowsAll,
     /// A super-seed offers nothing.

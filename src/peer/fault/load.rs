@@ -78,10 +78,10 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::IgnoresBeyond(32)),
     ),
     FaultSpec::new(
-        "oldest-connection-gives-way",
+        "dies-when-full",
         &["B40-01"],
-        "Closes its oldest connection when another one does not fit.",
-        Effect::Quirk(Quirk::OldestGivesWay),
+        "Ends when a connection comes that does not fit.",
+        Effect::Quirk(Quirk::DiesWhenFull),
     ),
     FaultSpec::new(
         "half-open-connections-fill-it",

@@ -187,9 +187,7 @@ fn every_fault_of_load_shows_under_load() {
         assert!(differs(name, &config, *script), "{name}");
     }
     let config = seed().with_settings(|s| s.max_connections = 2);
-    assert!(differs("oldest-connection-gives-way", &config, |t| crowd(
-        t, 3
-    )));
+    assert!(differs("dies-when-full", &config, |t| crowd(t, 3)));
 }
 
 fn hello() -> Message {

@@ -72,6 +72,8 @@ pub enum VerbOutcome {
     Done(String),
     /// The driver does not know it.
     Unknown,
+    /// It cannot be done with this target; why.
+    Cannot(String),
     /// It failed; why.
     Failed(String),
 }
@@ -494,7 +496,7 @@ impl Client {
         let got = match self.verb(&verb).await {
             VerbOutcome::Unknown => return Ok(()),
             VerbOutcome::Done(_) => "it says that it did it".to_owned(),
-            VerbOutcome::Failed(why) => format!("it failed with {why}"),
+            VerbOutcome::Cannot(why) | VerbOutcome::Failed(why) => format!("it failed with {why}"),
         };
         Err(ClientError::VerbProbe {
             client: self.file.name.clone(),
