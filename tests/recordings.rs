@@ -171,7 +171,7 @@ fn what_is_no_report_is_usage_with_a_place() {
         (
             file(
                 "version.json",
-                &text.replacen("btspec.report/1", "x\u{1b}[2J", 1),
+                &text.replacen("btspec.report/1", "x\\u001b[2J", 1),
             ),
             "schema",
         ),
@@ -253,7 +253,7 @@ fn a_broken_rule_is_broken_in_the_recording() {
         let broken = |case: &&btspec::outcome::CaseOutcome| case.is_rule() && case.unfavourable();
         seen += recorded.cases.iter().filter(broken).count();
     }
-    assert!(seen > 0, "no rule was broken");
+    assert!(seen >= 3, "{seen} rules were broken");
 }
 
 #[test]

@@ -141,7 +141,7 @@ impl Conversation {
             stream.begin(first);
         }
         // A keep-alive of TCP, or an acknowledgement, says nothing about where the stream begins.
-        if !segment.payload.is_empty() && !(segment.rst && !stream.started()) {
+        if !segment.payload.is_empty() && (!segment.rst || stream.started()) {
             stream.push(first, segment.payload, at, number, room);
         }
         if segment.fin || segment.rst {

@@ -86,7 +86,7 @@ impl Stream {
     /// The packet that completed the bytes up to `end`: its time and number.
     pub fn arrival(&self, end: u64) -> (Duration, u64) {
         let index = self.arrivals.partition_point(|it| it.end < end);
-        let arrival = self.arrivals.get(index).or(self.arrivals.last());
+        let arrival = self.arrivals.get(index).or_else(|| self.arrivals.last());
         arrival.map_or((Duration::ZERO, 0), |it| (it.at, it.packet))
     }
 
@@ -261,9 +261,9 @@ mod tests {
         let mut stream = Stream::default();
         let mut room = 1 << 20;
         stream.begin(u32::MAX - 1);
-        for (number, (offset, bytes)) in segments.iter().enumerate() {
+        for (number, (offset, bytes)) in (1..).zip(segments) {
             let seq = (u32::MAX - 1).wrapping_add(*offset);
-            stream.push(seq, bytes, T, number as u64 + 1, &mut room);
+            stream.push(seq, bytes, T, number, &mut room);
         }
         stream.finish(&mut room);
         stream

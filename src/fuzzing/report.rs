@@ -179,7 +179,7 @@ fn jsonl(out: &str, run: &RunOutcome, _: &Context) {
         let middle = (upto..upto + line.len() / 2)
             .rev()
             .find(|at| out.is_char_boundary(*at));
-        let torn = stream::read(out[..middle.unwrap_or(upto)].as_bytes());
+        let torn = stream::read(&out.as_bytes()[..middle.unwrap_or(upto)]);
         match number {
             0 => assert!(torn.is_err(), "no header"),
             _ => assert!(!torn.expect("whole lines").complete),

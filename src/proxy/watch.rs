@@ -132,7 +132,7 @@ impl Watch {
     /// Takes in that one side has ended its stream.
     pub fn handle_end(&mut self, side: Side, how: CloseHow, at: Duration) {
         let [dialler, _] = self.relayed;
-        self.closed.get_or_insert(Closed {
+        self.closed.get_or_insert_with(|| Closed {
             by: match side {
                 Side::Dialler => ClosedBy::Tester,
                 Side::Target => ClosedBy::Target,
@@ -233,9 +233,9 @@ impl Watch {
 
     /// The first handshake says what it is about.
     fn decide(&mut self, info_hash: InfoHash) {
-        let known = self.torrents.iter();
-        let known = known.filter(|torrent| torrent.info_hash() == info_hash);
-        let Some(torrent) = known.last().cloned() else {
+        let mut known = self.torrents.iter().rev();
+        let known = known.find(|torrent| torrent.info_hash() == info_hash);
+        let Some(torrent) = known.cloned() else {
             self.give_up(format!(
                 "it is about the torrent {info_hash}, which is not known: name it with --torrent"
             ));
