@@ -309,14 +309,19 @@ impl Wire {
                 kind: text::short(&entry.kind, 40),
                 text: said(entry),
                 len: entry.len,
-                hex: entry.hex.as_deref().map(|hex| {
-                    let shown = cut(line(hex), 2 * TranscriptEntry::HEX_BYTES + 1);
-                    let whole = (hex.len() as u64).div_ceil(2) >= entry.len;
-                    format!("{shown}{}", if whole { "" } else { "…" })
-                }),
+                hex: entry.hex.as_deref().map(|hex| first_bytes(hex, entry.len)),
             },
         }
     }
+}
+
+/// The beginning of a message's hex.
+fn first_bytes(hex: &str, len: u64) -> String {
+    let mut shown: String = safe(hex).chars().take(HEX_CHARS).collect();
+    if (shown.len() as u64).div_ceil(2) < len {
+        shown.push('…');
+    }
+    shown
 }
 
 /// The window as lines of text.
@@ -403,6 +408,8 @@ const LOG_LINES: usize = 12;
 const OBSERVATIONS: usize = 24;
 /// Characters of a line of a scenario.
 const YAML_CHARS: usize = 240;
+/// Digits of a message's bytes.
+const HEX_CHARS: usize = 2 * TranscriptEntry::HEX_BYTES;
 /// Characters of a note beside a message.
 const NOTE_CHARS: usize = 160;
 /// Characters of fields and note.
