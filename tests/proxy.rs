@@ -330,7 +330,7 @@ fn transmission_serves_libtorrent_through_it_at_half_the_rate_at_least() {
     use btspec::target::client::{Client, ClientFile, Launcher};
     use btspec::torrent::{Builder, Content, Geometry, Torrent};
 
-    let geometry = Geometry::new(256 << 20, 1 << 20).unwrap();
+    let geometry = Geometry::new(128 << 20, 1 << 20).unwrap();
     let torrent = Torrent::build(&Builder::new("rate"), Content::from_seed(5, geometry)).unwrap();
     let dir = folder("proxy-rate");
     let file = dir.join("rate.torrent");
@@ -341,13 +341,6 @@ fn transmission_serves_libtorrent_through_it_at_half_the_rate_at_least() {
         .unwrap();
     let seed = ClientFile::find("transmission").unwrap();
     let launcher = Launcher::at(env!("CARGO_BIN_EXE_btspec"));
-    let mut sources = btspec::target::Sources::loopback(0);
-    let client = runtime.block_on(async {
-        Client::start(&seed, Role::Seed, &torrent, &launcher, None, &mut sources)
-            .await
-            .unwrap()
-    });
-    let to = client.addr().to_string();
     let python = std::env::var("BTSPEC_LIBTORRENT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let download = |addr: &str, name: &str| -> f64 {
         let (host, port) = addr.rsplit_once(':').unwrap();
@@ -358,32 +351,42 @@ fn transmission_serves_libtorrent_through_it_at_half_the_rate_at_least() {
             .arg(&file)
             .arg(&folder);
         let done = leech.output().unwrap();
-        assert!(done.status.success(), "{done:?}");
+        assert!(done.status.success(), "{name}: {done:?}");
         std::fs::remove_dir_all(folder).unwrap();
-        String::from_utf8(done.stdout)
-            .unwrap()
-            .trim()
-            .parse()
-            .unwrap()
+        let seconds = String::from_utf8(done.stdout).unwrap();
+        128.0 / seconds.trim().parse::<f64>().unwrap()
     };
-    let rate = |seconds: f64| 256.0 / seconds;
     let mut best = [0.0_f64; 2];
-    let args = ["--torrent", file.to_str().unwrap(), "--connections", "3"];
-    let proxy = Proxy::start("proxy-rate-run", &to, &args);
-    // In turn, so that both see the same machine.
-    for turn in 0..3 {
-        best[0] = best[0].max(rate(download(&to, &format!("direct-{turn}"))));
-        best[1] = best[1].max(rate(download(&proxy.addr, &format!("proxy-{turn}"))));
+    // In turn, so that both see the same machine; each from a new seed, because Transmission leaves a
+    // second leech at one address choked.
+    for turn in 0..2 {
+        for (through, best) in best.iter_mut().enumerate() {
+            let mut sources = btspec::target::Sources::loopback(0);
+            let client = runtime.block_on(async {
+                let start =
+                    Client::start(&seed, Role::Seed, &torrent, &launcher, None, &mut sources);
+                start.await.unwrap()
+            });
+            let to = client.addr().to_string();
+            let rate = match through {
+                0 => download(&to, &format!("direct-{turn}")),
+                _ => {
+                    let args = ["--torrent", file.to_str().unwrap(), "--connections", "1"];
+                    let proxy = Proxy::start(&format!("proxy-rate-run-{turn}"), &to, &args);
+                    let rate = download(&proxy.addr, &format!("proxy-{turn}"));
+                    let (code, out, err, report) = proxy.end();
+                    assert!(code <= 1, "{out}{err}");
+                    let row = &report.cases[0];
+                    assert_ne!(row.verdict, Verdict::Skip, "{:?}", row.reason);
+                    rate
+                }
+            };
+            *best = best.max(rate);
+            runtime.block_on(client.stop());
+        }
     }
-    let (code, out, err, report) = proxy.end();
-    runtime.block_on(client.stop());
     let [direct, through] = best;
     let figures = format!("{direct:.0} MiB/s direct, {through:.0} MiB/s through the proxy");
-    let mut stdout = std::io::stdout();
-    writeln!(stdout, "{figures}, exit {code}").unwrap();
+    writeln!(std::io::stdout(), "{figures}").unwrap();
     assert!(through >= direct / 2.0, "{figures}");
-    assert!(!report.cases.is_empty() && code <= 1, "{out}{err}");
-    for row in report.cases.iter().filter(|case| case.suite == "proxy") {
-        assert_ne!(row.verdict, Verdict::Skip, "{:?}", row.reason);
-    }
 }
