@@ -214,7 +214,11 @@ fn wait_behind_a_close_is_as_long_as_it_says() {
       - connect: {peer: fresh}
 ",
     ));
-    assert_eq!(sent(&closes, "handshake"), [0, 30_000, 30_000], "{closes:#?}");
+    assert_eq!(
+        sent(&closes, "handshake"),
+        [0, 30_000, 30_000],
+        "{closes:#?}"
+    );
 }
 
 #[test]
