@@ -135,6 +135,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ),
     ("annotate_snippets", &["scenario/", "outcome/"]),
     ("clap", &["cli/"]),
+    ("clap_complete", &["cli/"]),
+    ("clap_mangen", &["cli/"]),
     ("indicatif", &["cli/"]),
     ("bitvec", &["torrent/"]),
     ("askama", &["report/html"]),

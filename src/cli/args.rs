@@ -50,12 +50,18 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Play the suites against defective, trivial and sound peers, and say what they saw
     Audit(AuditArgs),
+    /// Check a client's driver step by step, and say what is wrong with it
+    Doctor(DoctorArgs),
     /// Throw right and wrong messages at a target, and make what breaks it small
     Fuzz(Box<FuzzArgs>),
     /// Make a scenario file that fails smaller
     Shrink(Box<ShrinkArgs>),
     /// Show which requirements are cited and which are proved, by BEP
     Coverage,
+    /// Print what a shell needs to complete the arguments
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man,
     /// Hold a client, and end it when the run ends
     #[command(name = btspec::target::guard::SUBCOMMAND, hide = true)]
     Guard(GuardArgs),
@@ -112,6 +118,23 @@ pub(crate) struct AuditArgs {
     /// Threads; as many as there are processors without
     #[arg(long, value_name = "N", env = "BTSPEC_JOBS")]
     pub(crate) jobs: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// A driver file, or the name of a client that btspec knows
+    #[arg(long, value_name = "NAME|FILE", env = "BTSPEC_CLIENT")]
+    pub(crate) client: String,
+    /// Only in this role; in both, as far as the driver has them, without
+    #[arg(long, value_enum, env = "BTSPEC_ROLE")]
+    pub(crate) role: Option<PlayedRole>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
 }
 
 #[derive(Debug, Args)]

@@ -3,9 +3,11 @@
 mod args;
 mod audit;
 mod compare;
+mod completions;
 mod content;
 mod coverage;
 mod decode;
+mod doctor;
 mod explain;
 mod fault;
 mod fixture;
@@ -86,6 +88,9 @@ fn dispatch(command: Command) -> Result<Exit, Stop> {
         Command::Audit(args) => audit::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Shrink(args) => shrink::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man => completions::man(),
         Command::Coverage => coverage::run(),
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::file::ClientFile;
+use super::file::{ClientFile, Command, Need};
 use super::folder::Folder;
 use super::health::{self, Usage};
 use super::log::Log;
@@ -169,34 +169,18 @@ impl ClientFile {
     /// # Errors
     /// When something that it needs is missing.
     pub async fn check(&self) -> Result<Option<String>, ClientError> {
-        let folder = Folder::new(&self.name).map_err(|source| self.system(source))?;
-        let script = folder.write_script(self.script.as_ref());
-        let mut vars = self.vars.clone();
-        vars.insert(
-            "script".to_owned(),
-            script.map_err(|source| self.system(source))?,
-        );
+        let desk = Desk::new(self).map_err(|source| self.system(source))?;
         for need in &self.needs {
-            let ran = run(&need.run.fill(&vars), folder.path(), COMMAND_LIMIT).await;
-            let why = match ran {
-                Ok(ran) if ran.code == Some(0) => continue,
-                Ok(ran) => ran.last,
-                Err(why) => why,
-            };
-            return Err(ClientError::Need {
+            desk.need(need).await.map_err(|why| ClientError::Need {
                 client: self.name.clone(),
                 why,
                 hint: need.hint.clone(),
-            });
+            })?;
         }
-        let Some(version) = &self.version else {
-            return Ok(None);
-        };
-        let ran = run(&version.fill(&vars), folder.path(), COMMAND_LIMIT).await;
-        Ok(ran.ok().and_then(|ran| {
-            let texts = [ran.out.as_str(), ran.last.as_str()];
-            texts.into_iter().find_map(version_in)
-        }))
+        match &self.version {
+            Some(command) => Ok(desk.version(command).await.ok()),
+            None => Ok(None),
+        }
     }
 
     pub(in crate::target) fn system(&self, source: io::Error) -> ClientError {
@@ -204,6 +188,53 @@ impl ClientFile {
             client: self.name.clone(),
             source,
         }
+    }
+}
+
+/// Where a driver's commands run before there is a client.
+pub(super) struct Desk {
+    folder: Folder,
+    vars: Vars,
+}
+
+impl Desk {
+    /// A folder with the driver's script in it.
+    pub(super) fn new(file: &ClientFile) -> io::Result<Self> {
+        let folder = Folder::new(&file.name)?;
+        let mut vars = file.vars.clone();
+        let script = folder.write_script(file.script.as_ref())?;
+        vars.insert("script".to_owned(), script);
+        Ok(Self { folder, vars })
+    }
+
+    /// A command as it is run.
+    pub(super) fn shown(&self, command: &Command) -> String {
+        command.fill(&self.vars).join(" ")
+    }
+
+    /// Runs what must end well.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub(super) async fn need(&self, need: &Need) -> Result<(), String> {
+        let argv = need.run.fill(&self.vars);
+        match run(&argv, self.folder.path(), COMMAND_LIMIT).await {
+            Ok(ran) if ran.code == Some(0) => Ok(()),
+            Ok(ran) => Err(ran.last),
+            Err(why) => Err(why),
+        }
+    }
+
+    /// The version in what `command` prints.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) async fn version(&self, command: &Command) -> Result<String, String> {
+        let argv = command.fill(&self.vars);
+        let ran = run(&argv, self.folder.path(), COMMAND_LIMIT).await?;
+        let texts = [ran.out.as_str(), ran.last.as_str()];
+        let found = texts.into_iter().find_map(version_in);
+        found.ok_or_else(|| format!("no word with digits and a dot in `{}`", ran.last))
     }
 }
 
@@ -221,6 +252,20 @@ impl Client {
         launcher: &Launcher,
         tracker: Option<&Tracker>,
         sources: &mut Sources,
+    ) -> Result<Self, ClientError> {
+        let mut client = Self::launch(file, role, torrent, launcher, tracker)?;
+        client.begin().await?;
+        client.ready(role, torrent, sources).await?;
+        Ok(client)
+    }
+
+    /// Furnishes a folder and starts the process in it.
+    pub(super) fn launch(
+        file: &ClientFile,
+        role: Role,
+        torrent: &Torrent,
+        launcher: &Launcher,
+        tracker: Option<&Tracker>,
     ) -> Result<Self, ClientError> {
         if !cfg!(unix) {
             return Err(ClientError::Unsupported);
@@ -253,10 +298,8 @@ impl Client {
             vars.insert(name.to_owned(), value);
         }
         folder.furnish(file, role, torrent, tracker, &mut vars)?;
-        let mut client = Self::spawn(file, launcher, folder.path(), vars, bind, port)?;
+        let client = Self::spawn(file, launcher, folder.path(), vars, bind, port)?;
         folder.hand_over();
-        client.begin().await?;
-        client.ready(role, torrent, sources).await?;
         Ok(client)
     }
 
@@ -298,7 +341,7 @@ impl Client {
     }
 
     /// Waits for the process, then does what the driver wants done once it runs.
-    async fn begin(&mut self) -> Result<(), ClientError> {
+    pub(super) async fn begin(&mut self) -> Result<(), ClientError> {
         let started = self
             .state
             .wait_for(|state| state.pid.is_some() || state.failed.is_some() || state.lost);
@@ -430,6 +473,16 @@ impl Client {
     /// Takes what it wrote of that.
     pub fn take_alarm(&self) -> Vec<String> {
         self.log.take_alarm()
+    }
+
+    /// The folder that it lives in.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Id of its first process, which is that of its group.
+    pub(super) fn group(&self) -> Option<u32> {
+        self.state.borrow().pid
     }
 
     /// The processes of its group.

@@ -5,6 +5,7 @@
 //! [`Client`]; each lives in a folder of its own below the guard of [`guard`](super::guard).
 
 mod alarm;
+pub mod doctor;
 mod file;
 mod folder;
 mod health;
