@@ -157,6 +157,8 @@ pub enum End {
     /// Once everything owed is answered, and a valid request of ours, where one can be made.
     #[default]
     Probe,
+    /// Once everything owed is answered.
+    Quiet,
     /// At once, in order.
     Fin,
     /// At once, by a reset.
@@ -224,7 +226,7 @@ impl Case {
     /// How many steps a scenario of it has: the connection, what is done on it, an end that says
     /// something.
     pub fn steps(&self) -> usize {
-        let end = usize::from(self.end != End::Probe);
+        let end = usize::from(matches!(self.end, End::Fin | End::Rst));
         self.moves.len().saturating_add(1).saturating_add(end)
     }
 }
@@ -354,7 +356,7 @@ impl fmt::Display for Case {
             }
         }
         match self.end {
-            End::Probe => Ok(()),
+            End::Probe | End::Quiet => Ok(()),
             End::Fin => f.write_str(", fin"),
             End::Rst => f.write_str(", rst"),
         }

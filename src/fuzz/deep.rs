@@ -71,6 +71,8 @@ struct Conn {
     greeted: bool,
     id: Option<u8>,
     stale: BTreeSet<i128>,
+    /// Requests that were answered from beyond a piece.
+    beyond: BTreeSet<BlockRef>,
 }
 
 impl DeepPeer {
@@ -175,6 +177,9 @@ impl DeepPeer {
         let Some(size) = size.filter(|size| block.begin < *size && end > u64::from(*size)) else {
             return;
         };
+        if let Some(conn) = self.conns.get_mut(&conn) {
+            conn.beyond.insert(*block);
+        }
         let right = BlockRef::new(block.index, block.begin, size.saturating_sub(block.begin));
         let mut bytes = self.torrent.block(&right).unwrap_or_default().to_vec();
         bytes.resize(usize::try_from(block.length).unwrap_or(0), 0x5a);
@@ -223,8 +228,8 @@ impl DeepPeer {
                     out.extend_from_slice(frame.raw());
                 }
                 // The wrong block has gone out already.
-                (Deep::Overreads { begin }, Ok(Message::RejectRequest(block)))
-                    if block.begin >= begin && self.reaches_beyond(&block) => {}
+                (Deep::Overreads { .. }, Ok(Message::RejectRequest(block)))
+                    if self.went_beyond(conn, &block) => {}
                 (Deep::StaleId { .. }, Ok(Message::Extended { ext_id, payload })) => {
                     let stale = self.stale(conn, ext_id, &payload);
                     let message = Message::Extended {
@@ -241,9 +246,9 @@ impl DeepPeer {
         (!bytes.is_empty()).then_some(Output::Bytes { conn, bytes })
     }
 
-    fn reaches_beyond(&self, block: &BlockRef) -> bool {
-        let size = self.torrent.geometry().piece_size(block.index);
-        size.is_some_and(|size| block.begin < size) && block.length <= 1 << 17
+    fn went_beyond(&mut self, conn: u32, block: &BlockRef) -> bool {
+        let conn = self.conns.get_mut(&conn);
+        conn.is_some_and(|conn| conn.beyond.remove(block))
     }
 
     fn stale(&self, conn: u32, ext_id: u8, payload: &Bytes) -> Option<u8> {
@@ -278,6 +283,7 @@ impl Process for DeepPeer {
                         greeted: false,
                         id: None,
                         stale: BTreeSet::new(),
+                        beyond: BTreeSet::new(),
                     },
                 );
                 self.conns.insert(conn.0, conn.1);

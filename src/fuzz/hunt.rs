@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::campaign::{Campaign, Ending, Find, News};
-use super::case::Case;
+use super::case::{Await, Case, End, Move, Send, What};
 use super::oracle::{Oracle, Suspicion, judge};
 use super::shrink::shrink;
 
@@ -80,6 +80,7 @@ impl Campaign<'_> {
         if suspicion.oracle == Oracle::Unanswered {
             self.wait_less();
         }
+        let cases = self.spell_out(&suspicion, cases);
         let until = self.patience();
         let budget = self.config.shrink;
         let ground = self.ground.clone();
@@ -107,6 +108,33 @@ impl Campaign<'_> {
     fn patience(&self) -> Option<Duration> {
         let until = self.bench.elapsed().checked_add(self.config.patience);
         until.filter(|_| !self.bench.is_virtual())
+    }
+
+    /// The connections with the requests that they ended with as moves of theirs: a scenario makes
+    /// none by itself.
+    fn spell_out(&mut self, suspicion: &Suspicion, cases: Vec<Case>) -> Vec<Case> {
+        if suspicion.oracle.spends() {
+            return cases;
+        }
+        let mut spelt = cases.clone();
+        for case in &mut spelt {
+            let player = self.player(case.clone());
+            let played = self.bench.play(vec![player]);
+            let probes = played.into_iter().filter_map(|it| it.finish().1.probe);
+            if case.end == End::Probe {
+                case.end = End::Quiet;
+            }
+            for probe in probes {
+                if matches!(probe, What::Message(_)) {
+                    case.moves.push(Move::Await(Await::Unchoked));
+                }
+                case.moves.push(Move::Send(Send::once(probe)));
+            }
+        }
+        match self.repeats(suspicion, &spelt, false) {
+            true => spelt,
+            false => cases,
+        }
     }
 
     fn known(&mut self, suspicion: &Suspicion) -> Option<&mut Find> {

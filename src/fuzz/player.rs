@@ -314,7 +314,7 @@ impl CasePlayer {
                 self.hearing.own_close(CloseHow::Rst, at);
                 self.done(at);
             }
-            End::Probe => {
+            End::Probe | End::Quiet => {
                 self.read_on(at);
                 self.settled_at = at;
                 self.phase = Phase::Settling {
@@ -352,7 +352,7 @@ impl CasePlayer {
             }
             return;
         }
-        if self.probe.is_none() {
+        if self.probe.is_none() && self.case.end == End::Probe {
             self.ask(at);
         }
         let owed = self.hearing.owed();
@@ -384,7 +384,9 @@ impl CasePlayer {
         if seed && !session.target_choking() && session.target_has().get(block.index) && !open {
             self.probe = Some(Probe::Block(block));
             self.hearing.said("request");
-            self.say(&Message::Request(block).encode(), at);
+            let message = Message::Request(block);
+            self.say(&message.encode(), at);
+            self.hearing.trace.probe = Some(What::Message(message));
         } else if let Some(id) = session.ext_id_theirs("ut_metadata")
             && session
                 .their_extended()
@@ -398,6 +400,7 @@ impl CasePlayer {
             self.probe = Some(Probe::Metadata);
             let message = ExtensionMessage::MetadataRequest { piece: 0 };
             self.hearing.said("ut_metadata_request");
+            self.hearing.trace.probe = Some(What::extension(&message));
             self.say(&message.into_message(id).encode(), at);
         }
         self.flush();

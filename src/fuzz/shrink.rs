@@ -131,7 +131,7 @@ fn simpler_fields(case: &Case, ground: &Ground) -> Vec<Case> {
             versions.push(version);
         }
     };
-    add(&|case| case.end = End::Probe);
+    add(&|case| case.end = End::Quiet);
     add(&|case| case.greeting.spoilt = None);
     add(&|case| case.greeting.reserved = Greeting::usual().reserved);
     for (at, it) in case.moves.iter().enumerate() {

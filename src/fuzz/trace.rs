@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::case::What;
 use super::state::StateId;
 use crate::engine::io::ConnectError;
 use crate::rule::Violation;
@@ -28,6 +29,8 @@ pub struct Trace {
     pub unanswered: Option<BlockRef>,
     /// The request at the end was answered: the target serves.
     pub served: bool,
+    /// The request that the case ended with by itself.
+    pub probe: Option<What>,
     /// The target's handshake came.
     pub greeted: bool,
     /// How long after the connection its handshake came.

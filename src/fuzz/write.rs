@@ -232,14 +232,15 @@ impl Steps {
                 Move::Reading(on) => self.line(&format!("reading: {on}")),
             }
         }
-        if case.end == End::Probe && ends {
+        let waits = matches!(case.end, End::Probe | End::Quiet);
+        if waits && ends {
             // The fuzzer ended it once everything owed had come.
             self.line("wait: {for: 500ms, because: answers that are owed come}");
         }
         match (case.end, ends) {
             (End::Rst, _) => self.line("close: rst"),
-            (End::Fin, _) | (End::Probe, true) => self.line("close: fin"),
-            (End::Probe, false) => {}
+            (End::Fin, _) | (End::Probe | End::Quiet, true) => self.line("close: fin"),
+            (End::Probe | End::Quiet, false) => {}
         }
     }
 

@@ -43,7 +43,8 @@ pub fn extended_handshake_comes(event: &Event, session: &Session, _: &Context) -
 
 /// BEP 10, "handshake message": the payload is one bencoded dictionary and nothing else. The order
 /// of keys has a rule of its own. A ut_metadata message under id 0 while we wait for one is judged
-/// by the case that switched the id off.
+/// by the case that switched the id off; on a tainted connection it may have read a request of ours
+/// that we see none in.
 pub fn extended_handshake_is_a_dictionary(event: &Event, session: &Session, _: &Context) -> Ruling {
     let (EventKind::ExtendedHandshake { .. }, Some(payload)) = (&event.kind, &event.payload) else {
         return Ruling::NotApplicable;
@@ -51,7 +52,8 @@ pub fn extended_handshake_is_a_dictionary(event: &Event, session: &Session, _: &
     match payload {
         Err(error) => Ruling::Broken(error.to_string()),
         Ok(ExtensionMessage::Handshake(handshake))
-            if session.metadata_owed() && handshake.get("msg_type").is_some() =>
+            if (session.metadata_owed() || event.tainted)
+                && handshake.get("msg_type").is_some() =>
         {
             Ruling::NotApplicable
         }
