@@ -176,9 +176,7 @@ fn jsonl(out: &str, run: &RunOutcome, _: &Context) {
     let lines = out.lines().count();
     let mut upto = 0;
     for (number, line) in out.split_inclusive('\n').enumerate() {
-        let middle = (upto..upto + line.len() / 2)
-            .rev()
-            .find(|at| out.is_char_boundary(*at));
+        let middle = (upto..upto + line.len() / 2).rfind(|at| out.is_char_boundary(*at));
         let torn = stream::read(out[..middle.unwrap_or(upto)].as_bytes());
         match number {
             0 => assert!(torn.is_err(), "no header"),

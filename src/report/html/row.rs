@@ -210,7 +210,7 @@ fn sentences(case: &CaseOutcome, finding: Option<&Finding>) -> Vec<Sentence> {
 
 fn sentence(id: &str, quote: Option<&str>) -> Sentence {
     let found = citation(id);
-    let words = quote.or(found.and_then(|found| found.quote));
+    let words = quote.or_else(|| found.and_then(|found| found.quote));
     let ours = found.map_or("", |found| found.statement);
     Sentence {
         text: line(words.unwrap_or(ours)).into_owned(),
