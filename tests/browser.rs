@@ -200,7 +200,7 @@ fn a_failing_row_shows_its_ladder_and_the_filter_finds_it() {
     let ladder =
         "document.getElementById('fast_ext/reject-while-choked:seed').querySelector('svg.ladder')";
     assert!(browser.number(&format!("{ladder}.getBoundingClientRect().height")) > 200);
-    let link = "document.querySelector('.sentence a').href";
+    let link = "document.getElementById('fast_ext/reject-while-choked:seed').querySelector('.sentence a').href";
     assert_eq!(
         browser.eval(link),
         "https://www.bittorrent.org/beps/bep_0006.html#reject-request"

@@ -176,10 +176,8 @@ fn jsonl(out: &str, run: &RunOutcome, _: &Context) {
     let lines = out.lines().count();
     let mut upto = 0;
     for (number, line) in out.split_inclusive('\n').enumerate() {
-        let middle = (upto..upto + line.len() / 2)
-            .rev()
-            .find(|at| out.is_char_boundary(*at));
-        let torn = stream::read(&out.as_bytes()[..middle.unwrap_or(upto)]);
+        let middle = out.floor_char_boundary(upto + line.len() / 2);
+        let torn = stream::read(&out.as_bytes()[..middle]);
         match number {
             0 => assert!(torn.is_err(), "no header"),
             _ => assert!(!torn.expect("whole lines").complete),

@@ -117,16 +117,16 @@ pub fn read(mut lines: impl BufRead) -> Result<Recorded, ReadError> {
     let mut cases: Vec<CaseOutcome> = Vec::new();
     let mut places = std::collections::BTreeMap::new();
     let mut end: Option<Box<End>> = None;
-    let mut text = String::new();
+    let mut text = Vec::new();
     for number in 1.. {
         text.clear();
-        lines.read_line(&mut text)?;
-        if !text.ends_with('\n') {
+        lines.read_until(b'\n', &mut text)?;
+        if !text.ends_with(b"\n") {
             // The end, or a line that somebody was killed over.
             break;
         }
         let wrong = |why: String| ReadError::Line { line: number, why };
-        let line = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let line = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
         match line {
             Line::Header(first) if header.is_none() && number == 1 => {
                 if first.schema != SCHEMA {
