@@ -1,4 +1,3 @@
-"use strict";
 (() => {
   const form = document.getElementById("filter");
   const rows = Array.from(document.querySelectorAll("tr.line"));
@@ -34,22 +33,6 @@
   for (const input of [...selects, differ]) input.addEventListener("change", apply);
   form.addEventListener("reset", () => setTimeout(apply));
   form.addEventListener("submit", (event) => event.preventDefault());
-
-  // A cell opens its case.
-  function follow() {
-    let id = location.hash.slice(1);
-    try {
-      id = decodeURIComponent(id);
-    } catch {
-      return;
-    }
-    const row = document.getElementById(id);
-    if (row && row.matches("details.row")) {
-      row.open = true;
-      row.scrollIntoView();
-    }
-  }
-  addEventListener("hashchange", follow);
 
   form.hidden = false;
   apply();

@@ -1,4 +1,3 @@
-"use strict";
 (() => {
   const form = document.getElementById("filter");
   const rows = Array.from(document.querySelectorAll("details.row"));
@@ -18,17 +17,19 @@
       lines = rows.map((row) => row.firstElementChild.textContent.toLowerCase());
     }
     let count = 0;
+    const left = new Map(sections.map((section) => [section, 0]));
     rows.forEach((row, at) => {
       const fits =
         wanted.every((value, i) => !value || row.dataset[keys[i]].split(" ").includes(value)) &&
         words.every((word) => lines[at].includes(word));
       if (row.hidden === fits) row.hidden = !fits;
-      if (fits) count += 1;
+      if (!fits) return;
+      count += 1;
+      left.set(row.parentElement, left.get(row.parentElement) + 1);
     });
-    for (const section of sections) {
-      const left = section.querySelectorAll("details.row:not([hidden])").length;
-      section.hidden = left === 0;
-      section.querySelector(".n").textContent = left;
+    for (const [section, number] of left) {
+      section.hidden = number === 0;
+      section.querySelector(".n").textContent = number;
     }
     nothing.hidden = count !== 0;
     shown.value = count === rows.length ? rows.length + " rows" : count + " of " + rows.length + " rows";
@@ -42,22 +43,6 @@
   selects.forEach((select) => select.addEventListener("change", apply));
   form.addEventListener("reset", () => setTimeout(apply));
   form.addEventListener("submit", (event) => event.preventDefault());
-
-  // A link to a row opens it.
-  function follow() {
-    let id = location.hash.slice(1);
-    try {
-      id = decodeURIComponent(id);
-    } catch {
-      return;
-    }
-    const row = document.getElementById(id);
-    if (row && row.matches("details.row")) {
-      row.open = true;
-      row.scrollIntoView();
-    }
-  }
-  addEventListener("hashchange", follow);
 
   function step(by) {
     const visible = rows.filter((row) => !row.hidden);

@@ -245,4 +245,4 @@ fn choices(rows: &[Line]) -> Vec<Choice> {
     ]
 }
 
-const SCRIPT: &str = include_str!("../../../templates/matrix.js");
+const SCRIPT: &str = super::script!("../../../templates/matrix.js");

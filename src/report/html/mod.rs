@@ -254,7 +254,18 @@ fn digest(text: &str) -> String {
 }
 
 const STYLE: &str = include_str!("../../../templates/report.css");
-const SCRIPT: &str = include_str!("../../../templates/report.js");
+/// What every page with rows needs.
+macro_rules! script {
+    ($name:literal) => {
+        concat!(
+            include_str!("../../../templates/rows.js"),
+            include_str!($name)
+        )
+    };
+}
+use script;
+
+const SCRIPT: &str = script!("../../../templates/report.js");
 
 /// So many rows that need somebody are open at the start.
 const OPEN: usize = 5;
