@@ -17,6 +17,7 @@ mod fuzz_progress;
 mod known;
 mod lint;
 mod list;
+mod locked;
 mod out;
 mod play;
 mod progress;
