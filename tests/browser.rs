@@ -315,3 +315,33 @@ fn without_its_script_the_page_says_the_same() {
     assert!(drawn["model"]["height"].as_u64().unwrap() > 200, "{drawn}");
     browser.is_quiet();
 }
+
+#[test]
+#[ignore = "needs Chromium (Debian: chromium); .ci/run has it"]
+fn a_cell_of_the_matrix_opens_its_case() {
+    let folder = command::folder("matrix-page");
+    let file = folder.join("matrix.html");
+    let mut runs = [all(), run_of(vec![missed_reject()])];
+    runs[0].target.spec = "client:one".into();
+    // Whoever writes a driver names the client.
+    runs[1].target.spec = "client:<script>document.title='owned'</script>".into();
+    let matrix = btspec::outcome::matrix::Matrix::of(&runs);
+    let mut page = Vec::new();
+    btspec::report::html::matrix::write(&matrix, &runs, &context(), &mut page).unwrap();
+    std::fs::write(&file, page).unwrap();
+    let mut browser = Browser::start(&folder);
+    browser.open(&file, "");
+    const LINES: &str = "document.querySelectorAll('tr.line:not([hidden])').length";
+    assert_eq!(browser.number(LINES), matrix.rows.len() as u64);
+    assert_eq!(browser.number("document.scripts.length"), 1);
+    browser.eval("{ const it = document.getElementById('f-differ'); it.checked = true; it.dispatchEvent(new Event('change')); }");
+    assert_eq!(browser.number(LINES), matrix.differing().count() as u64);
+    browser.eval("document.getElementById('filter').reset()");
+    browser.settle();
+    browser.eval("document.querySelector('td.fail a, td.warn a').click()");
+    browser.settle();
+    let ladder = "document.querySelector('details.row[open] svg.ladder')";
+    assert!(browser.number(&format!("{ladder}.getBoundingClientRect().height")) > 200);
+    browser.screenshot(&folder.join("matrix.png"));
+    browser.is_quiet();
+}

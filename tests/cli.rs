@@ -245,3 +245,37 @@ fn broken_torrents_are_usage_with_a_place() {
         ran.stops(2, &[&format!("{name}.torrent"), words]);
     }
 }
+
+/// Subcommands as `--help` lists them.
+fn subcommands() -> Vec<String> {
+    let help = run(["--help"]).out;
+    let listed = help.split("Commands:").nth(1).unwrap();
+    let listed = listed.split("Options:").next().unwrap();
+    let names = listed
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = names.map(|line| line.split_whitespace().next().unwrap().to_owned());
+    let names: Vec<String> = names.filter(|name| name != "help").collect();
+    assert!(names.len() > 10, "{names:?}");
+    names
+}
+
+#[test]
+fn completions_and_the_manual_name_every_subcommand() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let ran = run(["completions", shell]);
+        assert_eq!(ran.code, 0, "{shell}: {}", ran.err);
+        for name in subcommands() {
+            assert!(ran.out.contains(&name), "{shell}: no {name}");
+        }
+        assert!(ran.out.contains("--expectations"), "{shell}");
+    }
+    let man = run(["man"]);
+    assert_eq!(man.code, 0, "{}", man.err);
+    for name in subcommands() {
+        let heading = format!(".SH \"BTSPEC {}\"\n", name.to_uppercase());
+        assert!(man.out.contains(&heading), "no {heading}");
+    }
+    assert!(man.out.contains("\\-\\-expectations") && !man.out.contains("__guard"));
+    run(["completions", "tcsh"]).stops(2, &["tcsh", "zsh"]);
+}

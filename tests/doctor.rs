@@ -99,12 +99,12 @@ fn a_sound_driver_is_sound_in_both_roles() {
 fn a_client_that_does_not_run_is_told_why() {
     told(
         &examine("ends", "seed", as_it_is),
-        "start: it ended with exit code 3",
+        "keeps running: it ended with exit code 3",
         "no luck today",
     );
     told(
         &examine("daemon", "seed", as_it_is),
-        "start: it ended with exit code 0",
+        "keeps running: it ended with exit code 0",
         "foreground",
     );
     let ran = examine("after", "seed", |text| {

@@ -3,7 +3,7 @@
 //! A block of commands (marked `sh`) runs in a folder of its own, line by line, in a shell that finds
 //! `btspec` and stands in for the reader's client with our reference peer. What is changed: a narrow
 //! filter comes from the environment where a command names none, and the port of the examples is a
-//! free one.
+//! free one. A block of YAML that begins with `# NAME.yaml` is that file.
 #![cfg(unix)]
 
 use std::fs;
@@ -51,6 +51,18 @@ fn blocks(path: &str) -> Vec<(usize, String)> {
     found
 }
 
+/// Writes the files that a page shows: YAML whose first line is a comment with the name.
+fn write_files(path: &str, desk: &Path) {
+    let text = fs::read_to_string(path).unwrap();
+    for block in text.split("\n```yaml\n# ").skip(1) {
+        let (name, rest) = block.split_once('\n').unwrap();
+        let whole = name.ends_with(".yaml") && !name.starts_with('.');
+        if whole && !name.contains([' ', '/']) {
+            fs::write(desk.join(name), rest.split("\n```").next().unwrap()).unwrap();
+        }
+    }
+}
+
 fn pages() -> Vec<String> {
     let docs = fs::read_dir("docs").unwrap();
     let docs = docs.map(|entry| entry.unwrap().path().display().to_string());
@@ -81,6 +93,7 @@ fn desk(name: &str) -> (PathBuf, String) {
              --torrent) torrent=$2; shift ;;\n\
              --dir|--data) data=$2; shift ;;\n\
              --add) exit 0 ;;\n\
+             --version) echo my-client 2.4; exit 0 ;;\n\
              *) if [ -z \"$port\" ]; then port=$1; elif [ -z \"$torrent\" ]; then torrent=$1; else data=$1; fi ;;\n\
            esac\n\
            shift\n\
@@ -116,6 +129,7 @@ fn every_command_runs_as_written() {
     let (_seed, addr) = Running::serve(&["--role", "seed"]);
     let mut ran = 0;
     for page in pages() {
+        write_files(&page, &desk);
         for (line, block) in blocks(&page) {
             let block = block.replace("\\\n", " ");
             for written in block.lines().map(str::trim) {

@@ -17,6 +17,7 @@ mod fuzz_progress;
 mod known;
 mod lint;
 mod list;
+mod locked;
 mod matrix;
 mod out;
 mod play;

@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout};
 
 use super::args::ProxyArgs;
 use super::reports::Reports;
-use super::run::{self, Written};
+use super::run::{self, NO_COMPLAINTS, Written};
 use super::stop::Stop;
 use super::{content, out};
 
@@ -70,7 +70,7 @@ pub(super) fn run(args: &ProxyArgs) -> Result<Exit, Stop> {
         ],
         sources: Sources::default(),
     };
-    run::report(written, &outcome, &[])?;
+    run::report(written, &outcome, NO_COMPLAINTS)?;
     Ok(exit)
 }
 

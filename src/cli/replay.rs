@@ -13,7 +13,7 @@ use btspec::torrent::fixture;
 
 use super::args::ReplayArgs;
 use super::reports::Reports;
-use super::run::{self, Written};
+use super::run::{self, NO_COMPLAINTS, Written};
 use super::stop::Stop;
 use super::{content, out, select};
 
@@ -67,7 +67,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
         repeat: Vec::new(),
         sources: Sources::default(),
     };
-    run::report(written, &run, &[])?;
+    run::report(written, &run, NO_COMPLAINTS)?;
     Ok(exit)
 }
 

@@ -1,14 +1,15 @@
 //! `btspec run`: everything that can be wrong before the first byte is sent, the run, its reports.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use btspec::outcome::expectation::Complaint;
 use btspec::outcome::stream::Header;
 use btspec::outcome::{Exit, RunOutcome};
 use btspec::report::{Context, Format, Sources};
 
 use super::known::Known;
+use super::locked::Locked;
 use super::play;
 use super::reports::Reports;
 use super::run_args::RunArgs;
@@ -17,6 +18,7 @@ use super::{out, select};
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
     let known = Known::load(args.expectations.as_deref(), args.update_expectations)?;
+    let locked = Locked::load(args.lock.as_deref(), args.update_lock)?;
     let suites = select::load(&args.selection.paths)?;
     let mut reports;
     let (mut run, _) = {
@@ -37,7 +39,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
         })?
     };
     let complaints = known.apply(&mut run, &suites)?;
-    let exit = Exit::of_run(&run, complaints.len(), args.strict);
+    let mut said: Vec<String> = complaints.iter().map(|it| it.to_string()).collect();
+    said.extend(locked.lost(&run, args.partition));
+    let exit = Exit::of_run(&run, said.len(), args.strict);
     run.exit = exit.code();
     let written = Written {
         reports,
@@ -47,8 +51,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
         repeat: args.repeat(),
         sources: Sources::of(&suites),
     };
-    report(written, &run, &complaints)?;
+    report(written, &run, &said)?;
     known.update(args, &run, &complaints)?;
+    locked.update(&run, args.partition)?;
     Ok(exit)
 }
 
@@ -62,6 +67,9 @@ pub(super) fn now() -> Duration {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
 }
+
+/// Of what is judged without files of the user.
+pub(super) const NO_COMPLAINTS: &[String] = &[];
 
 /// Where a run is written to, and how.
 pub(super) struct Written<'a> {
@@ -78,14 +86,14 @@ pub(super) struct Written<'a> {
 pub(super) fn report(
     args: Written<'_>,
     run: &RunOutcome,
-    complaints: &[Complaint],
+    complaints: &[impl Display],
 ) -> Result<(), Stop> {
     let context = Context {
         colour: false,
         verbose: args.verbose,
         strict: args.strict,
         repeat: args.repeat,
-        complaints: complaints.iter().map(Complaint::to_string).collect(),
+        complaints: complaints.iter().map(ToString::to_string).collect(),
         sources: args.sources,
     };
     // The result is told first, whatever becomes of the files.

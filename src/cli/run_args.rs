@@ -96,6 +96,13 @@ pub(crate) struct RunArgs {
     /// Edit that file: comment out what no longer holds, append what is new
     #[arg(long, requires = "expectations", env = "BTSPEC_UPDATE_EXPECTATIONS", help_heading = JUDGE)]
     pub(crate) update_expectations: bool,
+    /// File of ids that were judged once: one that is not played any more, or only skipped, is a
+    /// complaint
+    #[arg(long, value_name = "FILE", env = "BTSPEC_LOCK", help_heading = JUDGE)]
+    pub(crate) lock: Option<PathBuf>,
+    /// Write that file anew, from what this run judges
+    #[arg(long, requires = "lock", env = "BTSPEC_UPDATE_LOCK", help_heading = JUDGE)]
+    pub(crate) update_lock: bool,
     /// A warn counts as a fail
     #[arg(long, env = "BTSPEC_STRICT", help_heading = JUDGE)]
     pub(crate) strict: bool,

@@ -11,7 +11,7 @@ pub enum Exit {
     /// Nothing to complain about.
     Ok = 0,
     /// A fail; an unexpected pass; a stale or expired expectation; an `inconclusive` that no
-    /// expectation lists; with `--strict`, a warn.
+    /// expectation lists; lost coverage (`--lock`); with `--strict`, a warn.
     Found = 1,
     /// Usage, scenario, torrent, data or expectations file wrong, found before anything is sent.
     Usage = 2,
@@ -45,7 +45,7 @@ impl Exit {
             Self::Ok => "nothing to complain about",
             Self::Found => {
                 "a fail, an unexpected pass, a stale or expired expectation, an unlisted \
-                 inconclusive; with --strict a warn"
+                 inconclusive, lost coverage; with --strict a warn"
             }
             Self::Usage => "usage, scenario, torrent, data or expectations wrong; nothing was sent",
             Self::Unreachable => "target unreachable, never served, or lost before the last case",

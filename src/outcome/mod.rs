@@ -11,6 +11,7 @@ pub mod event;
 pub mod exit;
 pub mod expectation;
 pub mod join;
+pub mod lock;
 pub mod matrix;
 pub mod millis;
 pub mod record;

@@ -14,7 +14,7 @@ start)
     deaf) port=1; exec sleep 1000 ;;
     other_torrent) exec btspec serve --listen "$bind:$port" --role "$role" --torrent "$OTHER" ;;
     empty_seed) role=leech ;;
-    full_leech) role=seed ;;
+    full_leech) exec btspec serve --listen "$bind:$port" --role seed ;;
     esac
     # A peer for each call of `add-peer`, beside the one that listens.
     if [ "$role" = seed ]; then set -- --data "$data"; else set --; fi

@@ -50,7 +50,7 @@ impl Doctor<'_> {
                     _ => START,
                 };
                 let seen = format!("it ended with {how}");
-                self.say("start", Came::badly(seen, hint).with_log_of(client));
+                self.say("keeps running", Came::badly(seen, hint).with_log_of(client));
                 return false;
             }
             let wrong = match &seen {
