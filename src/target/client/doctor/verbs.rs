@@ -61,8 +61,8 @@ impl Doctor<'_> {
             let asked = |command: &str| command.split(' ').next() == Some(verb);
             *verb != "add-peer" && !ASKED.iter().any(|(command, _)| asked(command))
         });
-        for verb in own.map(str::to_owned).collect::<Vec<_>>() {
-            let why = match verb.as_str() {
+        for verb in own {
+            let why = match verb {
                 "discard" => "it would take a piece away",
                 _ => "no case asks for it",
             };
