@@ -415,7 +415,7 @@ fn reports_go_to_files_and_formats_to_standard_output() {
     run(["run", "--report", "xml=a"]).stops(2, &["unknown format `xml`"]);
     run(["run", "--report", "json"]).stops(2, &["FMT=FILE"]);
     run(["run", "--report", "json=/no/such/folder/a"]).stops(2, &["/no/such/folder/a"]);
-    run(["run", "--format", "html"]).stops(2, &["unknown format `html`"]);
+    run(["run", "--format", "pdf"]).stops(2, &["unknown format `pdf`"]);
 }
 
 #[test]

@@ -88,7 +88,8 @@ fn workflows_name_commands_that_there_are() {
             let words: Vec<&str> = text.split_whitespace().collect();
             for pair in words.windows(2) {
                 let (program, next) = (pair[0], pair[1].trim_start_matches('+'));
-                if !next.starts_with(|c: char| c.is_ascii_lowercase()) {
+                let is_command = |c: char| c.is_ascii_lowercase() || c == '-';
+                if next.starts_with('-') || !next.chars().all(is_command) {
                     continue;
                 }
                 match program {

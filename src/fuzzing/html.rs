@@ -92,6 +92,7 @@ const ELEMENTS: &[&str] = &[
     "title",
     "style",
     "script",
+    "noscript",
     "body",
     "header",
     "footer",

@@ -28,11 +28,25 @@ impl Expectations {
     pub fn load(file: &str, text: &str) -> Result<Self, ScenarioError> {
         let source = Arc::new(SourceFile::new(file, text));
         // A file whose last entry was commented out holds nothing, and is fine.
-        let blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+        let blank = |line: &str| {
+            let bare = line.trim_matches([' ', '\t', '\r']);
+            bare.is_empty() || bare.starts_with('#')
+        };
         let entries = if text.lines().all(blank) {
             // What may stand there is what the reader lets stand before an entry.
-            yaml::read(&with_one_more(file, text, ""))?;
-            Vec::new()
+            match yaml::read(&with_one_more(file, text, "")) {
+                Ok(_) => Vec::new(),
+                Err(error) if is_within(&error, text) => return Err(error),
+                Err(_) => {
+                    let first = Span {
+                        file: source,
+                        line: 1,
+                        col: 1,
+                        len: 1,
+                    };
+                    return Err(wrong(&first, NOT_LONGER, ""));
+                }
+            }
         } else {
             let root = yaml::read(&source)?;
             match root.value {
@@ -53,8 +67,7 @@ impl Expectations {
                         _ => false,
                     };
                     if !longer.is_ok_and(grows) {
-                        let message = "nothing could be appended to this file";
-                        return Err(wrong(&root.span, message, "no line `...`, no open end"));
+                        return Err(wrong(&root.span, NOT_LONGER, "no line `...`, no open end"));
                     }
                     nodes.into_iter().map(entry).collect::<Result<_, _>>()?
                 }
@@ -135,6 +148,15 @@ fn with_one_more(file: &str, text: &str, indent: &str) -> Arc<SourceFile> {
     longer.push_str(&format!("{indent}- case: another\n"));
     Arc::new(SourceFile::new(file, &longer))
 }
+
+/// Whether an error's place is in `text`, and not in what was put behind it.
+fn is_within(error: &ScenarioError, text: &str) -> bool {
+    let lines = text.lines().count();
+    let line = error.span.as_ref().map_or(0, |span| span.line);
+    usize::try_from(line).is_ok_and(|line| line <= lines)
+}
+
+const NOT_LONGER: &str = "nothing could be appended to this file";
 
 /// Characters of the line before what begins there.
 fn before(span: &Span) -> usize {

@@ -145,7 +145,7 @@ fn wrong_files_are_refused_with_a_place() {
         ("# a\0b\n", ":1:", "unexpected character"),
         ("# a\rb: c\n", ":1:4", "a carriage return"),
         ("\t# a\n", ":1:1", "tabs do not indent"),
-        ("\u{a0}\n", ":1:", ""),
+        ("\u{a0}\n", ":1:", "a list"),
         (
             "[{case: x, verdict: fail, reason: r}]\n",
             ":1:1",

@@ -12,9 +12,13 @@ fn style_and_script_stay_in_their_elements() {
         !STYLE.contains("url(") && !STYLE.contains("@import"),
         "asks somebody"
     );
-    for asks in ["fetch(", "XMLHttp", "import(", "innerHTML", "eval("] {
+    for asks in ["fetch(", "XMLHttp", "import(", "outerHTML", "eval("] {
         assert!(!SCRIPT.contains(asks), "{asks}");
     }
+    // What the template has escaped, and nothing else.
+    let made = SCRIPT.matches("innerHTML").count();
+    let of_template = "late.parentElement.innerHTML = late.textContent;";
+    assert_eq!([made, SCRIPT.matches(of_template).count()], [1, 1]);
 }
 
 #[test]
