@@ -268,7 +268,8 @@ fn completions_and_the_manual_name_every_subcommand() {
         for name in subcommands() {
             assert!(ran.out.contains(&name), "{shell}: no {name}");
         }
-        assert!(ran.out.contains("--expectations"), "{shell}");
+        // Without its dashes: fish has a flag of its own for them.
+        assert!(ran.out.contains("expectations"), "{shell}");
     }
     let man = run(["man"]);
     assert_eq!(man.code, 0, "{}", man.err);
