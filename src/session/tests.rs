@@ -101,9 +101,9 @@ fn requests_against_the_rules_are_marked_and_not_owed() {
 #[test]
 fn requests_beyond_reqq_are_marked() {
     let mut script = script(&[Fast, Extended]);
-    let reqq = crate::wire::bencode::Value::Int(2);
+    let reqq = Value::Int(2);
     script.gets(HaveAll).gets(Unchoke);
-    script.gets_handshake(crate::wire::ExtendedHandshake::new().with("reqq", reqq));
+    script.gets_handshake(ExtendedHandshake::new().with("reqq", reqq));
     for (index, beyond) in [(0, false), (1, false), (2, true)] {
         script.sends(Request(block(index)));
         assert_eq!(asked(script.last()).entry.marks.beyond_reqq, beyond);
