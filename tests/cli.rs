@@ -168,7 +168,13 @@ fn a_closed_pipe_is_no_error() {
 
 #[test]
 fn a_served_seed_fills_a_served_leech() {
-    let (_seed, addr) = Running::serve(&["--role", "seed"]);
+    // A fixture in a file needs no data.
+    let dir = folder("served-seed");
+    let fixture = run([OsStr::new("fixture"), OsStr::new("--out"), dir.as_os_str()]);
+    assert_eq!(fixture.code, 0, "{fixture:?}");
+    let torrent = dir.join("main.torrent");
+    let torrent = torrent.to_str().unwrap();
+    let (_seed, addr) = Running::serve(&["--role", "seed", "--torrent", torrent]);
     let leech = run([
         "serve",
         "--listen",
@@ -194,6 +200,15 @@ fn serve_with_nonsense_is_usage() {
     serve(&["--data", "x"]).stops(2, &["--torrent"]);
     serve(&["--torrent", "no/such.torrent"]).stops(2, &["no/such.torrent"]);
     run(["serve", "--role", "seed", "--listen", "nowhere"]).stops(2, &["nowhere"]);
+    let dir = folder("seed-without-data");
+    let fixture = run([OsStr::new("fixture"), OsStr::new("--out"), dir.as_os_str()]);
+    assert_eq!(fixture.code, 0, "{fixture:?}");
+    let bytes = std::fs::read(dir.join("one-piece.torrent")).unwrap();
+    let at = bytes.windows(9).position(|it| it == b"one-piece").unwrap();
+    let another = [&bytes[..at], b"one-peace", &bytes[at + 9..]].concat();
+    let path = dir.join("another.torrent");
+    std::fs::write(&path, another).unwrap();
+    serve(&["--torrent", path.to_str().unwrap()]).stops(2, &["one-peace", "--data"]);
     run(["serve", "--role", "both", "--listen", "127.0.0.1:0"]).stops(2, &["both"]);
 }
 

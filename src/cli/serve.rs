@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use btspec::outcome::Exit;
 use btspec::peer::{Input, Peer, PeerConfig, PeerEvent};
+use btspec::report::text;
 use btspec::target::Server;
+use btspec::wire::BlockRef;
 
 use super::args::{PlayedRole, ServeArgs};
 use super::stop::Stop;
@@ -18,6 +20,13 @@ pub(super) fn run(args: &ServeArgs) -> Result<Exit, Stop> {
         .as_deref()
         .filter(|_| args.role == PlayedRole::Seed);
     let torrent = content::torrent(args.torrent.as_deref(), data)?;
+    let first = BlockRef::new(0, 0, 1);
+    if args.role == PlayedRole::Seed && torrent.block(&first).is_none() {
+        return Err(Stop::usage(format!(
+            "a seed of {} needs its content: --data PATH",
+            text::safe(torrent.metainfo().name())
+        )));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
