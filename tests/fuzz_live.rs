@@ -248,7 +248,7 @@ fn finds_what_is_planted_with_one_seed() {
 }
 
 #[test]
-#[ignore = "minutes: cargo test --release --test fuzz_live -- --ignored"]
+#[ignore = "five seeds of each; .ci/run plays it"]
 fn finds_what_is_planted_with_five_seeds() {
     for seed in 2..=6 {
         finds_what_is_planted(seed);

@@ -78,7 +78,7 @@ fn listens(mut stream: TcpStream) -> std::io::Result<()> {
 }
 
 #[test]
-#[ignore = "waits as long as a target may take to serve; the nightly workflow plays it"]
+#[ignore = "waits as long as a target may take to serve; .ci/run and the nightly workflow play it"]
 fn a_mute_target() {
     let out = ends(listens);
     assert!(out.contains("never served"), "{out}");
