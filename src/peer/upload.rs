@@ -137,6 +137,7 @@ impl Peer {
             && !self.defects.has(Quirk::RejectsAllowedFastAtChoke);
         let keeps = self.defects.has(Quirk::KeepsPendingAtChoke);
         let before = self.defects.has(Quirk::RejectsBeforeChoke);
+        let serves_on = self.defects.has(Quirk::ServesOnAtChoke);
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
@@ -149,7 +150,9 @@ impl Peer {
         let (kept, dropped): (Vec<Upload>, Vec<Upload>) = c
             .uploads
             .drain(..)
-            .partition(|upload| fast && honours && allowed.contains(&upload.block.index));
+            .partition(|upload| {
+                fast && (serves_on || honours && allowed.contains(&upload.block.index))
+            });
         c.uploads.extend(kept);
         c.allowed_to_them = allowed;
         if !before {

@@ -664,7 +664,7 @@ fn choose(state: &State, conn: Index) -> Probe {
         return choose_other(state, conn);
     }
     let session = &known.session;
-    let ours = session.ext_id_ours("ut_metadata").is_some();
+    let ours = session.our_ids().certain_id("ut_metadata").is_some();
     let theirs = session.ext_id_theirs("ut_metadata").is_some();
     let offered = session
         .their_extended()

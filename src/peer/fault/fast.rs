@@ -281,6 +281,13 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .seed(),
     FaultSpec::new(
+        "serves-the-queue-after-choke",
+        &["B6-RJ-04"],
+        "Serves at a choke what is queued to the end.",
+        Effect::Quirk(Quirk::ServesOnAtChoke),
+    )
+    .seed(),
+    FaultSpec::new(
         "rejects-late-after-choke",
         &["B6-RJ-04"],
         "Sends the rejects of a choke 20 s late.",
