@@ -312,6 +312,9 @@ impl Peer {
             _ => c.uploads.iter().position(|upload| upload.block == block),
         };
         let Some(upload) = at.and_then(|at| c.uploads.remove(at)) else {
+            if fast && self.defects.has(Quirk::RejectsCancelOfServed) {
+                self.reject(conn, block);
+            }
             return;
         };
         if all && !fast {

@@ -220,6 +220,8 @@ pub(in crate::peer) enum Quirk {
     ServesZeroHash,
     /// Serves an info hash whose first bytes are right.
     ServesSimilarHash,
+    /// Takes the bit of the DHT for that of the fast extension.
+    TakesDhtBitForFast,
     /// Does not look at the length byte of the handshake.
     SkipsProtocolLength,
     /// Does not look at the protocol string.
@@ -324,6 +326,8 @@ pub(in crate::peer) enum Quirk {
     StallsOnOddReqq,
     /// Nothing is rejected at a choke.
     KeepsPendingAtChoke,
+    /// A cancel of what was answered is answered with a reject.
+    RejectsCancelOfServed,
     /// A choke stops no request that is queued.
     ServesOnAtChoke,
     /// The rejects of a choke come before it.
