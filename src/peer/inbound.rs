@@ -512,7 +512,10 @@ impl Peer {
             }
         }
         if self.defects.has(Quirk::IgnoresCaseOfNames) {
-            m = m.into_iter().map(|(name, id)| (name.to_lowercase(), id)).collect();
+            m = m
+                .into_iter()
+                .map(|(name, id)| (name.to_lowercase(), id))
+                .collect();
         }
         self.clear_at_extended_handshake(conn);
         let Some(c) = self.connections.get_mut(&conn) else {

@@ -147,12 +147,9 @@ impl Peer {
         c.us.choking = true;
         let fast = c.agreed.fast;
         let allowed = std::mem::take(&mut c.allowed_to_them);
-        let (kept, dropped): (Vec<Upload>, Vec<Upload>) = c
-            .uploads
-            .drain(..)
-            .partition(|upload| {
-                fast && (serves_on || honours && allowed.contains(&upload.block.index))
-            });
+        let (kept, dropped): (Vec<Upload>, Vec<Upload>) = c.uploads.drain(..).partition(|upload| {
+            fast && (serves_on || honours && allowed.contains(&upload.block.index))
+        });
         c.uploads.extend(kept);
         c.allowed_to_them = allowed;
         if !before {
