@@ -9,8 +9,8 @@ use btspec::target::client::{ClientFile, FileError, Launcher};
 use btspec::torrent::fixture;
 
 use super::args::DoctorArgs;
-use super::out;
 use super::stop::Stop;
+use super::{interrupt, out};
 
 pub(super) fn run(args: &DoctorArgs) -> Result<Exit, Stop> {
     let mut told = Told::new();
@@ -42,18 +42,17 @@ pub(super) fn run(args: &DoctorArgs) -> Result<Exit, Stop> {
         .map_err(|error| Stop::internal(format!("no runtime: {error}")))?;
     told.line(&format!("ok    file: {}", args.client));
     let torrent = fixture::main().torrent;
-    runtime.block_on(async {
-        let mut tell = |check: Check| told.check(&check);
-        let examined = examine(&file, &roles, &torrent, &launcher, &mut tell);
-        tokio::select! {
-            () = examined => Ok(()),
+    runtime
+        .block_on(async {
+            let mut tell = |check: Check| told.check(&check);
+            let examined = examine(&file, &roles, &torrent, &launcher, &mut tell);
             // Dropping what runs ends the client, as the end of a run does.
-            _ = tokio::signal::ctrl_c() => Err(Stop {
-                exit: Exit::Internal,
-                message: "interrupted".to_owned(),
-            }),
-        }
-    })?;
+            interrupt::halt().or(examined).await
+        })
+        .map_err(|why| Stop {
+            exit: Exit::Unreachable,
+            message: format!("error: {why}"),
+        })?;
     told.end()
 }
 

@@ -3,8 +3,6 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use btspec::engine::driver::{OpenError, SocketStage};
@@ -20,14 +18,14 @@ use btspec::fuzz::write::{About, file_name, scenario};
 use btspec::outcome::Exit;
 use btspec::scenario::ast;
 use btspec::target::client::{ClientFile, Launcher};
-use btspec::target::{RoleError, Spec, spec};
+use btspec::target::{Halt, RoleError, Spec, spec};
 use btspec::torrent::Torrent;
 
 use super::fuzz_args::{FuzzArgs, TargetArgs};
 use super::fuzz_progress::FuzzProgress;
 use super::run_args::RoleArg;
 use super::stop::Stop;
-use super::{content, out};
+use super::{content, interrupt, out};
 
 pub(super) fn run(args: &FuzzArgs) -> Result<Exit, Stop> {
     let torrent = content::torrent(args.target.torrent.as_deref(), args.target.data.as_deref())?;
@@ -37,11 +35,10 @@ pub(super) fn run(args: &FuzzArgs) -> Result<Exit, Stop> {
         fs::write(path, "")
             .map_err(|error| Stop::usage(format!("cannot write {}: {error}", path.display())))?;
     }
-    let stop = interrupts();
     let job = Job {
         args,
         config: config(args),
-        stop,
+        halt: interrupt::halt(),
     };
     let report = if args.target.is_self() {
         job.against_self(&torrent)?
@@ -70,35 +67,11 @@ fn config(args: &FuzzArgs) -> Config {
     }
 }
 
-/// True from the first Ctrl-C on; the second ends the process as ever.
-fn interrupts() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&stop);
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let Ok(runtime) = runtime else { return };
-        runtime.block_on(async {
-            if tokio::signal::ctrl_c().await.is_err() {
-                return;
-            }
-            told.store(true, Ordering::Relaxed);
-            out::diagnose(
-                "btspec: ends behind this find or batch, and saves; once more ends at once",
-            );
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(130);
-            }
-        });
-    });
-    stop
-}
-
 struct Job<'a> {
     args: &'a FuzzArgs,
     config: Config,
-    stop: Arc<AtomicBool>,
+    /// The campaign ends behind the find or batch that it is at.
+    halt: Halt,
 }
 
 impl Job<'_> {
@@ -200,7 +173,7 @@ impl Job<'_> {
             }
             progress.tell(&news);
         };
-        let stop = || self.stop.load(Ordering::Relaxed);
+        let stop = || self.halt.why().is_some();
         let mut campaign = Campaign::new(bench, ground.clone(), config, &mut news, &stop);
         if self.args.resume {
             let (next, corpus, finds) = restore(&saved, seed)?;
@@ -307,7 +280,8 @@ pub(super) fn open(args: &TargetArgs, torrent: &Torrent) -> Result<(SocketStage,
         let launcher = Launcher::this_program().map_err(|error| {
             Closed::Stop(Stop::internal(format!("no path to this program: {error}")))
         })?;
-        let stage = SocketStage::client(driver, role, torrent.clone(), launcher)?;
+        let stage =
+            SocketStage::client(driver, role, torrent.clone(), launcher, &interrupt::halt())?;
         return Ok((stage, role));
     }
     let Spec::Address(address) = &args.target.spec else {

@@ -14,6 +14,7 @@ mod fixture;
 mod fuzz;
 mod fuzz_args;
 mod fuzz_progress;
+mod interrupt;
 mod known;
 mod lint;
 mod list;

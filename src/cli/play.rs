@@ -23,7 +23,7 @@ use super::progress::Progress;
 use super::run_args::{RoleArg, RunArgs};
 use super::select::Selected;
 use super::stop::Stop;
-use super::{content, fault, out};
+use super::{content, fault, interrupt, out};
 
 /// Picks plays once the roles are known.
 type Select<'a> = dyn Fn(&[Role]) -> Result<Selected, Stop> + 'a;
@@ -117,6 +117,7 @@ fn play_self(
         twin.map_or_else(|| peer.clone(), |twin| (twin.change)(peer.clone()))
     });
     let mut mode = SelfMode::new(&make);
+    mode.halt = interrupt::halt();
     if args.torrent.is_some() {
         mode.torrents = vec![torrent(args)?];
     }
@@ -253,9 +254,14 @@ fn open(args: &RunArgs, torrent: &Torrent) -> Result<(Vec<SocketStage>, Role), C
         let instances = args
             .instances
             .map_or_else(|| driver.instances(), usize::from);
-        let start = || {
+        let start = || -> Result<SocketStage, OpenError> {
             let driver = driver.clone();
-            SocketStage::client(driver, peer_role(role), torrent.clone(), launcher.clone())
+            let halt = interrupt::halt();
+            let role = peer_role(role);
+            let mut stage =
+                SocketStage::client(driver, role, torrent.clone(), launcher.clone(), &halt)?;
+            stage.heed(&halt);
+            Ok(stage)
         };
         // Whether it starts at all is found out with one.
         let mut stages = vec![start()?];
@@ -290,6 +296,7 @@ fn open(args: &RunArgs, torrent: &Torrent) -> Result<(Vec<SocketStage>, Role), C
         return Err(Closed::Stop(Stop::internal("no address to play at")));
     };
     let mut stage = SocketStage::at(address, args.source.as_ref())?;
+    stage.heed(&interrupt::halt());
     let role = match args.role {
         RoleArg::Seed => Role::Seed,
         RoleArg::Leech => Role::Leech,

@@ -22,7 +22,7 @@ use super::args::ProxyArgs;
 use super::reports::Reports;
 use super::run::{self, NO_COMPLAINTS, Written};
 use super::stop::Stop;
-use super::{content, out};
+use super::{content, interrupt, out};
 
 pub(super) fn run(args: &ProxyArgs) -> Result<Exit, Stop> {
     for (flag, addr) in [("--listen", args.listen), ("--to", args.to)] {
@@ -82,25 +82,26 @@ async fn serve(args: &ProxyArgs, torrents: Vec<Torrent>) -> Result<Tally, Stop> 
     let at = listener
         .local_addr()
         .map_err(|error| Stop::internal(format!("no address of our own: {error}")))?;
+    let halt = interrupt::halt();
     // Progress, so that a report on standard output stays one.
     out::diagnose(format!("listening at {at} for {}", args.to));
     let tally = Arc::new(Mutex::new(Tally::new()));
     let room = Arc::new(Semaphore::new(AT_ONCE));
     let mut connections = JoinSet::new();
     let mut number = 0_u32;
-    let mut interrupted = std::pin::pin!(interrupted());
+    let mut interrupted = std::pin::pin!(halt.asked());
     loop {
         let more = args.connections.is_none_or(|most| number < u32::from(most));
         if !more && connections.is_empty() {
             break;
         }
         tokio::select! {
-            () = &mut interrupted => break,
+            _ = &mut interrupted => break,
             Some(_) = connections.join_next() => {}
             permit = Arc::clone(&room).acquire_owned(), if more => {
                 let Ok(permit) = permit else { break };
                 tokio::select! {
-                    () = &mut interrupted => break,
+                    _ = &mut interrupted => break,
                     accepted = listener.accept() => {
                         // Somebody who was gone before we looked.
                         let Ok((stream, dialler)) = accepted else { continue };
@@ -190,22 +191,6 @@ impl Drop for Open {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.add(watched, &self.ends);
     }
-}
-
-/// Somebody wants us to end: interrupt or, where there is one, the termination signal.
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut term) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// Connections at once; more wait.

@@ -102,8 +102,8 @@ pub(super) fn report(
         colour: out::colour(),
         ..context.clone()
     };
-    (args.format.write)(run, &coloured, &mut stdout)?;
-    stdout.flush()?;
+    let told = (args.format.write)(run, &coloured, &mut stdout).and_then(|()| stdout.flush());
     drop(stdout);
-    args.reports.end(run, &context)
+    args.reports.end(run, &context)?;
+    Ok(told?)
 }
