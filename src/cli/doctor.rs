@@ -5,12 +5,12 @@ use std::io::Write;
 use btspec::outcome::Exit;
 use btspec::peer::Role;
 use btspec::target::client::doctor::{Check, examine};
-use btspec::target::client::{ClientFile, FileError, Launcher};
+use btspec::target::client::{ClientFile, FileError};
 use btspec::torrent::fixture;
 
 use super::args::DoctorArgs;
 use super::stop::Stop;
-use super::{interrupt, out};
+use super::{interrupt, out, reach};
 
 pub(super) fn run(args: &DoctorArgs) -> Result<Exit, Stop> {
     let mut told = Told::new();
@@ -34,8 +34,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<Exit, Stop> {
         let name = file.name();
         return Err(Stop::usage(format!("{name} has not that role in `roles`")));
     }
-    let launcher = Launcher::this_program()
-        .map_err(|error| Stop::internal(format!("no path to this program: {error}")))?;
+    let launcher = reach::launcher()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

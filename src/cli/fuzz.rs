@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use btspec::engine::driver::{OpenError, SocketStage};
+use btspec::engine::driver::SocketStage;
 use btspec::engine::self_mode::{Make, reference};
 use btspec::engine::stage::Stage;
 use btspec::fuzz::bench::Bench;
@@ -17,12 +17,12 @@ use btspec::fuzz::sockets::{LANES, MOST_LANES, SocketBench};
 use btspec::fuzz::write::{About, file_name, scenario};
 use btspec::outcome::Exit;
 use btspec::scenario::ast;
-use btspec::target::client::{ClientFile, Launcher};
 use btspec::target::{Halt, RoleError, Spec, spec};
 use btspec::torrent::Torrent;
 
 use super::fuzz_args::{FuzzArgs, TargetArgs};
 use super::fuzz_progress::FuzzProgress;
+use super::reach::{self, Closed};
 use super::run_args::RoleArg;
 use super::stop::Stop;
 use super::{content, interrupt, out};
@@ -243,43 +243,16 @@ fn restore(path: &PathBuf, seed: u64) -> Result<Restored, Stop> {
     Ok(saved.restore())
 }
 
-/// Why there is nothing to fuzz.
-pub(super) enum Closed {
-    Stop(Stop),
-    Unreachable(String),
-}
-
-impl From<OpenError> for Closed {
-    fn from(error: OpenError) -> Self {
-        if error.is_usage() {
-            Self::Stop(Stop::usage(error))
-        } else {
-            Self::Unreachable(error.to_string())
-        }
-    }
-}
-
 /// Reaches the target or starts it, and finds out its role.
 pub(super) fn open(args: &TargetArgs, torrent: &Torrent) -> Result<(SocketStage, Role), Closed> {
     let usage = |error: &dyn std::fmt::Display| Closed::Stop(Stop::usage(error));
-    let driver = match (&args.client, &args.exec) {
-        (Some(name), _) => Some(ClientFile::find(name).map_err(|error| usage(&error))?),
-        (_, Some(command)) => Some(ClientFile::exec(command).map_err(|error| usage(&error))?),
-        _ => None,
-    };
-    if let Some(driver) = driver {
-        if args.source.is_some() {
-            return Err(usage(
-                &"--source is for --target: clients are started on loopback",
-            ));
-        }
+    let source = args.source.as_ref();
+    if let Some(driver) = reach::driver(args.client.as_deref(), args.exec.as_deref(), source)? {
         let role = match args.role {
             RoleArg::Auto | RoleArg::Seed => Role::Seed,
             RoleArg::Leech => Role::Leech,
         };
-        let launcher = Launcher::this_program().map_err(|error| {
-            Closed::Stop(Stop::internal(format!("no path to this program: {error}")))
-        })?;
+        let launcher = reach::launcher()?;
         let stage =
             SocketStage::client(driver, role, torrent.clone(), launcher, &interrupt::halt())?;
         return Ok((stage, role));
@@ -287,7 +260,7 @@ pub(super) fn open(args: &TargetArgs, torrent: &Torrent) -> Result<(SocketStage,
     let Spec::Address(address) = &args.target.spec else {
         return Err(Closed::Stop(Stop::internal("no address to play at")));
     };
-    let mut stage = SocketStage::at(address, args.source.as_ref())?;
+    let mut stage = SocketStage::at(address, source)?;
     let addr = stage.target().addr();
     if !args.i_run_this_target && !spec::is_private(addr.ip()) {
         return Err(usage(&format!(

@@ -24,6 +24,7 @@ mod out;
 mod play;
 mod progress;
 mod proxy;
+mod reach;
 mod replay;
 mod report;
 mod reports;

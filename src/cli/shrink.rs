@@ -15,8 +15,9 @@ use btspec::scenario::print::print;
 use btspec::scenario::{Choice, Play, expand, parse_text};
 use btspec::torrent::Torrent;
 
-use super::fuzz::{Closed, open};
+use super::fuzz::open;
 use super::fuzz_args::ShrinkArgs;
+use super::reach::Closed;
 use super::run_args::RoleArg;
 use super::stop::Stop;
 use super::{content, fault, interrupt, out, select};
