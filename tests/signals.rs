@@ -28,12 +28,26 @@ const SERVES: &str = r#"start: [BTSPEC, serve, --listen, "{bind}:{port}", --role
 jobs: 16
 "#;
 
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+/// Whether it holds in time. It is asked again and again: nobody tells of other processes.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "processes of others are looked at until they are as wanted"
+)]
+fn soon(mut holds: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + LIMIT;
-    while !holds() {
-        assert!(Instant::now() < end, "not in time: {what}");
+    loop {
+        if holds() {
+            return true;
+        }
+        if Instant::now() >= end {
+            return false;
+        }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+fn wait_until(what: &str, holds: impl FnMut() -> bool) {
+    assert!(soon(holds), "not in time: {what}");
 }
 
 /// Folders of a test, and what runs below its mark.
@@ -125,10 +139,7 @@ impl Place {
     /// Nothing is left soon.
     #[track_caller]
     fn gets_clean(&self) {
-        let end = Instant::now() + LIMIT;
-        while self.left() != (Vec::new(), Vec::new()) && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        soon(|| self.left() == (Vec::new(), Vec::new()));
         self.is_clean();
     }
 }
@@ -283,11 +294,8 @@ fn a_start_that_is_cut_short_leaves_nothing() {
             run.wait_for_process(process);
             run.signal(signal);
             assert_eq!(run.ends(), code, "{process}: {}", place.read("err"));
-            if signal == "KILL" {
-                place.gets_clean();
-            } else {
-                // Commands beside the client are killed, but not waited for.
-                place.gets_clean();
+            place.gets_clean();
+            if signal != "KILL" {
                 reports_say(&place, &format!("interrupted by SIG{signal}"));
             }
         }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{MUST, file, json, text};
-use crate::command::{btspec, folder, run};
+use crate::command::{folder, run};
 
 #[test]
 fn torrent_and_data_replace_the_fixture() {

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{BREAKS_MUST, MUST, SHOULD, file, json, text, verdict};
+use super::{BREAKS_MUST, MUST, SHOULD, file, json};
 use crate::command::{Running, run};
 
 /// A must that a fault breaks at once, without a deadline: for targets on sockets.

@@ -8,8 +8,9 @@ use std::hash::{BuildHasher, Hasher};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -26,6 +27,8 @@ pub(super) struct Kept {
     /// The guard cleans up when this is closed, by us or by our death.
     hold: Option<ChildStdin>,
     state: watch::Receiver<State>,
+    /// Disconnected when the guard has ended.
+    over: Receiver<()>,
     log: Log,
     /// For the guard to end, counted from the end of `hold`.
     limit: Duration,
@@ -83,11 +86,13 @@ impl Kept {
         if let Some(reports) = &mut reports {
             reports.read_line(&mut line)?;
         }
+        let (state, over) = follow(reports);
         let kept = Self {
             path,
             guard,
             hold,
-            state: follow(reports),
+            state,
+            over,
             log,
             limit: start.grace.saturating_add(STOP_LIMIT),
         };
@@ -124,15 +129,11 @@ impl Kept {
     /// Ends what runs there, and waits until nothing of it is left.
     pub(super) async fn stop(mut self) {
         self.hold = None;
-        let until = Instant::now() + self.limit;
-        while self.is_there() && Instant::now() < until {
-            tokio::time::sleep(STOP_STEP).await;
-        }
-        self.limit = Duration::ZERO;
-    }
-
-    fn is_there(&mut self) -> bool {
-        matches!(self.guard.try_wait(), Ok(None))
+        let mut state = self.state.clone();
+        let over = state.wait_for(|state| state.lost);
+        let _ = tokio::time::timeout(self.limit, over).await;
+        // Waited for long enough, whether it is over or not.
+        self.limit = REAP;
     }
 }
 
@@ -140,16 +141,18 @@ impl Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         self.hold = None;
-        let until = Instant::now() + self.limit;
-        while self.is_there() && Instant::now() < until {
-            thread::sleep(STOP_STEP);
+        let over = self.over.recv_timeout(self.limit);
+        if over == Err(RecvTimeoutError::Disconnected) {
+            // It has closed its end, which is the last thing that it does.
+            let _ = self.guard.wait();
         }
     }
 }
 
 /// Reads the guard's reports in a thread of its own.
-fn follow(from: Option<BufReader<ChildStdout>>) -> watch::Receiver<State> {
+fn follow(from: Option<BufReader<ChildStdout>>) -> (watch::Receiver<State>, Receiver<()>) {
     let (sender, receiver) = watch::channel(State::default());
+    let (goes_on, over) = channel();
     thread::spawn(move || {
         let lines = from.map(BufRead::lines);
         for line in lines.into_iter().flatten().map_while(Result::ok) {
@@ -164,11 +167,13 @@ fn follow(from: Option<BufReader<ChildStdout>>) -> watch::Receiver<State> {
             });
         }
         sender.send_modify(|state| state.lost = true);
+        drop(goes_on);
     });
-    receiver
+    (receiver, over)
 }
 
 /// Time for the guard beyond the client's own grace.
 const STOP_LIMIT: Duration = Duration::from_secs(8);
 
-const STOP_STEP: Duration = Duration::from_millis(5);
+/// For the thread that reads to tell of an end that it has seen.
+const REAP: Duration = Duration::from_secs(1);

@@ -247,7 +247,7 @@ impl Client {
         tracker: Option<&Tracker>,
         sources: &mut Sources,
     ) -> Result<Self, ClientError> {
-        let mut client = Self::launch(file, role, torrent, launcher, tracker)?;
+        let client = Self::launch(file, role, torrent, launcher, tracker)?;
         client.begin().await?;
         client.ready(role, torrent, sources).await?;
         Ok(client)
@@ -309,7 +309,7 @@ impl Client {
     }
 
     /// Waits for the process, then does what the driver wants done once it runs.
-    pub(super) async fn begin(&mut self) -> Result<(), ClientError> {
+    pub(super) async fn begin(&self) -> Result<(), ClientError> {
         let mut state = self.kept.state().clone();
         let started =
             state.wait_for(|state| state.pid.is_some() || state.failed.is_some() || state.lost);

@@ -200,14 +200,14 @@ impl Doctor<'_> {
         };
         let heard = tracker.as_ref();
         let client = Client::launch(self.file, self.role, self.torrent, launcher, heard);
-        let mut client = match client {
+        let client = match client {
             Ok(client) => client,
             Err(error) => {
                 self.say("start", Came::badly(error.to_string(), FOLDER));
                 return;
             }
         };
-        if self.start(&mut client).await && self.serves(&client).await {
+        if self.start(&client).await && self.serves(&client).await {
             self.verbs(&client).await;
             self.dial(&client, tracker.as_ref()).await;
             self.still_serves(&client).await;
