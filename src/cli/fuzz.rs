@@ -70,7 +70,8 @@ fn config(args: &FuzzArgs) -> Config {
     }
 }
 
-/// True from the first Ctrl-C on; the second ends the process as ever.
+/// True from the first Ctrl-C or SIGTERM on; the second ends the process as ever, and what a client
+/// leaves is seen to by its guard.
 fn interrupts() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
@@ -80,19 +81,35 @@ fn interrupts() -> Arc<AtomicBool> {
             .build();
         let Ok(runtime) = runtime else { return };
         runtime.block_on(async {
-            if tokio::signal::ctrl_c().await.is_err() {
+            if signal().await.is_err() {
                 return;
             }
             told.store(true, Ordering::Relaxed);
             out::diagnose(
-                "btspec: ends behind this find or batch, and saves; once more ends at once",
+                "btspec: ends, and saves what was found; once more does not wait for that",
             );
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(130);
+            if let Ok(code) = signal().await {
+                std::process::exit(code);
             }
         });
     });
     stop
+}
+
+/// Waits for somebody who wants an end; gives the exit code of a process that a shell sees ended so.
+#[cfg(unix)]
+async fn signal() -> std::io::Result<i32> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate())?;
+    tokio::select! {
+        asked = tokio::signal::ctrl_c() => asked.map(|()| 130),
+        _ = term.recv() => Ok(143),
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() -> std::io::Result<i32> {
+    tokio::signal::ctrl_c().await.map(|()| 130)
 }
 
 struct Job<'a> {
@@ -348,6 +365,9 @@ fn summary(report: &FuzzReport) -> Result<(), Stop> {
                 "{} {} ({sure}, {} steps, noticed {} times): {observed}",
                 role.role, finding.bucket, finding.steps, finding.count
             )?;
+            if !finding.left.is_nothing() {
+                writeln!(stdout, "    {}: btspec shrink goes on", finding.left)?;
+            }
             if let Some(file) = &finding.file {
                 writeln!(stdout, "    {file}")?;
             }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::campaign::Find;
+use super::campaign::{Find, Left};
 use super::case::{AnswerWith, Await, Case, End, Framing, Greeting, Move, Send, Spoilt, What};
 use super::ground::{Ground, Role};
 use super::oracle::{Oracle, Suspicion};
@@ -19,9 +19,18 @@ pub struct About<'a> {
     pub seed: u64,
 }
 
-/// Name of a find's file, without folder.
+/// Name of a find's file, without folder. Buckets too long for a name end in a number of theirs, so
+/// that no find takes the place of another.
 pub fn file_name(find: &Find) -> String {
-    format!("{}.yaml", slug(&find.suspicion.bucket))
+    let bucket = &find.suspicion.bucket;
+    let slug = slug(bucket);
+    if bucket.len() <= SLUG_LEN {
+        return format!("{slug}.yaml");
+    }
+    let number = bucket.bytes().fold(0x811c_9dc5, |hash: u32, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    format!("{slug}-{number:08x}.yaml")
 }
 
 /// The scenario file.
@@ -50,6 +59,12 @@ pub fn scenario(find: &Find, ground: &Ground, about: &About<'_>) -> String {
             find.count
         ),
     );
+    if find.left != Left::Nothing {
+        comment(
+            &mut out,
+            &format!("There was {}: btspec shrink goes on.", find.left),
+        );
+    }
     for (nth, case) in find.cases.iter().enumerate() {
         comment(
             &mut out,
@@ -550,6 +565,7 @@ mod tests {
                     suspicion,
                     cases,
                     confirmed: true,
+                    left: Left::Small,
                     count: 1,
                     first: number,
                     also: BTreeSet::new(),
@@ -560,6 +576,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn long_buckets_have_files_of_their_own() {
+        let name = |end: &str| {
+            let bucket = format!("death: signal 11: {}{end}", "frame ".repeat(20));
+            let suspicion = Suspicion::new(Oracle::Death, bucket, "");
+            file_name(&Find::new(suspicion, Vec::new(), 0))
+        };
+        assert_ne!(name("a"), name("b"));
+        assert!(name("a").len() < 80, "{}", name("a"));
+        let short = Suspicion::new(Oracle::Wedge, "wedge", "");
+        assert_eq!(file_name(&Find::new(short, Vec::new(), 0)), "wedge.yaml");
     }
 
     #[test]

@@ -254,13 +254,26 @@ impl Client {
         sources: &mut Sources,
     ) -> Result<Self, ClientError> {
         let mut client = Self::launch(file, role, torrent, launcher, tracker)?;
-        client.begin().await?;
-        client.ready(role, torrent, sources).await?;
+        client.get_ready(role, torrent, sources).await?;
         Ok(client)
     }
 
+    /// Waits until a [launched](Self::launch) client serves.
+    ///
+    /// # Errors
+    /// When it does not come to that in the driver's time.
+    pub(in crate::target) async fn get_ready(
+        &mut self,
+        role: Role,
+        torrent: &Torrent,
+        sources: &mut Sources,
+    ) -> Result<(), ClientError> {
+        self.begin().await?;
+        self.ready(role, torrent, sources).await
+    }
+
     /// Furnishes a folder and starts the process in it.
-    pub(super) fn launch(
+    pub(in crate::target) fn launch(
         file: &ClientFile,
         role: Role,
         torrent: &Torrent,
@@ -558,8 +571,8 @@ impl Client {
         })
     }
 
-    /// Ends it and waits until nothing of it is left.
-    pub async fn stop(mut self) {
+    /// Ends it and waits until nothing of it is left. Who stops waiting may wait again.
+    pub async fn stop(&mut self) {
         self.hold = None;
         let end = Instant::now() + self.file.grace + STOP_LIMIT;
         while matches!(self.guard.try_wait(), Ok(None)) && Instant::now() < end {
