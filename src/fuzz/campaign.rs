@@ -166,6 +166,8 @@ pub struct Campaign<'a> {
     pub(super) finds: Vec<Find>,
     pub(super) tally: Tally,
     pub(super) baseline: Baseline,
+    /// Nobody has spoken to the target since it was started.
+    pub(super) untouched: bool,
     /// Number of cases since the target was started.
     pub(super) age: u64,
     ended: Option<Ending>,
@@ -204,6 +206,7 @@ impl<'a> Campaign<'a> {
             finds: Vec::new(),
             tally: Tally::default(),
             baseline: Baseline::default(),
+            untouched: false,
             age: 0,
             ended: None,
             bounds: Bounds::default(),
@@ -462,7 +465,8 @@ impl<'a> Campaign<'a> {
 
     /// Starts the target again, if somebody can; else the campaign ends.
     pub(super) fn start_anew(&mut self) {
-        if !self.bench.can_restart() {
+        let untouched = self.untouched && self.bench.vitals().alive != Some(false);
+        if untouched || !self.bench.can_restart() {
             return;
         }
         self.tally.restarts = self.tally.restarts.saturating_add(1);
@@ -474,6 +478,7 @@ impl<'a> Campaign<'a> {
             )));
             return;
         }
+        self.untouched = true;
         // The first connections to a process cost more than those behind them.
         self.baseline.last_cpu = self.bench.usage().cpu.unwrap_or_default();
         self.baseline.last_age = 0;
@@ -507,6 +512,7 @@ impl<'a> Campaign<'a> {
 
     /// Plays connections, as far as there is time.
     pub(super) fn play(&mut self, players: Vec<CasePlayer>) -> Vec<(Case, Trace)> {
+        self.untouched = false;
         let limit = self.limit();
         let played = self.bench.play(players, &limit);
         played.into_iter().map(CasePlayer::finish).collect()
