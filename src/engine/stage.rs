@@ -60,6 +60,12 @@ pub trait Stage {
     /// Whether [`restart`](Self::restart) can work.
     fn can_restart(&self) -> bool;
 
+    /// Whether the target is to be started anew for each play: what it does is known to depend on
+    /// connections that have long ended.
+    fn isolates(&self) -> bool {
+        false
+    }
+
     /// Ends the target and starts it anew, as it was at the beginning.
     ///
     /// # Errors

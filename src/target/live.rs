@@ -87,6 +87,11 @@ impl Live {
         self.started.is_some()
     }
 
+    /// Whether its driver wants it started anew for each play.
+    pub fn isolates(&self) -> bool {
+        self.started.as_ref().is_some_and(|it| it.file.isolate())
+    }
+
     /// Ends the client and starts it anew, with an empty folder or all of the data, at another
     /// port. Dropping the future leaves a client that may not serve, and that
     /// [`stop`](Self::stop) ends.

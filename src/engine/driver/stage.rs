@@ -215,6 +215,10 @@ impl Stage for SocketStage {
         self.target.can_restart()
     }
 
+    fn isolates(&self) -> bool {
+        self.target.isolates()
+    }
+
     fn restart(&mut self) -> Result<(), String> {
         let restarted = self.target.restart(self.sources.get_mut());
         let restarted = self.runtime.block_on(restarted);
