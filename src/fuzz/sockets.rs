@@ -4,10 +4,11 @@
     reason = "the one file of the fuzzer that waits for real sockets, and for processes to write and end"
 )]
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,8 @@ pub struct SocketBench {
     workers: Vec<Worker>,
     /// So many of them have work.
     width: usize,
-    done: (Sender<Played>, Receiver<Played>),
+    /// Told by each of them once nothing of a batch is left to begin.
+    done: (Sender<()>, Receiver<()>),
     sources: Arc<Mutex<Sources>>,
     /// Whoever plays leaves off.
     cut: Arc<AtomicBool>,
@@ -41,14 +43,29 @@ pub struct SocketBench {
 }
 
 struct Worker {
-    jobs: Sender<Job>,
+    jobs: Sender<Arc<Batch>>,
     /// Keeps the thread's handle: it ends when `jobs` is dropped.
     _thread: thread::JoinHandle<()>,
 }
 
-/// A connection to make, its place in the batch, and when it is cut off.
-type Job = (usize, SocketAddr, CasePlayer, Option<Instant>);
+/// Connections to make. Whoever is free takes the next by itself: a thread that hands them out would
+/// have to be woken for each.
+struct Batch {
+    to: SocketAddr,
+    /// When all are cut off.
+    end: Option<Instant>,
+    todo: Mutex<VecDeque<Played>>,
+    played: Mutex<Vec<Played>>,
+}
+
+/// A connection with its place in the batch.
 type Played = (usize, CasePlayer);
+
+impl Batch {
+    fn next(&self) -> Option<Played> {
+        locked(&self.todo).pop_front()
+    }
+}
 
 impl SocketBench {
     /// A bench of so many connections at once, and so many once it is [widened](Bench::widen).
@@ -74,21 +91,24 @@ impl SocketBench {
         let done = channel();
         let workers = (0..wide.max(width))
             .map(|_| {
-                let (jobs, todo) = channel::<Job>();
+                let (jobs, todo) = channel::<Arc<Batch>>();
                 let (out, sources) = (done.0.clone(), Arc::clone(&sources));
                 let cut = Arc::clone(&cut);
                 let thread = thread::spawn(move || {
                     let mut buffer = vec![0; BUFFER];
-                    for (place, to, mut player, end) in todo {
-                        let wires = Wires {
-                            to,
-                            sources: &sources,
-                            cut: &cut,
-                            began: Instant::now(),
-                            end,
-                        };
-                        wires.play(&mut player, &mut buffer);
-                        if out.send((place, player)).is_err() {
+                    for batch in todo {
+                        while let Some((place, mut player)) = batch.next() {
+                            let wires = Wires {
+                                to: batch.to,
+                                sources: &sources,
+                                cut: &cut,
+                                began: Instant::now(),
+                                end: batch.end,
+                            };
+                            wires.play(&mut player, &mut buffer);
+                            locked(&batch.played).push((place, player));
+                        }
+                        if out.send(()).is_err() {
                             return;
                         }
                     }
@@ -124,8 +144,7 @@ impl SocketBench {
 
     /// Whether every connection comes from the same address.
     pub fn is_single(&self) -> bool {
-        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        sources.is_single()
+        locked(&self.sources).is_single()
     }
 
     /// Ends the target, if it is ours.
@@ -140,34 +159,20 @@ impl SocketBench {
 
 impl Bench for SocketBench {
     fn play(&mut self, players: Vec<CasePlayer>, limit: &Limit<'_>) -> Vec<CasePlayer> {
-        let end = limit.at().and_then(|at| self.began.checked_add(at));
+        let wanted = self.width.min(players.len());
+        let batch = Arc::new(Batch {
+            to: self.stage.target().addr(),
+            end: limit.at().and_then(|at| self.began.checked_add(at)),
+            todo: Mutex::new(players.into_iter().enumerate().collect()),
+            played: Mutex::new(Vec::new()),
+        });
+        let workers = self.workers.iter().take(wanted);
+        let begun = workers.filter(|worker| worker.jobs.send(Arc::clone(&batch)).is_ok());
+        let mut busy = begun.count();
         let mut leave = None;
-        let to = self.stage.target().addr();
-        let mut todo = players.into_iter().enumerate();
-        let mut played: Vec<Played> = Vec::new();
-        let mut busy = 0_usize;
-        // Whoever is done gets the next: a slow one holds nobody up.
-        let mut free: Vec<usize> = (0..self.width.min(self.workers.len())).collect();
-        let mut at_work: Vec<(usize, usize)> = Vec::new();
-        loop {
-            while let Some(worker) = free.pop() {
-                let Some((place, player)) = todo.next() else {
-                    free.push(worker);
-                    break;
-                };
-                let Some(there) = self.workers.get(worker) else {
-                    break;
-                };
-                if there.jobs.send((place, to, player, end)).is_ok() {
-                    at_work.push((place, worker));
-                    busy = busy.saturating_add(1);
-                }
-            }
-            if busy == 0 {
-                break;
-            }
-            let (place, player) = match self.done.1.recv_timeout(ASK_AGAIN) {
-                Ok(done) => done,
+        while busy > 0 {
+            match self.done.1.recv_timeout(ASK_AGAIN) {
+                Ok(()) => busy = busy.saturating_sub(1),
                 Err(RecvTimeoutError::Timeout) => {
                     if leave.is_none() && limit.reached(self.began.elapsed()) {
                         self.cut.store(true, Ordering::Relaxed);
@@ -177,16 +182,11 @@ impl Bench for SocketBench {
                     if leave.is_some_and(|since| since.elapsed() > LEAVE_TIME) {
                         break;
                     }
-                    continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
-            };
-            busy = busy.saturating_sub(1);
-            if let Some(at) = at_work.iter().position(|(known, _)| *known == place) {
-                free.push(at_work.swap_remove(at).1);
             }
-            played.push((place, player));
         }
+        let mut played = std::mem::take(&mut *locked(&batch.played));
         played.sort_by_key(|(place, _)| *place);
         played.into_iter().map(|(_, player)| player).collect()
     }
@@ -382,14 +382,16 @@ impl Wires<'_> {
             .map(|end| end.saturating_duration_since(Instant::now()));
         let limit = left.map_or(CONNECT_LIMIT, |left| left.clamp(ASK_AGAIN, CONNECT_LIMIT));
         let failed = |why| Input::ConnectFailed { conn: CONN, why };
-        match Blocking::dial(fresh(self.sources), self.to, limit) {
+        let source = locked(self.sources).fresh();
+        match Blocking::dial(source, self.to, limit) {
             Ok(open) => {
-                let (local, remote) = open.addresses().unwrap_or((self.to, self.to));
                 *connection = Some(open);
+                // A case does not look at its own port, which would take a call to ask for.
+                let local = SocketAddr::new(source.unwrap_or(self.to.ip()), 0);
                 Input::Connected {
                     conn: CONN,
                     local,
-                    remote,
+                    remote: self.to,
                 }
             }
             Err(error) => failed(match error.kind() {
@@ -403,11 +405,8 @@ impl Wires<'_> {
     }
 }
 
-fn fresh(sources: &Mutex<Sources>) -> Option<IpAddr> {
-    sources
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .fresh()
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The one connection of a case.
