@@ -110,7 +110,7 @@ impl Process for Mortal {
     }
     fn health(&self) -> Health {
         let mut health = self.inner.health();
-        health.exited = health.exited.or(self.dead.then_some(self.code));
+        health.exited = health.exited.or_else(|| self.dead.then_some(self.code));
         health
     }
 }
@@ -175,7 +175,7 @@ fn can_be_read(find: &Find) {
     if let Err(errors) = parse_text("find.yaml", &text) {
         panic!("{}\n{text}", errors[0].render());
     }
-    let told = text.contains("btspec shrink goes on");
+    let told = text.contains(" goes on.");
     assert_eq!(told, find.left != Left::Nothing, "{text}");
 }
 
@@ -237,7 +237,7 @@ fn who_wants_an_end_gets_it_at_once_with_what_was_found() {
 fn what_there_was_no_time_for_is_done_by_who_goes_on() {
     let ground = ground();
     let notes = RefCell::new(Vec::new());
-    let run = |start: Duration, duration, saved: Option<Saved>| {
+    let run = |start: Duration, duration, cases, saved: Option<Saved>| {
         let mut bench = Sluggish {
             inner: SimBench::new(&touchy, ground.clone()),
             start,
@@ -250,8 +250,7 @@ fn what_there_was_no_time_for_is_done_by_who_goes_on() {
         };
         let config = Config {
             duration,
-            finds: None,
-            cases: Some(6_000),
+            cases,
             ..Config::default()
         };
         let stop = || false;
@@ -265,17 +264,22 @@ fn what_there_was_no_time_for_is_done_by_who_goes_on() {
         }
     };
     // One start takes all the time that there is to look into it.
-    let first = run(secs(18_000), Some(secs(20_000)), None);
+    let first = run(secs(18_000), Some(secs(20_000)), Some(6_000), None);
     let left: Vec<Left> = first.finds.iter().map(|find| find.left).collect();
     assert_eq!(left, [Left::Isolation], "{:?}", notes.borrow());
     let text = serde_json::to_string(&Saved::of(1, Role::Seed, &first)).unwrap();
-    let second = run(secs(1), None, Some(serde_json::from_str(&text).unwrap()));
+    let second = run(
+        secs(1),
+        None,
+        Some(0),
+        Some(serde_json::from_str(&text).unwrap()),
+    );
     let [find] = second.finds.as_slice() else {
         panic!("{:?}", second.finds);
     };
     assert!(find.confirmed, "{find:?}");
     assert_eq!(find.left, Left::Nothing);
-    assert!(find.count >= 2, "{find:?}");
+    assert_eq!(find.count, first.finds[0].count);
     assert!(
         find.cases.len() == 1 && find.cases[0].moves.len() <= 6,
         "{find:?}"
@@ -313,8 +317,12 @@ fn a_proof_without_time_to_make_it_small_is_kept_as_it_is() {
     }
 }
 
-/// Somebody who accepts and says nothing holds up no end.
+/// Somebody who accepts and says nothing holds up no end. Uncut, this takes over 20 s.
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is about real time, with much room"
+)]
 fn connections_are_left_off_at_once() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
@@ -338,7 +346,7 @@ fn connections_are_left_off_at_once() {
     let began = Instant::now();
     let at = bench.elapsed() + Duration::from_millis(300);
     let played = bench.play(players(8), &Limit::new(Some(at), &|| false));
-    assert!(began.elapsed() < secs(3), "{:?}", began.elapsed());
+    assert!(began.elapsed() < secs(10), "{:?}", began.elapsed());
     assert!(played.into_iter().all(|it| it.finish().1.cut));
     // And because somebody says so.
     let stop = Arc::new(AtomicBool::new(false));
@@ -353,6 +361,6 @@ fn connections_are_left_off_at_once() {
         &Limit::new(None, &|| stop.load(Ordering::Relaxed)),
     );
     timer.join().unwrap();
-    assert!(began.elapsed() < secs(3), "{:?}", began.elapsed());
+    assert!(began.elapsed() < secs(10), "{:?}", began.elapsed());
     assert!(played.into_iter().all(|it| it.finish().1.cut));
 }

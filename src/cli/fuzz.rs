@@ -366,7 +366,12 @@ fn summary(report: &FuzzReport) -> Result<(), Stop> {
                 role.role, finding.bucket, finding.steps, finding.count
             )?;
             if !finding.left.is_nothing() {
-                writeln!(stdout, "    {}: btspec shrink goes on", finding.left)?;
+                writeln!(
+                    stdout,
+                    "    {}: {} goes on",
+                    finding.left,
+                    finding.left.by()
+                )?;
             }
             if let Some(file) = &finding.file {
                 writeln!(stdout, "    {file}")?;

@@ -97,6 +97,16 @@ impl Left {
     pub fn is_nothing(&self) -> bool {
         *self == Self::Nothing
     }
+
+    /// What does it.
+    pub fn by(&self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            // A scenario ends at the first connection on which the target does not go along.
+            Self::Isolation => "btspec fuzz --resume",
+            Self::Proof | Self::Small => "btspec shrink",
+        }
+    }
 }
 
 impl std::fmt::Display for Left {
@@ -260,6 +270,7 @@ impl<'a> Campaign<'a> {
                 false => Ending::Unreachable(why),
             };
         }
+        self.finish_what_was_left();
         let mut batch = 0_u64;
         let mut slow_at = self.bench.elapsed();
         while !self.over() {

@@ -85,10 +85,38 @@ impl Campaign<'_> {
         }
     }
 
+    /// Looks into what a campaign before this one had no time for.
+    pub(super) fn finish_what_was_left(&mut self) {
+        let left = self.finds.iter().filter(|find| !find.left.is_nothing());
+        let left: Vec<Find> = left.cloned().collect();
+        let fresh = self.bench.can_restart();
+        for find in left {
+            if find.suspicion.oracle.spends() && !fresh {
+                // The target that showed it may be gone.
+                continue;
+            }
+            let Find {
+                suspicion,
+                cases,
+                count,
+                ..
+            } = find;
+            self.suspect(suspicion.clone(), cases);
+            if let Some(known) = self.known(&suspicion) {
+                // It was not noticed once more.
+                known.count = count;
+            }
+        }
+    }
+
     /// Keeps what there is no time to look into.
     fn postpone(&mut self, suspicion: Suspicion, suspects: Vec<Case>, first: u64) {
         if suspicion.oracle == Oracle::Unanswered {
             self.wait_less();
+        }
+        if self.known(&suspicion).is_some() {
+            // What is known of it is no less.
+            return;
         }
         self.keep(Find {
             left: Left::Isolation,
@@ -150,7 +178,9 @@ impl Campaign<'_> {
         self.tell(News::Note(format!("{bucket} did not repeat")));
         let count = self.tally.unrepeated.entry(bucket).or_default();
         *count = count.saturating_add(1);
-        if matches!(suspicion.oracle, Oracle::Death | Oracle::Report) {
+        if let Some(known) = self.known(&suspicion) {
+            known.left = Left::Nothing;
+        } else if matches!(suspicion.oracle, Oracle::Death | Oracle::Report) {
             // Whatever led there, the target died.
             self.keep(Find::new(suspicion, suspects, first));
         }

@@ -105,7 +105,8 @@ pub struct Finding {
     /// Seen again on fresh targets, three times of three.
     pub confirmed: bool,
     /// What there was no time for: `isolation` (of the connections that it takes, and what follows),
-    /// `proof` (and what follows) or `small`. `btspec shrink` goes on with the file.
+    /// `proof` (and what follows) or `small`. With the first `--resume` goes on, with the others
+    /// `btspec shrink` as well.
     #[serde(skip_serializing_if = "Left::is_nothing", default)]
     pub left: Left,
     /// How often it was noticed.

@@ -387,7 +387,7 @@ impl Wires<'_> {
             Ok(open) => {
                 *connection = Some(open);
                 // A case does not look at its own port, which would take a call to ask for.
-                let local = SocketAddr::new(source.unwrap_or(self.to.ip()), 0);
+                let local = SocketAddr::new(source.unwrap_or_else(|| self.to.ip()), 0);
                 Input::Connected {
                     conn: CONN,
                     local,

@@ -62,7 +62,7 @@ pub fn scenario(find: &Find, ground: &Ground, about: &About<'_>) -> String {
     if find.left != Left::Nothing {
         comment(
             &mut out,
-            &format!("There was {}: btspec shrink goes on.", find.left),
+            &format!("There was {}: {} goes on.", find.left, find.left.by()),
         );
     }
     for (nth, case) in find.cases.iter().enumerate() {
