@@ -362,7 +362,7 @@ fn transmission_serves_libtorrent_through_it_at_half_the_rate_at_least() {
     for turn in 0..2 {
         for (through, best) in best.iter_mut().enumerate() {
             let mut sources = btspec::target::Sources::loopback(0);
-            let client = runtime.block_on(async {
+            let mut client = runtime.block_on(async {
                 let start =
                     Client::start(&seed, Role::Seed, &torrent, &launcher, None, &mut sources);
                 start.await.unwrap()

@@ -295,6 +295,14 @@ fn summary(report: &FuzzReport) -> Result<(), Stop> {
                 "{} {} ({sure}, {} steps, noticed {} times): {observed}",
                 role.role, finding.bucket, finding.steps, finding.count
             )?;
+            if !finding.left.is_nothing() {
+                writeln!(
+                    stdout,
+                    "    {}: {} goes on",
+                    finding.left,
+                    finding.left.by()
+                )?;
+            }
             if let Some(file) = &finding.file {
                 writeln!(stdout, "    {file}")?;
             }

@@ -3,19 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::baseline::Baseline;
 use super::bench::Bench;
+use super::bounds::{Bounds, Limit};
 use super::case::Case;
 use super::corpus::Corpus;
 use super::fingerprint::{Fingerprint, Reactions};
 use super::generate::generate;
 use super::ground::{Ground, Role};
 use super::mutate::mutate;
-use super::oracle::{Oracle, Suspicion, Usage, judge};
+use super::oracle::{Oracle, Suspicion, judge};
 use super::player::{CasePlayer, Pace};
 use super::rng::Rng;
 use super::state::StateId;
 use super::trace::Trace;
-use super::valid::{Life, slow_reader, valid};
+use super::valid::{Life, valid};
 use crate::wire::Kind;
 
 /// What bounds a campaign, and what it is made from.
@@ -27,13 +31,14 @@ pub struct Config {
     pub part: (u64, u64),
     /// Ends after so many cases.
     pub cases: Option<u64>,
-    /// Ends after this time.
+    /// Ends after this time, and what is under way then at most
+    /// [`OVERTIME`](super::bounds::OVERTIME) later. Half of it at most is for looking into suspicions.
     pub duration: Option<Duration>,
     /// Ends after so many finds.
     pub finds: Option<usize>,
     /// Questions that shrinking a find may ask.
     pub shrink: usize,
-    /// How long to look into one suspicion, and to make what was found small.
+    /// How long to look into one suspicion at most, and to make what was found small.
     pub patience: Duration,
 }
 
@@ -60,12 +65,59 @@ pub struct Find {
     pub cases: Vec<Case>,
     /// It was seen again on fresh targets, three times of three.
     pub confirmed: bool,
+    /// What there was no time for.
+    pub left: Left,
     /// How often it was noticed.
     pub count: u64,
     /// Number of the case at which it was noticed first.
     pub first: u64,
     /// Other suspicions that the same connections raise.
     pub also: BTreeSet<String>,
+}
+
+/// What is left to do about a find: the time was up, or somebody wanted an end.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Left {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// To tell which of its connections it takes, to prove it and to make it small.
+    Isolation,
+    /// To prove it and to make it small.
+    Proof,
+    /// To make it small.
+    Small,
+}
+
+impl Left {
+    /// Whether nothing is.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::Nothing
+    }
+
+    /// What does it.
+    pub fn by(&self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            // A scenario ends at the first connection on which the target does not go along.
+            Self::Isolation => "btspec fuzz --resume",
+            Self::Proof | Self::Small => "btspec shrink",
+        }
+    }
+}
+
+impl std::fmt::Display for Left {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "nothing left",
+            Self::Isolation => "no time to tell which connections it takes, and to prove it",
+            Self::Proof => "no time to prove it and to make it small",
+            Self::Small => "no time to make it small",
+        })
+    }
 }
 
 /// How a campaign ended.
@@ -116,7 +168,7 @@ pub struct Campaign<'a> {
     fingerprint: Box<dyn Fingerprint>,
     pub(super) pace: Pace,
     pub(super) life: Life,
-    next: u64,
+    pub(super) next: u64,
     /// The last cases of this target, oldest first.
     pub(super) history: VecDeque<Case>,
     /// The very last cases, whatever became of the target.
@@ -124,30 +176,19 @@ pub struct Campaign<'a> {
     pub(super) finds: Vec<Find>,
     pub(super) tally: Tally,
     pub(super) baseline: Baseline,
+    /// Nobody has spoken to the target since it was started.
+    pub(super) untouched: bool,
     /// Number of cases since the target was started.
-    age: u64,
+    pub(super) age: u64,
     ended: Option<Ending>,
-    /// When what is looked into now has taken long enough.
-    pub(super) until: Option<Duration>,
+    /// Its time.
+    pub(super) bounds: Bounds,
+    /// Buckets of finds that a campaign before this one had no time for.
+    pub(super) left: BTreeSet<String>,
     news: &'a mut dyn FnMut(News<'_>),
     stop: &'a dyn Fn() -> bool,
     /// How long the slowest answer to valid traffic took; `None` before that is known.
-    slow: Option<Duration>,
-}
-
-/// What valid traffic costs the target.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Baseline {
-    pub(super) usage: Usage,
-    /// Growth by one connection.
-    pub(super) memory_slope: u64,
-    /// Processor time by one connection.
-    pub(super) cpu_slope: Duration,
-    /// What memory may reach before it is looked into.
-    pub(super) memory_limit: u64,
-    pub(super) files_limit: u64,
-    last_cpu: Duration,
-    last_age: u64,
+    pub(super) slow: Option<Duration>,
 }
 
 impl<'a> Campaign<'a> {
@@ -175,9 +216,11 @@ impl<'a> Campaign<'a> {
             finds: Vec::new(),
             tally: Tally::default(),
             baseline: Baseline::default(),
+            untouched: false,
             age: 0,
             ended: None,
-            until: None,
+            bounds: Bounds::default(),
+            left: BTreeSet::new(),
             news,
         }
     }
@@ -194,6 +237,8 @@ impl<'a> Campaign<'a> {
     pub fn resume(mut self, next: u64, corpus: Corpus, known: Vec<Find>) -> Self {
         self.next = next;
         self.corpus = corpus;
+        let left = known.iter().filter(|find| find.left != Left::Nothing);
+        self.left = left.map(|find| find.suspicion.bucket.clone()).collect();
         self.finds = known;
         self
     }
@@ -206,6 +251,7 @@ impl<'a> Campaign<'a> {
         Campaigned {
             ending: self.ended.unwrap_or(ending),
             duration: self.bench.elapsed(),
+            looked: self.bounds.looked(),
             next: self.next,
             last: self.last.into(),
             tally: self.tally,
@@ -217,12 +263,17 @@ impl<'a> Campaign<'a> {
 
     fn go(&mut self, known: usize, first: u64) -> Ending {
         let began = self.bench.elapsed();
+        self.bounds = Bounds::new(&self.config, began, self.bench.is_virtual());
         if let Err(why) = self.learn_baseline() {
-            return Ending::Unreachable(why);
+            return match self.over() {
+                true => Ending::Over,
+                false => Ending::Unreachable(why),
+            };
         }
+        self.finish_what_was_left();
         let mut batch = 0_u64;
         let mut slow_at = self.bench.elapsed();
-        while self.ended.is_none() && !(self.stop)() {
+        while !self.over() {
             let config = &self.config;
             let done = self.next.saturating_sub(first);
             let left = config
@@ -238,6 +289,9 @@ impl<'a> Campaign<'a> {
                 break;
             }
             self.play_batch(left);
+            if self.over() {
+                break;
+            }
             batch = batch.saturating_add(1);
             if batch.is_multiple_of(USAGE_EVERY) {
                 self.check_usage();
@@ -257,7 +311,7 @@ impl<'a> Campaign<'a> {
                 (self.news)(News::Progress(&self.tally, &self.corpus, finds, spent));
             }
         }
-        if self.ended.is_none() && !self.lives() {
+        if !self.over() && !self.lives() {
             self.suspect_wedge();
         }
         Ending::Over
@@ -269,14 +323,15 @@ impl<'a> Campaign<'a> {
         let look = self.player(valid(self.next.wrapping_mul(3), &self.ground));
         let players = cases.iter().map(|case| self.player(case.clone()));
         let players = std::iter::once(look).chain(players).collect();
-        let mut played = self.bench.play(players).into_iter();
-        let look = played.next().map(|it| Life::of(&it.finish().1));
-        let missed = look.is_none_or(|life| life < self.life);
+        let mut played = self.play(players).into_iter();
+        // Who was cut off has not shown what it would have; and the first may not be there.
+        let cut = self.over();
+        let look = played.next().filter(|_| !cut);
+        let missed = !cut && look.is_none_or(|(_, trace)| Life::of(&trace) < self.life);
         let mut suspicions: Vec<(Suspicion, Case)> = Vec::new();
         let mut has = 0;
         let mut failed = None;
-        for player in played {
-            let (case, trace) = player.finish();
+        for (case, trace) in played {
             has = has.max(trace.has);
             suspicions.extend(self.take_in(&case, &trace));
             failed = failed.or(trace.failed);
@@ -384,7 +439,7 @@ impl<'a> Campaign<'a> {
     }
 
     /// Whether something was wrong with the process, and has been seen to.
-    fn look_at_vitals(&mut self) -> bool {
+    pub(super) fn look_at_vitals(&mut self) -> bool {
         let vitals = self.bench.vitals();
         if vitals.alive == Some(false) {
             self.suspect_history(Suspicion::death(&vitals));
@@ -397,7 +452,8 @@ impl<'a> Campaign<'a> {
         false
     }
 
-    /// Whether it serves on a fresh connection, as it did at the beginning; asked three times.
+    /// Whether it serves on a fresh connection, as it did at the beginning; asked three times. Nobody
+    /// can say that it does not once everything is cut off.
     pub(super) fn lives(&mut self) -> bool {
         (0..3).any(|attempt| {
             if attempt > 0 {
@@ -412,218 +468,28 @@ impl<'a> Campaign<'a> {
             let pace = if attempt == 0 { self.pace } else { patient };
             let case = valid(number, &self.ground);
             let player = CasePlayer::new(case, self.ground.clone(), pace);
-            let played = self.bench.play(vec![player]);
-            let lives = played.into_iter().map(|it| Life::of(&it.finish().1));
-            lives.max().is_some_and(|life| life >= self.life)
+            let played = self.play(vec![player]);
+            let lives = played.into_iter().map(|(_, trace)| Life::of(&trace));
+            lives.max().is_some_and(|life| life >= self.life) || self.over()
         })
-    }
-
-    /// Plays valid traffic: that the target serves, how fast, and what it costs.
-    fn learn_baseline(&mut self) -> Result<(), String> {
-        let mut pace = Pace::default();
-        let (mut slowest, mut awaited, mut left) = (Vec::new(), Vec::new(), Vec::new());
-        let mut greeted = Vec::new();
-        // With moves right behind our handshake, and with moves behind the target's.
-        let (mut early, mut life) = (Life::None, Life::None);
-        let mut why = "it does not answer".to_owned();
-        for number in 0..BASELINE_FIRST {
-            pace.early = number.is_multiple_of(2);
-            let player = CasePlayer::new(valid(number, &self.ground), self.ground.clone(), pace);
-            for player in self.bench.play(vec![player]) {
-                let (_, trace) = player.finish();
-                if let Some(refused) = &trace.refused {
-                    why = format!("{refused:?}").to_lowercase();
-                }
-                if pace.early {
-                    early = early.max(Life::of(&trace));
-                }
-                life = life.max(Life::of(&trace));
-                slowest.push(trace.slowest);
-                awaited.push(trace.awaited);
-                greeted.push(trace.greeted_after);
-                left.extend(trace.left_after);
-            }
-            if number == 0 && life == Life::None {
-                pace.connect *= 3;
-            }
-        }
-        if life < Life::Greets {
-            return Err(why);
-        }
-        self.life = life;
-        if !self.bench.is_virtual() {
-            let slowest = middle(slowest);
-            let by_timer = middle(greeted.clone()) >= AT_ONCE;
-            if by_timer {
-                self.bench.widen();
-            }
-            self.pace = Pace {
-                // aria2 drops who says more than a handshake at first.
-                early: early >= life,
-                // Awaited states cannot come before the handshake.
-                state: ample(middle(awaited).max(middle(greeted.clone()))).min(pace.state),
-                leave: ample(middle(left)).min(pace.leave),
-                linger: match by_timer {
-                    true => ample(middle(greeted)).min(pace.state),
-                    false => Duration::ZERO,
-                },
-                now: (slowest * 5).max(pace.now),
-                ..pace
-            };
-            self.slow = Some(slowest);
-        }
-        self.measure_baseline();
-        Ok(())
-    }
-
-    /// What the target uses after valid traffic, and what a connection adds.
-    fn measure_baseline(&mut self) {
-        self.play_valid(BASELINE_HALF);
-        let before = self.bench.usage();
-        let count = self.play_valid(BASELINE_HALF);
-        let after = self.bench.usage();
-        let span = |a: Option<u64>, b: Option<u64>| match (a, b) {
-            (Some(a), Some(b)) => b.saturating_sub(a),
-            _ => 0,
-        };
-        let cpu = match (before.cpu, after.cpu) {
-            (Some(before), Some(after)) => after.saturating_sub(before),
-            _ => Duration::ZERO,
-        };
-        let slope = span(before.memory, after.memory) / count;
-        let memory = after.memory.unwrap_or(0);
-        self.baseline = Baseline {
-            usage: after,
-            memory_slope: slope,
-            cpu_slope: cpu / u32::try_from(count).unwrap_or(1),
-            memory_limit: memory.saturating_add(MEMORY_GROWTH),
-            files_limit: after.files.unwrap_or(0).saturating_add(FILES_GROWTH),
-            last_cpu: after.cpu.unwrap_or_default(),
-            last_age: 0,
-        };
-        self.age = 0;
-    }
-
-    /// Plays so many valid connections, fewer of a slow target; says how many.
-    fn play_valid(&mut self, count: u64) -> u64 {
-        let began = self.bench.elapsed();
-        let mut played = 0_u64;
-        while played < count {
-            let players = (0..BATCH).map(|number| {
-                let number = played.saturating_add(number);
-                self.player(valid(number, &self.ground))
-            });
-            let players = players.collect();
-            self.bench.play(players);
-            played = played.saturating_add(BATCH);
-            let spent = self.bench.elapsed().saturating_sub(began);
-            if !self.bench.is_virtual() && spent > BASELINE_TIME {
-                break;
-            }
-        }
-        played.max(1)
-    }
-
-    /// Memory, files and processor time against the baseline.
-    fn check_usage(&mut self) {
-        let usage = self.bench.usage();
-        let allowed = self
-            .baseline
-            .memory_slope
-            .saturating_mul(2)
-            .saturating_mul(self.age);
-        if let Some(memory) = usage.memory
-            && memory > self.baseline.memory_limit.saturating_add(allowed)
-        {
-            let from = self.baseline.usage.memory.unwrap_or(0);
-            let detail = format!(
-                "{} MiB after {} cases, {} MiB after valid traffic",
-                memory >> 20,
-                self.age,
-                from >> 20
-            );
-            self.suspect_history(Suspicion::new(Oracle::Memory, "memory", detail));
-            // What is explained, or cannot be, is not looked into again at once.
-            let again = self.baseline.memory_limit;
-            self.baseline.memory_limit = again.saturating_add(MEMORY_GROWTH);
-            return;
-        }
-        if let Some(files) = usage.files
-            && files > self.baseline.files_limit
-        {
-            self.bench.rest(Duration::from_secs(2));
-            let still = self.bench.usage().files.unwrap_or(0);
-            if still > self.baseline.files_limit {
-                let detail = format!("{still} open files and sockets without a connection of ours");
-                self.suspect_history(Suspicion::new(Oracle::Files, "files", detail));
-                self.baseline.files_limit = still.saturating_add(FILES_GROWTH);
-            }
-        }
-        self.check_cpu(usage);
-    }
-
-    fn check_cpu(&mut self, usage: Usage) {
-        let Some(cpu) = usage.cpu else { return };
-        let count = u32::try_from(self.age.saturating_sub(self.baseline.last_age)).unwrap_or(1);
-        let used = cpu.saturating_sub(self.baseline.last_cpu);
-        self.baseline.last_cpu = cpu;
-        self.baseline.last_age = self.age;
-        let usual = (self.baseline.cpu_slope * count * 20).max(Duration::from_millis(500));
-        if used > usual && self.spins() {
-            let detail = "more than half a processor, for a second without a connection";
-            self.suspect_history(Suspicion::new(Oracle::Cpu, "cpu", detail));
-        }
-    }
-
-    /// Whether the target is busy although nobody is connected.
-    pub(super) fn spins(&mut self) -> bool {
-        self.bench.rest(Duration::from_millis(500));
-        let before = self.bench.usage().cpu;
-        self.bench.rest(Duration::from_secs(1));
-        let after = self.bench.usage().cpu;
-        match (before, after) {
-            (Some(before), Some(after)) => {
-                after.saturating_sub(before) > Duration::from_millis(500)
-            }
-            _ => false,
-        }
-    }
-
-    /// Somebody asks for much and reads nothing: memory stays bounded.
-    fn check_slow_reader(&mut self) {
-        if self.ground.role() == Role::Leech || self.ended.is_some() {
-            return;
-        }
-        let case = slow_reader(self.next, &self.ground);
-        let before = self.bench.usage().memory;
-        let player = self.player(case.clone());
-        self.bench.play(vec![player]);
-        let after = self.bench.usage().memory;
-        if let (Some(before), Some(after)) = (before, after)
-            && after > before.saturating_add(MEMORY_GROWTH)
-        {
-            let grown = after.saturating_sub(before) >> 20;
-            let detail =
-                format!("{grown} MiB more for 2,000 requests of somebody who reads nothing");
-            let suspicion = Suspicion::new(Oracle::SlowReader, "slow-reader", detail);
-            self.suspect(suspicion, vec![case]);
-        }
-        self.look_at_vitals();
     }
 
     /// Starts the target again, if somebody can; else the campaign ends.
     pub(super) fn start_anew(&mut self) {
-        if !self.bench.can_restart() {
+        let untouched = self.untouched && self.bench.vitals().alive != Some(false);
+        if untouched || !self.bench.can_restart() {
             return;
         }
         self.tally.restarts = self.tally.restarts.saturating_add(1);
         self.age = 0;
-        if let Err(why) = self.bench.restart() {
+        let limit = self.limit();
+        if let Err(why) = self.bench.restart(&limit) {
             self.ended = Some(Ending::Unreachable(format!(
                 "it does not start again: {why}"
             )));
             return;
         }
+        self.untouched = true;
         // The first connections to a process cost more than those behind them.
         self.baseline.last_cpu = self.bench.usage().cpu.unwrap_or_default();
         self.baseline.last_age = 0;
@@ -638,22 +504,50 @@ impl<'a> Campaign<'a> {
         (self.news)(news);
     }
 
-    /// Puts a find on the list.
-    pub(super) fn keep(&mut self, find: Find) {
-        (self.news)(News::Found(&find));
-        self.finds.push(find);
+    /// Puts a find on the list, in place of what was known of it.
+    pub(super) fn keep(&mut self, mut find: Find) {
+        let bucket = &find.suspicion.bucket;
+        let mut known = self.finds.iter_mut();
+        match known.find(|known| known.suspicion.bucket == *bucket) {
+            Some(known) => {
+                find.count = find.count.saturating_add(known.count);
+                (self.news)(News::Found(&find));
+                *known = find;
+            }
+            None => {
+                (self.news)(News::Found(&find));
+                self.finds.push(find);
+            }
+        }
     }
 
+    /// Plays connections, as far as there is time.
+    pub(super) fn play(&mut self, players: Vec<CasePlayer>) -> Vec<(Case, Trace)> {
+        self.untouched = false;
+        let limit = self.limit();
+        let played = self.bench.play(players, &limit);
+        played.into_iter().map(CasePlayer::finish).collect()
+    }
+
+    /// When everything under way is cut off.
+    fn limit(&self) -> Limit<'a> {
+        Limit::new(self.bounds.cut(), self.stop)
+    }
+
+    /// Whether nothing is done any more: the target is gone, somebody wants an end, or everything
+    /// was cut off.
     pub(super) fn over(&self) -> bool {
-        self.ended.is_some()
+        self.ended.is_some() || self.limit().reached(self.bench.elapsed())
     }
 
-    /// Whether there is no time left for what would only be nice to have.
+    /// Whether there is no time left to look into what is looked into.
     pub(super) fn late(&self) -> bool {
-        let most = self.config.duration.map(|most| most.saturating_add(GRACE));
-        let now = self.bench.elapsed();
-        let over = |until: Option<Duration>| until.is_some_and(|until| now > until);
-        (self.stop)() || over(most) || over(self.until)
+        self.late_in(Duration::ZERO)
+    }
+
+    /// Whether there will be none in a while.
+    pub(super) fn late_in(&self, span: Duration) -> bool {
+        self.over() || self.bounds.ends_within(span, self.bench.elapsed())
     }
 
     /// Answers do not come, which is known by now: nobody waits so long for the next.
@@ -665,18 +559,6 @@ impl<'a> Campaign<'a> {
     }
 }
 
-/// Long enough for what usually takes this time, on a machine that has more to do.
-fn ample(usual: Duration) -> Duration {
-    let longer = usual.saturating_add(Duration::from_millis(500));
-    (usual * 8).min(longer).max(LEAST_WAIT)
-}
-
-/// The middle of some times: one that was held up by a busy machine says nothing.
-fn middle(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
 /// What a campaign came to.
 #[derive(Debug, Clone)]
 pub struct Campaigned {
@@ -684,6 +566,8 @@ pub struct Campaigned {
     pub ending: Ending,
     /// How long it took; virtual in simulation.
     pub duration: Duration,
+    /// How much of this went into looking into suspicions.
+    pub looked: Duration,
     /// Where another would go on.
     pub next: u64,
     /// The last cases.
@@ -698,12 +582,8 @@ pub struct Campaigned {
     pub life: Life,
 }
 
-/// Shorter waits than this are up to the machine, not to the target.
-const LEAST_WAIT: Duration = Duration::from_millis(6);
-/// What a find may take beyond the end of a campaign.
-const GRACE: Duration = Duration::from_secs(45);
 /// Cases between two looks whether a fresh connection is served.
-const BATCH: u64 = 16;
+pub(super) const BATCH: u64 = 16;
 /// Batches between two looks at memory, files and processor time: about 100 cases.
 const USAGE_EVERY: u64 = 6;
 /// Batches between two slow readers in virtual time.
@@ -718,14 +598,3 @@ const LAST: usize = 32;
 const HISTORY: usize = 512;
 /// In a hundred cases, so many are made out of nothing.
 const FRESH: u64 = 40;
-/// Growth that is looked into: what the load suite allows, too.
-const MEMORY_GROWTH: u64 = 64 << 20;
-const FILES_GROWTH: u64 = 64;
-/// Valid connections before anything else, one at a time.
-const BASELINE_FIRST: u64 = 6;
-/// Who takes longer for a handshake reads at ticks of a timer, and overlooks what an end follows.
-const AT_ONCE: Duration = Duration::from_millis(100);
-/// Time for those, which a slow target does not get through.
-const BASELINE_TIME: Duration = Duration::from_secs(5);
-/// Valid connections between two looks at usage.
-const BASELINE_HALF: u64 = 100;

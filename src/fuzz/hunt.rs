@@ -3,10 +3,32 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::campaign::{Campaign, Ending, Find, News};
+use super::campaign::{Campaign, Ending, Find, Left, News};
 use super::case::{Await, Case, End, Move, Send, What};
 use super::oracle::{Oracle, Suspicion, judge};
 use super::shrink::shrink;
+
+impl Find {
+    /// Something that was noticed once, with nothing proved.
+    pub(super) fn new(suspicion: Suspicion, cases: Vec<Case>, first: u64) -> Self {
+        Self {
+            suspicion,
+            cases,
+            confirmed: false,
+            left: Left::Nothing,
+            count: 1,
+            first,
+            also: BTreeSet::new(),
+        }
+    }
+}
+
+/// What making a find small came to.
+struct Made {
+    cases: Vec<Case>,
+    confirmed: bool,
+    left: Left,
+}
 
 impl Campaign<'_> {
     /// Looks into something that the last cases did, nobody knows which.
@@ -23,20 +45,16 @@ impl Campaign<'_> {
     /// Looks into something that these connections did, or the last of them.
     pub(super) fn suspect(&mut self, suspicion: Suspicion, suspects: Vec<Case>) {
         let spent = suspicion.oracle.spends();
-        if let Some(known) = self.known(&suspicion) {
+        let left = self.left.remove(&suspicion.bucket);
+        if !left && let Some(known) = self.known(&suspicion) {
             known.count = known.count.saturating_add(1);
             if spent {
                 self.replace();
             }
             return;
         }
-        let dropped = self
-            .tally
-            .unrepeated
-            .get(&suspicion.bucket)
-            .copied()
-            .unwrap_or(0);
-        if dropped >= GIVE_UP {
+        let dropped = self.tally.unrepeated.get(&suspicion.bucket);
+        if dropped.is_some_and(|times| *times >= GIVE_UP) {
             if spent {
                 self.replace();
             }
@@ -44,70 +62,153 @@ impl Campaign<'_> {
         }
         let first = suspects.last().map_or(0, |case| case.number);
         if spent && !self.bench.can_restart() {
-            let find = self.find(suspicion.clone(), suspects, false, first);
+            let find = Find::new(suspicion.clone(), suspects, first);
             self.keep(find);
             if matches!(suspicion.oracle, Oracle::Death | Oracle::Wedge) {
                 self.end(Ending::Dead);
             }
             return;
         }
-        self.tell(News::Note(format!(
-            "looks into {}: {}",
-            suspicion.bucket, suspicion.detail
-        )));
-        self.until = self.patience();
-        let isolated = self.isolate(&suspicion, suspects.clone());
-        self.until = None;
-        let Some(cases) = isolated else {
-            if suspicion.oracle == Oracle::Unanswered {
-                self.wait_less();
+        if self.over() || !self.bounds.begin(self.bench.elapsed()) {
+            self.postpone(suspicion, suspects, first);
+            if spent {
+                self.replace();
             }
-            let count = self
-                .tally
-                .unrepeated
-                .entry(suspicion.bucket.clone())
-                .or_default();
-            *count = count.saturating_add(1);
-            self.tell(News::Note(format!("{} did not repeat", suspicion.bucket)));
-            if matches!(suspicion.oracle, Oracle::Death | Oracle::Report) {
-                // Whatever led there, the target died.
-                let find = self.find(suspicion, suspects, false, first);
-                self.keep(find);
-            }
+        } else {
+            self.tell(News::Note(format!(
+                "looks into {}: {}",
+                suspicion.bucket, suspicion.detail
+            )));
+            self.look_into(suspicion, suspects, first);
+            self.bounds.finish(self.bench.elapsed());
             self.replace();
+        }
+    }
+
+    /// Looks into what a campaign before this one had no time for.
+    pub(super) fn finish_what_was_left(&mut self) {
+        let left = self.finds.iter().filter(|find| !find.left.is_nothing());
+        let left: Vec<Find> = left.cloned().collect();
+        let fresh = self.bench.can_restart();
+        for find in left {
+            if find.suspicion.oracle.spends() && !fresh {
+                // The target that showed it may be gone.
+                continue;
+            }
+            let Find {
+                suspicion,
+                cases,
+                count,
+                ..
+            } = find;
+            self.suspect(suspicion.clone(), cases);
+            if let Some(known) = self.known(&suspicion) {
+                // It was not noticed once more.
+                known.count = count;
+            }
+        }
+    }
+
+    /// Keeps what there is no time to look into.
+    fn postpone(&mut self, suspicion: Suspicion, suspects: Vec<Case>, first: u64) {
+        if suspicion.oracle == Oracle::Unanswered {
+            self.wait_less();
+        }
+        if self.known(&suspicion).is_some() {
+            // What is known of it is no less.
+            return;
+        }
+        self.keep(Find {
+            left: Left::Isolation,
+            ..Find::new(suspicion, suspects, first)
+        });
+    }
+
+    /// Repeats a suspicion, proves it and makes it small, as far as its time goes.
+    fn look_into(&mut self, suspicion: Suspicion, suspects: Vec<Case>, first: u64) {
+        let isolated = self.isolate(&suspicion, suspects.clone());
+        let Some(cases) = isolated else {
+            match self.late() {
+                true => self.postpone(suspicion, suspects, first),
+                false => self.not_repeated(suspicion, suspects, first),
+            }
             return;
         };
         if suspicion.oracle == Oracle::Unanswered {
             self.wait_less();
         }
         let cases = self.spell_out(&suspicion, cases);
-        let until = self.patience();
-        let budget = self.config.shrink;
-        let ground = self.ground.clone();
-        let shrunk = |this: &mut Self, fresh: bool| {
-            this.until = until;
-            let small = shrink(cases.clone(), &ground, budget, &mut |cases| {
-                !this.late() && !this.over() && this.repeats(&suspicion, cases, fresh)
+        let before = self.bench.elapsed();
+        let proved = self.confirm(&suspicion, &cases);
+        let takes = self.bench.elapsed().saturating_sub(before);
+        if !proved && self.late() {
+            self.keep(Find {
+                left: Left::Proof,
+                ..Find::new(suspicion, cases, first)
             });
-            this.until = None;
-            let confirmed = this.confirm(&suspicion, &small);
-            (small, confirmed)
-        };
-        let (mut small, mut confirmed) = shrunk(self, false);
-        if !confirmed && self.bench.can_restart() {
-            // What one try leaves behind may have helped the next.
-            (small, confirmed) = shrunk(self, true);
+            return;
         }
-        let mut find = self.find(suspicion, small, confirmed, first);
+        let mut made = self.make_small(&suspicion, &cases, takes, false);
+        if !made.confirmed && self.bench.can_restart() && !self.late() {
+            // What one try leaves behind may have helped the next.
+            made = self.make_small(&suspicion, &cases, takes, true);
+        }
+        if !made.confirmed && proved {
+            made = Made {
+                cases,
+                confirmed: true,
+                left: Left::Small,
+            };
+        }
+        let mut find = Find {
+            confirmed: made.confirmed,
+            left: made.left,
+            ..Find::new(suspicion, made.cases, first)
+        };
         self.look_again(&mut find);
         self.keep(find);
-        self.replace();
     }
 
-    /// Until when to look into a suspicion, or to make a find small; virtual time costs nothing.
-    fn patience(&self) -> Option<Duration> {
-        let until = self.bench.elapsed().checked_add(self.config.patience);
-        until.filter(|_| !self.bench.is_virtual())
+    /// What never came again, although there was time.
+    fn not_repeated(&mut self, suspicion: Suspicion, suspects: Vec<Case>, first: u64) {
+        if suspicion.oracle == Oracle::Unanswered {
+            self.wait_less();
+        }
+        let bucket = suspicion.bucket.clone();
+        self.tell(News::Note(format!("{bucket} did not repeat")));
+        let count = self.tally.unrepeated.entry(bucket).or_default();
+        *count = count.saturating_add(1);
+        if let Some(known) = self.known(&suspicion) {
+            known.left = Left::Nothing;
+        } else if matches!(suspicion.oracle, Oracle::Death | Oracle::Report) {
+            // Whatever led there, the target died.
+            self.keep(Find::new(suspicion, suspects, first));
+        }
+    }
+
+    /// Shrinks, as long as there is time for one more proof, which takes so long; then proves again.
+    fn make_small(
+        &mut self,
+        suspicion: &Suspicion,
+        cases: &[Case],
+        takes: Duration,
+        fresh: bool,
+    ) -> Made {
+        let budget = self.config.shrink;
+        let ground = self.ground.clone();
+        let cases = shrink(cases.to_vec(), &ground, budget, &mut |cases| {
+            !self.late_in(takes) && self.repeats(suspicion, cases, fresh)
+        });
+        let left = match self.late_in(takes) {
+            true => Left::Small,
+            false => Left::Nothing,
+        };
+        let confirmed = self.confirm(suspicion, &cases);
+        Made {
+            cases,
+            confirmed,
+            left,
+        }
     }
 
     /// The connections with the requests that they ended with as moves of theirs: a scenario makes
@@ -119,8 +220,8 @@ impl Campaign<'_> {
         let mut spelt = cases.clone();
         for case in &mut spelt {
             let player = self.player(case.clone());
-            let played = self.bench.play(vec![player]);
-            let probes = played.into_iter().filter_map(|it| it.finish().1.probe);
+            let played = self.play(vec![player]);
+            let probes = played.into_iter().filter_map(|(_, trace)| trace.probe);
             if case.end == End::Probe {
                 case.end = End::Quiet;
             }
@@ -141,17 +242,6 @@ impl Campaign<'_> {
         let bucket = &suspicion.bucket;
         let mut finds = self.finds.iter_mut();
         finds.find(|find| find.suspicion.bucket == *bucket || find.also.contains(bucket))
-    }
-
-    fn find(&self, suspicion: Suspicion, cases: Vec<Case>, confirmed: bool, first: u64) -> Find {
-        Find {
-            suspicion,
-            cases,
-            confirmed,
-            count: 1,
-            first,
-            also: BTreeSet::new(),
-        }
     }
 
     /// A fresh target, where somebody can start one.
@@ -244,10 +334,13 @@ impl Campaign<'_> {
     /// hand is spent.
     fn repeats(&mut self, suspicion: &Suspicion, cases: &[Case], fresh: bool) -> bool {
         let adds_up = suspicion.oracle.spends() && suspicion.oracle != Oracle::Death;
+        if self.late() {
+            return false;
+        }
         if fresh || adds_up {
             self.start_anew();
         }
-        if self.over() {
+        if self.late() {
             return false;
         }
         match suspicion.oracle {
@@ -270,9 +363,12 @@ impl Campaign<'_> {
         };
         let mut seen = false;
         for case in cases {
+            if self.late() {
+                return false;
+            }
             let player = self.player(case.clone());
-            for played in self.bench.play(vec![player]) {
-                let (found, _) = judge(&played.finish().1);
+            for (_, trace) in self.play(vec![player]) {
+                let (found, _) = judge(&trace);
                 seen |= found.iter().any(|it| it.bucket == suspicion.bucket);
             }
         }
@@ -313,7 +409,10 @@ impl Campaign<'_> {
             let times = LEAK_PLAYS.div_ceil(cases.len().max(1));
             for _ in 0..times {
                 let players = cases.iter().map(|case| this.player(case.clone())).collect();
-                this.bench.play(players);
+                if this.late() {
+                    return None;
+                }
+                this.play(players);
             }
             let usage = this.bench.usage();
             match oracle {
@@ -349,8 +448,8 @@ impl Campaign<'_> {
         }
         for case in find.cases.clone() {
             let player = self.player(case);
-            for played in self.bench.play(vec![player]) {
-                let (found, _) = judge(&played.finish().1);
+            for (_, trace) in self.play(vec![player]) {
+                let (found, _) = judge(&trace);
                 for other in found {
                     if other.bucket == find.suspicion.bucket {
                         find.suspicion = other;

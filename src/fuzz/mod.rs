@@ -17,7 +17,9 @@
     clippy::cast_possible_truncation
 )]
 
+mod baseline;
 pub mod bench;
+pub mod bounds;
 pub mod campaign;
 pub mod case;
 pub mod corpus;

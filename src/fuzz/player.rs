@@ -66,6 +66,8 @@ pub struct CasePlayer {
     /// The last request of ours.
     probe: Option<Probe>,
     own_end: bool,
+    /// When it is cut off.
+    limit: Option<Duration>,
     /// When all was said, and when we ended our side.
     settled_at: Duration,
     ended_at: Duration,
@@ -116,6 +118,7 @@ impl CasePlayer {
             pending: BytesMut::new(),
             probe: None,
             own_end: false,
+            limit: None,
             settled_at: Duration::ZERO,
             ended_at: Duration::ZERO,
         }
@@ -129,6 +132,19 @@ impl CasePlayer {
     /// What it came to.
     pub fn finish(self) -> (Case, Trace) {
         (self.case, self.hearing.finish())
+    }
+
+    /// Cuts the case off at this time of its own.
+    pub fn end_at(&mut self, limit: Duration) {
+        self.limit = Some(limit);
+    }
+
+    /// There is no time for the rest of the case: nothing is owed, and silence means nothing.
+    pub fn cut(&mut self) {
+        if self.phase != Phase::Done {
+            self.hearing.trace.cut = true;
+            self.phase = Phase::Done;
+        }
     }
 
     /// The loop could not go on.
@@ -486,6 +502,10 @@ impl CasePlayer {
 
 impl Tester for CasePlayer {
     fn handle(&mut self, input: Input, at: Duration) {
+        if self.limit.is_some_and(|limit| at >= limit) {
+            self.cut();
+            return;
+        }
         match input {
             Input::Timeout if self.hearing.unopened() => {
                 let Phase::Opening { until } = self.phase else {
@@ -552,7 +572,7 @@ impl Tester for CasePlayer {
     }
 
     fn poll_deadline(&self) -> Option<Duration> {
-        match self.phase {
+        let due = match self.phase {
             Phase::Opening { until }
             | Phase::Greeting { until }
             | Phase::Settling { until }
@@ -566,7 +586,8 @@ impl Tester for CasePlayer {
                 Some(since.saturating_add(span))
             }
             Phase::Done => None,
-        }
+        };
+        due.map(|due| self.limit.map_or(due, |limit| limit.min(due)))
     }
 
     fn done(&self) -> bool {

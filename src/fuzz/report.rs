@@ -6,7 +6,7 @@ use std::io;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::campaign::{Campaigned, Config, Ending, Find};
+use super::campaign::{Campaigned, Config, Ending, Find, Left};
 use super::case::Case;
 use super::corpus::Corpus;
 use super::ground::Role;
@@ -64,6 +64,8 @@ pub struct RoleReport {
     pub cases: u64,
     /// How long; virtual in simulation.
     pub duration_ms: Millis,
+    /// How much of this went into looking into what was noticed: repeating, proving, making small.
+    pub looking_ms: Millis,
     /// Cases a second; only over sockets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<u64>,
@@ -102,6 +104,11 @@ pub struct Finding {
     pub observed: String,
     /// Seen again on fresh targets, three times of three.
     pub confirmed: bool,
+    /// What there was no time for: `isolation` (of the connections that it takes, and what follows),
+    /// `proof` (and what follows) or `small`. With the first `--resume` goes on, with the others
+    /// `btspec shrink` as well.
+    #[serde(skip_serializing_if = "Left::is_nothing", default)]
+    pub left: Left,
     /// How often it was noticed.
     pub count: u64,
     /// Number of the case at which it was noticed first.
@@ -188,6 +195,7 @@ impl RoleReport {
             role: name(role).to_owned(),
             cases: run.tally.cases,
             duration_ms: run.duration.into(),
+            looking_ms: run.looked.into(),
             rate: rate.filter(|_| !virtual_time),
             life: match run.life {
                 Life::None => "none",
@@ -226,6 +234,7 @@ impl Finding {
             requirement: suspicion.requirement.map(str::to_owned),
             observed: suspicion.detail.clone(),
             confirmed: find.confirmed,
+            left: find.left,
             count: find.count,
             first_case: find.first,
             steps: find.cases.iter().map(Case::steps).sum(),
@@ -278,6 +287,8 @@ pub struct SavedFind {
     detail: String,
     requirement: Option<String>,
     confirmed: bool,
+    #[serde(default)]
+    left: Left,
     count: u64,
     first: u64,
     cases: Vec<Case>,
@@ -312,6 +323,7 @@ impl SavedFind {
             detail: find.suspicion.detail.clone(),
             requirement: find.suspicion.requirement.map(str::to_owned),
             confirmed: find.confirmed,
+            left: find.left,
             count: find.count,
             first: find.first,
             cases: find.cases.clone(),
@@ -329,6 +341,7 @@ impl SavedFind {
             },
             cases: self.cases,
             confirmed: self.confirmed,
+            left: self.left,
             count: self.count,
             first: self.first,
             also: self.also.into_iter().collect(),

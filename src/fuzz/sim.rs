@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::bench::Bench;
+use super::bounds::Limit;
 use super::ground::Ground;
 use super::oracle::{Usage, Vitals};
 use super::player::CasePlayer;
@@ -38,8 +39,16 @@ impl<'a> SimBench<'a> {
 }
 
 impl Bench for SimBench<'_> {
-    fn play(&mut self, mut players: Vec<CasePlayer>) -> Vec<CasePlayer> {
+    fn play(&mut self, mut players: Vec<CasePlayer>, limit: &Limit<'_>) -> Vec<CasePlayer> {
         for player in &mut players {
+            let now = self.elapsed();
+            if limit.reached(now) {
+                player.cut();
+                continue;
+            }
+            if let Some(at) = limit.at() {
+                player.end_at(at.saturating_sub(now));
+            }
             if let Err(error) = self.world.play(player, self.target) {
                 player.fail(error.to_string());
             }
@@ -69,7 +78,7 @@ impl Bench for SimBench<'_> {
         true
     }
 
-    fn restart(&mut self) -> Result<(), String> {
+    fn restart(&mut self, _: &Limit<'_>) -> Result<(), String> {
         self.before = self.before.saturating_add(self.world.now());
         self.world = World::new(WorldConfig::default());
         self.target = self.world.add((self.start)(&self.ground), LISTEN);

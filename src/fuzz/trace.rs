@@ -47,6 +47,8 @@ pub struct Trace {
     pub awaited: Duration,
     /// How long the target took to end its side once we had ended ours; `None` if it did not.
     pub left_after: Option<Duration>,
+    /// There was no time for all of it.
+    pub cut: bool,
     /// The loop that played it could not go on: a defect of ours.
     pub failed: Option<String>,
 }

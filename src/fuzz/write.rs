@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::campaign::Find;
+use super::campaign::{Find, Left};
 use super::case::{AnswerWith, Await, Case, End, Framing, Greeting, Move, Send, Spoilt, What};
 use super::ground::{Ground, Role};
 use super::oracle::{Oracle, Suspicion};
@@ -19,9 +19,18 @@ pub struct About<'a> {
     pub seed: u64,
 }
 
-/// Name of a find's file, without folder.
+/// Name of a find's file, without folder. Buckets too long for a name end in a number of theirs, so
+/// that no find takes the place of another.
 pub fn file_name(find: &Find) -> String {
-    format!("{}.yaml", slug(&find.suspicion.bucket))
+    let bucket = &find.suspicion.bucket;
+    let slug = slug(bucket);
+    if bucket.len() <= SLUG_LEN {
+        return format!("{slug}.yaml");
+    }
+    let number = bucket.bytes().fold(0x811c_9dc5, |hash: u32, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    format!("{slug}-{number:08x}.yaml")
 }
 
 /// The scenario file.
@@ -50,6 +59,12 @@ pub fn scenario(find: &Find, ground: &Ground, about: &About<'_>) -> String {
             find.count
         ),
     );
+    if find.left != Left::Nothing {
+        comment(
+            &mut out,
+            &format!("There was {}: {} goes on.", find.left, find.left.by()),
+        );
+    }
     for (nth, case) in find.cases.iter().enumerate() {
         comment(
             &mut out,
@@ -139,8 +154,10 @@ impl Steps {
         }
         for (nth, case) in find.cases.iter().enumerate() {
             let last = nth.saturating_add(1) == find.cases.len();
+            // All but the last are over before the next begins: names come round again.
+            let name = nth % NAMES;
             self.connection(
-                &format!("peer{}", nth.saturating_add(1)),
+                &format!("peer{}", name.saturating_add(1)),
                 case,
                 !last || ended,
             );
@@ -491,6 +508,8 @@ fn repeats(cases: &[Case]) -> u64 {
     most.checked_div(round).unwrap_or(REPEATS).clamp(1, REPEATS)
 }
 
+/// Names of connections: fewer than a scenario may have, with room for those that judge.
+const NAMES: usize = limits::CONNECTIONS / 2;
 /// That often is often enough.
 const REPEATS: u64 = 200;
 /// Steps that a move or a connection becomes at most, beside messages that are sent several times.
@@ -530,11 +549,13 @@ mod tests {
         for role in [Role::Seed, Role::Leech] {
             let ground = Ground::new(fixture::main().torrent, role);
             for number in 0..150_u64 {
-                let cases: Vec<Case> = (0..2)
+                // As many as there are when nobody had time to tell which it takes.
+                let count = if number % 10 == 9 { 100 } else { 2 };
+                let cases: Vec<Case> = (0..count)
                     .map(|nth| {
                         generate(
-                            number * 2 + nth,
-                            &mut Rng::of_case(4, number * 2 + nth),
+                            number * 1000 + nth,
+                            &mut Rng::of_case(4, number * 1000 + nth),
                             &ground,
                         )
                     })
@@ -550,6 +571,7 @@ mod tests {
                     suspicion,
                     cases,
                     confirmed: true,
+                    left: Left::Small,
                     count: 1,
                     first: number,
                     also: BTreeSet::new(),
@@ -560,6 +582,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn long_buckets_have_files_of_their_own() {
+        let name = |end: &str| {
+            let bucket = format!("death: signal 11: {}{end}", "frame ".repeat(20));
+            let suspicion = Suspicion::new(Oracle::Death, bucket, "");
+            file_name(&Find::new(suspicion, Vec::new(), 0))
+        };
+        assert_ne!(name("a"), name("b"));
+        assert!(name("a").len() < 80, "{}", name("a"));
+        let short = Suspicion::new(Oracle::Wedge, "wedge", "");
+        assert_eq!(file_name(&Find::new(short, Vec::new(), 0)), "wedge.yaml");
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub struct Live {
 /// A client, and what it takes to start it again.
 #[derive(Debug)]
 struct Started {
-    /// `None` while it is being started again, and after that failed.
+    /// `None` once it could not be started again.
     client: Option<Client>,
     file: ClientFile,
     role: Role,
@@ -93,7 +93,8 @@ impl Live {
     }
 
     /// Ends the client and starts it anew, with an empty folder or all of the data, at another
-    /// port.
+    /// port. Dropping the future leaves a client that may not serve, and that
+    /// [`stop`](Self::stop) ends.
     ///
     /// # Errors
     /// When it does not start.
@@ -101,22 +102,28 @@ impl Live {
         let Some(started) = &mut self.started else {
             return Ok(());
         };
-        if let Some(old) = started.client.take() {
+        if let Some(old) = &mut started.client {
             old.stop().await;
         }
         let Started {
+            client,
             file,
             role,
             torrent,
             launcher,
             tracker,
             ..
-        } = &*started;
+        } = started;
+        *client = None;
         let tracker = tracker.as_ref();
-        let client = Client::start(file, *role, torrent, launcher, tracker, sources).await?;
-        self.addr = client.addr();
-        started.client = Some(client);
-        Ok(())
+        let new = client.insert(Client::launch(file, *role, torrent, launcher, tracker)?);
+        self.addr = new.addr();
+        let ready = new.get_ready(*role, torrent, sources).await;
+        if ready.is_err() {
+            new.stop().await;
+            *client = None;
+        }
+        ready
     }
 
     /// Ends the client and starts it anew with another torrent. A target that is not ours has what
@@ -140,7 +147,7 @@ impl Live {
 
     /// Ends the client, if there is one, and waits until nothing of it is left.
     pub async fn stop(self) {
-        if let Some(client) = self.started.and_then(|started| started.client) {
+        if let Some(mut client) = self.started.and_then(|started| started.client) {
             client.stop().await;
         }
     }

@@ -61,14 +61,6 @@ impl Blocking {
         Ok(connection)
     }
 
-    /// Our address and theirs.
-    ///
-    /// # Errors
-    /// When the connection is gone already.
-    pub fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
-        Ok((self.stream.local_addr()?, self.stream.peer_addr()?))
-    }
-
     /// Writes everything, in one segment if it fits.
     ///
     /// # Errors

@@ -122,6 +122,30 @@ impl SocketStage {
         &self.target
     }
 
+    /// As [`restart`](Stage::restart), unless `give_up` says so meanwhile, which is asked again and
+    /// again: then the target may not serve, and false is given. [`close`](Self::close) ends it
+    /// all the same.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn restart_unless(&mut self, give_up: &dyn Fn() -> bool) -> Result<bool, String> {
+        let given_up = async {
+            while !give_up() {
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+        };
+        let restart = self.target.restart(self.sources.get_mut());
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = given_up => Ok(false),
+                restarted = restart => {
+                    restarted.map(|()| true).map_err(|error| error.to_string())
+                }
+            }
+        })
+    }
+
     /// Connects to see whether the target is a seed or a leech of `torrent`.
     ///
     /// # Errors
@@ -252,3 +276,6 @@ async fn first(playing: &mut Vec<Playing<'_>>) -> Player {
 }
 
 const LOG_LINES: usize = 20;
+
+/// How often somebody who may give up is asked whether they do.
+const ASK_AGAIN: Duration = Duration::from_millis(100);

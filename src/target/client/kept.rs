@@ -126,8 +126,8 @@ impl Kept {
         &self.log
     }
 
-    /// Ends what runs there, and waits until nothing of it is left.
-    pub(super) async fn stop(mut self) {
+    /// Ends what runs there, and waits until nothing of it is left. Who stops waiting may wait again.
+    pub(super) async fn stop(&mut self) {
         self.hold = None;
         let mut state = self.state.clone();
         let over = state.wait_for(|state| state.lost);

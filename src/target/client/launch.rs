@@ -247,14 +247,27 @@ impl Client {
         tracker: Option<&Tracker>,
         sources: &mut Sources,
     ) -> Result<Self, ClientError> {
-        let client = Self::launch(file, role, torrent, launcher, tracker)?;
-        client.begin().await?;
-        client.ready(role, torrent, sources).await?;
+        let mut client = Self::launch(file, role, torrent, launcher, tracker)?;
+        client.get_ready(role, torrent, sources).await?;
         Ok(client)
     }
 
+    /// Waits until a [launched](Self::launch) client serves.
+    ///
+    /// # Errors
+    /// When it does not come to that in the driver's time.
+    pub(in crate::target) async fn get_ready(
+        &mut self,
+        role: Role,
+        torrent: &Torrent,
+        sources: &mut Sources,
+    ) -> Result<(), ClientError> {
+        self.begin().await?;
+        self.ready(role, torrent, sources).await
+    }
+
     /// Furnishes a folder and starts the process in it.
-    pub(super) fn launch(
+    pub(in crate::target) fn launch(
         file: &ClientFile,
         role: Role,
         torrent: &Torrent,
@@ -526,8 +539,9 @@ impl Client {
         })
     }
 
-    /// Ends it and waits until nothing of it is left. Dropping it does the same, and blocks.
-    pub async fn stop(self) {
+    /// Ends it and waits until nothing of it is left. Who stops waiting may wait again; dropping
+    /// it waits as well, and blocks.
+    pub async fn stop(&mut self) {
         self.kept.stop().await;
     }
 }

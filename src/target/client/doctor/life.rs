@@ -134,7 +134,7 @@ impl Doctor<'_> {
     }
 
     /// Whether anything is left when it was ended.
-    pub(super) async fn stop(&mut self, client: Client) {
+    pub(super) async fn stop(&mut self, mut client: Client) {
         let (group, addr) = (client.group(), client.addr());
         let folder = client.folder().to_owned();
         let began = Instant::now();
