@@ -257,7 +257,7 @@ impl Client {
     /// # Errors
     /// When it does not come to that in the driver's time.
     pub(in crate::target) async fn get_ready(
-        &mut self,
+        &self,
         role: Role,
         torrent: &Torrent,
         sources: &mut Sources,
