@@ -944,7 +944,11 @@ fn results_are_on_standard_output_alone_and_without_colour_when_piped() {
 #[test]
 fn every_flag_of_run_is_in_a_test() {
     let help = run(["run", "--help"]).out;
-    let tests = concat!(include_str!("run.rs"), include_str!("lock.rs"));
+    let tests = concat!(
+        include_str!("run.rs"),
+        include_str!("lock.rs"),
+        include_str!("observed.rs")
+    );
     let untested = help
         .split_whitespace()
         .filter(|word| word.starts_with("--") && word.len() > 2)
