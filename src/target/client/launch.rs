@@ -636,7 +636,7 @@ const PORTS: u16 = 20_000;
 const UNKNOWN_VERB: i32 = 64;
 
 /// Longest time for a check or a verb.
-const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 
 /// Longest time for one look at a client that starts.
 const LOOK_LIMIT: Duration = Duration::from_secs(5);
