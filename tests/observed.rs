@@ -104,6 +104,35 @@ fn what_is_observed_otherwise_is_a_warn() {
     assert_eq!(play(&[BOTH, "--strict"]).code, 0);
 }
 
+/// What is committed of clients is about cases and rules that there are, in a role that they have.
+#[test]
+fn what_is_committed_is_of_cases_that_there_are() {
+    let listed = run(["list"]).out;
+    let ids: Vec<&str> = listed.split_whitespace().collect();
+    for client in ["aria2", "libtorrent", "transmission"] {
+        let path = format!("clients/{client}.observed.yaml");
+        let file: Vec<Value> = serde_yaml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert!(!file.is_empty(), "{path}");
+        for entry in file {
+            let id = entry["case"].as_str().unwrap();
+            let case = id.split(['[', ':']).next().unwrap();
+            assert!(ids.contains(&case), "{path}: there is no {id}");
+            let role = entry["role"].as_str().unwrap();
+            assert!(["seed", "leech"].contains(&role), "{path}: {id}");
+            let told = id.starts_with("rule/") || id.contains(&format!(":{role}"));
+            assert!(told, "{path}: {id} as {role}");
+        }
+        let ran = run([
+            "run",
+            "--observations",
+            &path,
+            "--filter",
+            "id(handshake/answered:seed)",
+        ]);
+        assert_eq!(ran.code, 0, "{ran:#?}");
+    }
+}
+
 #[test]
 fn a_file_that_is_none_is_usage_with_a_place() {
     let file = folder("no-observed").join("x.observed.yaml");
