@@ -37,8 +37,7 @@ pub fn report(input: &[u8]) -> Reach {
     let mut run = run(&mut choices, &mut reached)
         .unwrap_or_else(|_| RunOutcome::new(TargetInfo::default(), 0, Vec::new()));
     let context = context(&mut choices).unwrap_or_default();
-    run.complaints
-        .extend(complaint(&mut choices, &mut reached).ok());
+    run.complaints.extend(complaint(&mut choices).ok());
     for format in FORMATS {
         let mut out = Vec::new();
         (format.write)(&run, &context, &mut out).expect("a Vec takes everything");
@@ -86,13 +85,13 @@ fn context(u: &mut Unstructured<'_>) -> Result<Context> {
     })
 }
 
-/// What a file beside the run says.
-fn complaint(u: &mut Unstructured<'_>, reached: &mut Reach) -> Result<FileComplaint> {
-    let about = *u.choose(&[About::Expectations, About::Lock, About::Observations])?;
-    let what = hostile(u, reached)?;
-    Ok(match u.arbitrary()? {
-        true => FileComplaint::fail(about, what),
-        false => FileComplaint::warn(about, what),
+/// What a file beside the run says. Its kind follows from the text.
+fn complaint(u: &mut Unstructured<'_>) -> Result<FileComplaint> {
+    let what = hostile(u, &mut Reach::new())?;
+    Ok(match what.len() % 3 {
+        0 => FileComplaint::fail(About::Expectations, what),
+        1 => FileComplaint::fail(About::Lock, what),
+        _ => FileComplaint::warn(About::Observations, what),
     })
 }
 
