@@ -230,7 +230,7 @@ fn reproduces(find: &Find, role: Role, deep: Deep) {
         let rows: Vec<_> = rows
             .map(|case| (case.verdict, case.reason.clone()))
             .collect();
-        (Exit::of_run(&run, 0, true), rows)
+        (Exit::of_run(&run, true), rows)
     };
     let (bad, rows) = exit(Some(deep));
     assert_eq!(bad, Exit::Found, "does not reproduce: {rows:?}\n{text}");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use btspec::audit::{self, Audit};
 use btspec::requirement::{catalogue, coverage};
-use btspec::scenario::{embedded, schema};
+use btspec::scenario::{embedded, keys, schema};
 use serde_json::Value;
 
 mod checker;
@@ -30,6 +30,42 @@ fn current(path: &str, text: &str) {
 #[test]
 fn the_schema_of_scenarios_is_current() {
     current("docs/scenario.schema.json", &schema());
+}
+
+/// Every key of the schema is on the page of reference, and those of mappings say what they are for.
+#[test]
+fn the_page_of_keys_is_current() {
+    let page = keys::page();
+    current("docs/scenario-keys.md", &page);
+    let mut all = Vec::new();
+    let schema: Value = serde_json::from_str(&schema()).unwrap();
+    properties(&schema, &mut all);
+    assert!(all.len() > 100, "{}", all.len());
+    for key in all {
+        assert!(page.contains(&format!("`{key}`")), "{key}");
+    }
+    let without: Vec<&str> = page.lines().filter(|line| line.ends_with("|  |")).collect();
+    assert!(without.is_empty(), "no word on {without:#?}");
+}
+
+/// Names of all properties in a schema.
+fn properties(schema: &Value, found: &mut Vec<String>) {
+    match schema {
+        Value::Object(rules) => {
+            for (keyword, rule) in rules {
+                match (keyword.as_str(), rule) {
+                    ("dependentSchemas", _) => {}
+                    ("properties", Value::Object(keys)) => {
+                        found.extend(keys.keys().cloned());
+                        keys.values().for_each(|value| properties(value, found));
+                    }
+                    _ => properties(rule, found),
+                }
+            }
+        }
+        Value::Array(all) => all.iter().for_each(|rule| properties(rule, found)),
+        _ => {}
+    }
 }
 
 #[test]

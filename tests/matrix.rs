@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod checker;
 mod command;
 
+use checker::Checker;
 use command::{Ran, btspec, folder, output, run};
 use serde_json::Value;
 
@@ -53,6 +55,15 @@ fn what_differs_is_shown_and_everything_is_in_the_json() {
 
     let value: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
     assert_eq!(value["schema"], "btspec.matrix/1");
+    let schema: Value = serde_json::from_str(&run(["schema", "matrix"]).out).unwrap();
+    let checker = Checker { root: &schema };
+    assert_eq!(checker.check(&schema, &value, ""), Ok(()));
+    let mut other = value.clone();
+    other["rows"][0]["cells"][0]["verdict"] = "perhaps".into();
+    assert!(checker.check(&schema, &other, "").is_err());
+    other["rows"][0]["cells"][0] = serde_json::json!({"verdict": "pass", "known": false});
+    other["more"] = 1.into();
+    assert!(checker.check(&schema, &other, "").is_err());
     assert_eq!(value["columns"][1]["name"], "broken");
     let rows = value["rows"].as_array().unwrap();
     let row = |id: &str| rows.iter().find(|row| row["id"] == id).unwrap();

@@ -1,11 +1,13 @@
 //! Reports for a person and the JSON contract, with a row of every verdict.
 
-use btspec::outcome::{Expected, RunOutcome};
+use btspec::outcome::{About, Expected, FileComplaint, RunOutcome};
 use btspec::report::{self, Context};
 
 mod outcomes;
 
-use outcomes::{all, broken_rule, context, generated, missed_reject, render, run_of, snapshot};
+use outcomes::{
+    all, broken_rule, complaints, context, generated, missed_reject, render, run_of, snapshot,
+};
 
 #[test]
 fn a_failure_fits_one_screen_and_tells_everything() {
@@ -76,11 +78,8 @@ fn what_an_expectations_file_lists_is_quiet_and_its_complaints_are_not() {
         case.known = Some("upstream issue 12".into());
     }
     run.lost = Some("no connection for 75 s".into());
-    let context = Context {
-        complaints: vec!["known.expect.yaml:3: matches nothing".into()],
-        ..context()
-    };
-    snapshot("terminal_known", &render("terminal", &run, &context));
+    run.complaints = complaints();
+    snapshot("terminal_known", &render("terminal", &run, &context()));
 }
 
 #[test]
@@ -105,10 +104,10 @@ fn no_byte_of_a_peer_reaches_the_terminal_unescaped() {
     }
     run.lost = Some(evil.into());
     run.target.extensions.insert(evil.into(), 1);
+    run.complaints = vec![FileComplaint::warn(About::Observations, evil)];
     for verbose in 0..3 {
         let context = Context {
             verbose,
-            complaints: vec![evil.into()],
             ..context()
         };
         let text = render("terminal", &run, &context);
@@ -133,4 +132,5 @@ fn json_is_the_contract() {
 fn the_committed_schemas_are_current() {
     generated("docs/report.schema.json", &report::json::schema());
     generated("docs/run.schema.json", &report::jsonl::schema());
+    generated("docs/matrix.schema.json", &report::matrix::schema());
 }

@@ -251,7 +251,7 @@ fn the_example_repository_works_as_written() {
     }
     let summary = runner.text("GITHUB_STEP_SUMMARY");
     assert!(
-        summary.contains("target as leech: exit code 0"),
+        summary.contains("# Target as leech: exit code 0\n\n## btspec against "),
         "{summary}"
     );
     assert_eq!(runner.text("GITHUB_OUTPUT"), "exit=0\n");
@@ -277,7 +277,12 @@ fn the_action_hands_a_verdict_on() {
     assert_eq!(code, 1, "{told}");
     assert_eq!(runner.text("GITHUB_OUTPUT"), "exit=1\n");
     assert!(!runner.text("work/btspec-reports/leech.jsonl").is_empty());
-    assert!(runner.text("GITHUB_STEP_SUMMARY").contains("exit code 1"));
+    let summary = runner.text("GITHUB_STEP_SUMMARY");
+    let row = "| fail | must | <code>fast&#95;ext/bitfield&#45;instead";
+    let row = row.replace("&#45;", "-");
+    for part in ["exit code 1\n", "### What went wrong\n", &row] {
+        assert!(summary.contains(part), "{summary}");
+    }
 }
 
 #[test]

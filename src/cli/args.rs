@@ -170,6 +170,8 @@ pub(crate) enum SchemaOf {
     Run,
     /// The JSON report of `fuzz`
     Fuzz,
+    /// The JSON form of `matrix`
+    Matrix,
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use btspec::scenario::ast::Suite;
 use super::run::now;
 use super::run_args::RunArgs;
 use super::stop::Stop;
-use super::{out, select};
+use super::{files, out, select};
 
 /// The expectations file of a run, if there is one.
 pub(super) struct Known {
@@ -30,17 +30,7 @@ impl Known {
                 today,
             });
         };
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            // The first update makes the file.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && update => String::new(),
-            Err(error) => {
-                return Err(Stop::usage(format!(
-                    "cannot read {}: {error}",
-                    path.display()
-                )));
-            }
-        };
+        let text = files::read(path, update, "")?;
         let expectations = Expectations::load(&path.display().to_string(), &text)
             .map_err(|error| Stop::scenarios(&[error]))?;
         Ok(Self {
@@ -103,9 +93,7 @@ impl Known {
         }
         let edited = expectations.update(&self.text, run, complaints, args.strict, self.today);
         if edited != self.text {
-            std::fs::write(path, edited).map_err(|error| {
-                Stop::usage(format!("cannot write {}: {error}", path.display()))
-            })?;
+            files::replace(path, &edited)?;
         }
         Ok(())
     }

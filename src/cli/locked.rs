@@ -6,6 +6,7 @@ use btspec::outcome::RunOutcome;
 use btspec::outcome::lock::Lock;
 use btspec::scenario::Partition;
 
+use super::files;
 use super::stop::Stop;
 
 /// The lock of a run, if there is one.
@@ -24,14 +25,7 @@ impl Locked {
             return Ok(Self(None));
         };
         let shown = path.display().to_string();
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && update => String::new(),
-            Err(error) => {
-                let what = format!("cannot read {shown}: {error}; --update-lock writes it");
-                return Err(Stop::usage(what));
-            }
-        };
+        let text = files::read(path, update, "; --update-lock writes it")?;
         Ok(Self(Some(Inner {
             path: path.to_owned(),
             lock: Lock::load(&shown, &text).map_err(Stop::usage)?,
@@ -59,8 +53,7 @@ impl Locked {
             return Ok(());
         }
         let text = inner.lock.update(run, &|id| holds(share, id));
-        std::fs::write(&inner.path, text)
-            .map_err(|error| Stop::usage(format!("cannot write {}: {error}", inner.path.display())))
+        files::replace(&inner.path, &text)
     }
 }
 

@@ -126,7 +126,7 @@ fn played(args: &MatrixArgs, client: &str) -> Result<Vec<Recording>, Stop> {
             select::select(&suites, &run_args.selection, &choice)
         };
         let (mut run, _) = play::play(&run_args, &choose, None, &mut |_| {})?;
-        run.exit = Exit::of_run(&run, 0, false).code();
+        run.exit = Exit::of_run(&run, false).code();
         recordings.push(Recording {
             name: format!("{client} as {role}"),
             run,

@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout};
 
 use super::args::ProxyArgs;
 use super::reports::Reports;
-use super::run::{self, NO_COMPLAINTS, Written};
+use super::run::{self, Written};
 use super::stop::Stop;
 use super::{content, interrupt, out};
 
@@ -54,7 +54,7 @@ pub(super) fn run(args: &ProxyArgs) -> Result<Exit, Stop> {
     }
     let judged = tally.judged();
     let mut outcome = tally.outcome(args.to);
-    let exit = match Exit::of_run(&outcome, 0, args.strict) {
+    let exit = match Exit::of_run(&outcome, args.strict) {
         _ if judged == 0 => Exit::Nothing,
         exit => exit,
     };
@@ -71,7 +71,7 @@ pub(super) fn run(args: &ProxyArgs) -> Result<Exit, Stop> {
         ],
         sources: Sources::default(),
     };
-    run::report(written, &outcome, NO_COMPLAINTS)?;
+    run::report(written, &outcome)?;
     Ok(exit)
 }
 

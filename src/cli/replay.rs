@@ -13,7 +13,7 @@ use btspec::torrent::fixture;
 
 use super::args::ReplayArgs;
 use super::reports::Reports;
-use super::run::{self, NO_COMPLAINTS, Written};
+use super::run::{self, Written};
 use super::stop::Stop;
 use super::{content, out, select};
 
@@ -56,7 +56,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
     }
     let mut run = RunOutcome::new(joined.run.target, joined.run.seed, rows);
     run.duration_ms = joined.run.duration_ms;
-    let exit = Exit::of_run(&run, 0, args.strict);
+    let exit = Exit::of_run(&run, args.strict);
     run.exit = exit.code();
     let reports = Reports::open(&args.report, Header::new(&*run.target.spec, run.seed))?;
     let written = Written {
@@ -67,7 +67,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Stop> {
         repeat: Vec::new(),
         sources: Sources::default(),
     };
-    run::report(written, &run, NO_COMPLAINTS)?;
+    run::report(written, &run)?;
     Ok(exit)
 }
 

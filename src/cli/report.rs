@@ -2,7 +2,7 @@
 
 use btspec::outcome::join::{Joined, join};
 use btspec::outcome::stream::Header;
-use btspec::outcome::{Exit, recording};
+use btspec::outcome::{About, Exit, FileComplaint, recording};
 use btspec::report::{Sources, text};
 
 use super::args::ReportArgs;
@@ -25,16 +25,19 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Stop> {
     for warning in warnings {
         out::diagnose(format!("btspec: {}", text::safe(&warning)));
     }
-    let complaints = match args.expectations {
-        Some(_) => known.apply(&mut run, &select::load(&[])?)?,
-        None => Vec::new(),
-    };
+    if args.expectations.is_some() {
+        run.complaints.retain(|it| it.about != About::Expectations);
+        let complaints = known.apply(&mut run, &select::load(&[])?)?;
+        let complaints = complaints.iter();
+        run.complaints
+            .extend(complaints.map(|it| FileComplaint::fail(About::Expectations, it)));
+    }
     // Whoever names expectations wants them judged; else the runs have judged theirs.
     let recorded = Exit::ALL.into_iter().find(|exit| exit.code() == run.exit);
     let exit = match recorded {
         Some(exit @ (Exit::Usage | Exit::Internal | Exit::Unreachable)) => exit,
         Some(exit) if args.expectations.is_none() && !args.strict => exit,
-        _ => Exit::of_run(&run, complaints.len(), args.strict),
+        _ => Exit::of_run(&run, args.strict),
     };
     run.exit = exit.code();
     let reports = Reports::open(&args.report, Header::new(&*run.target.spec, run.seed))?;
@@ -46,6 +49,6 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Stop> {
         repeat: Vec::new(),
         sources: Sources::of(&select::load(&[])?),
     };
-    run::report(written, &run, &complaints)?;
+    run::report(written, &run)?;
     Ok(exit)
 }

@@ -1,15 +1,15 @@
 //! `btspec run`: everything that can be wrong before the first byte is sent, the run, its reports.
 
-use std::fmt::Display;
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use btspec::outcome::stream::Header;
-use btspec::outcome::{Exit, RunOutcome};
+use btspec::outcome::{About, Exit, FileComplaint, RunOutcome};
 use btspec::report::{Context, Format, Sources};
 
 use super::known::Known;
 use super::locked::Locked;
+use super::observed::Observed;
 use super::play;
 use super::reports::Reports;
 use super::run_args::RunArgs;
@@ -19,6 +19,7 @@ use super::{out, select};
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
     let known = Known::load(args.expectations.as_deref(), args.update_expectations)?;
     let locked = Locked::load(args.lock.as_deref(), args.update_lock)?;
+    let observed = Observed::load(args.observations.as_deref(), args.update_observations)?;
     let suites = select::load(&args.selection.paths)?;
     let mut reports;
     let (mut run, _) = {
@@ -39,9 +40,19 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
         })?
     };
     let complaints = known.apply(&mut run, &suites)?;
-    let mut said: Vec<String> = complaints.iter().map(|it| it.to_string()).collect();
-    said.extend(locked.lost(&run, args.partition));
-    let exit = Exit::of_run(&run, said.len(), args.strict);
+    let lost = locked.lost(&run, args.partition);
+    let changed = observed.changed(&run);
+    run.complaints = complaints
+        .iter()
+        .map(|it| FileComplaint::fail(About::Expectations, it))
+        .chain(lost.iter().map(|it| FileComplaint::fail(About::Lock, it)))
+        .chain(
+            changed
+                .iter()
+                .map(|it| FileComplaint::warn(About::Observations, it)),
+        )
+        .collect();
+    let exit = Exit::of_run(&run, args.strict);
     run.exit = exit.code();
     let written = Written {
         reports,
@@ -51,9 +62,10 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Stop> {
         repeat: args.repeat(),
         sources: Sources::of(&suites),
     };
-    report(written, &run, &said)?;
+    report(written, &run)?;
     known.update(args, &run, &complaints)?;
     locked.update(&run, args.partition)?;
+    observed.update(&run)?;
     Ok(exit)
 }
 
@@ -68,9 +80,6 @@ pub(super) fn now() -> Duration {
         .unwrap_or_default()
 }
 
-/// Of what is judged without files of the user.
-pub(super) const NO_COMPLAINTS: &[String] = &[];
-
 /// Where a run is written to, and how.
 pub(super) struct Written {
     pub(super) reports: Reports,
@@ -83,17 +92,12 @@ pub(super) struct Written {
 }
 
 /// Writes the files and standard output.
-pub(super) fn report(
-    args: Written,
-    run: &RunOutcome,
-    complaints: &[impl Display],
-) -> Result<(), Stop> {
+pub(super) fn report(args: Written, run: &RunOutcome) -> Result<(), Stop> {
     let context = Context {
         colour: false,
         verbose: args.verbose,
         strict: args.strict,
         repeat: args.repeat,
-        complaints: complaints.iter().map(ToString::to_string).collect(),
         sources: args.sources,
     };
     // The result is told first, whatever becomes of the files.

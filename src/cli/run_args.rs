@@ -103,6 +103,12 @@ pub(crate) struct RunArgs {
     /// Write that file anew, from what this run judges
     #[arg(long, requires = "lock", env = "BTSPEC_UPDATE_LOCK", help_heading = JUDGE)]
     pub(crate) update_lock: bool,
+    /// File of what `info` rows observed; a change is a warn
+    #[arg(long, value_name = "FILE", env = "BTSPEC_OBSERVATIONS", help_heading = JUDGE)]
+    pub(crate) observations: Option<PathBuf>,
+    /// Write that file anew, from what this run observes
+    #[arg(long, requires = "observations", env = "BTSPEC_UPDATE_OBSERVATIONS", help_heading = JUDGE)]
+    pub(crate) update_observations: bool,
     /// A warn counts as a fail
     #[arg(long, env = "BTSPEC_STRICT", help_heading = JUDGE)]
     pub(crate) strict: bool,

@@ -14,6 +14,7 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Stop> {
         SchemaOf::Run => btspec::report::jsonl::schema(),
         SchemaOf::Report => btspec::report::json::schema(),
         SchemaOf::Fuzz => btspec::fuzz::report::schema(),
+        SchemaOf::Matrix => btspec::report::matrix::schema(),
     };
     let mut stdout = out::stdout();
     stdout.write_all(schema.as_bytes())?;

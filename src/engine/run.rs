@@ -202,7 +202,7 @@ fn sum_up(
     let mut outcome = RunOutcome::new(info, config.settings.seed, cases);
     outcome.duration_ms = duration.into();
     outcome.lost = lost;
-    outcome.exit = Exit::of_run(&outcome, 0, false).code();
+    outcome.exit = Exit::of_run(&outcome, false).code();
     outcome
 }
 

@@ -90,7 +90,7 @@ pub(super) fn run(u: &mut Unstructured<'_>, reached: &mut Reach) -> Result<RunOu
     let mut run = RunOutcome::new(target, u.arbitrary()?, cases);
     run.duration_ms = millis(u)?;
     run.lost = some(u, reached)?;
-    run.exit = Exit::of_run(&run, 0, u.arbitrary()?).code();
+    run.exit = Exit::of_run(&run, u.arbitrary()?).code();
     Ok(run)
 }
 
@@ -299,7 +299,7 @@ pub fn large_run(rows: usize) -> RunOutcome {
         ..TargetInfo::default()
     };
     let mut run = RunOutcome::new(target, 1, cases);
-    run.exit = Exit::of_run(&run, 0, false).code();
+    run.exit = Exit::of_run(&run, false).code();
     run
 }
 

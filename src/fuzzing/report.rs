@@ -9,7 +9,7 @@ use super::outcomes::{HOSTILE, hostile, run};
 use super::{Reach, html, text};
 use crate::capture::conversations;
 use crate::outcome::stream;
-use crate::outcome::{RunOutcome, TargetInfo, Verdict};
+use crate::outcome::{About, FileComplaint, RunOutcome, TargetInfo, Verdict};
 use crate::report::{Context, FORMATS, explain};
 use crate::requirement::catalogue;
 use crate::rule::RULES;
@@ -34,9 +34,10 @@ static CHECKS: &[(&str, Check)] = &[
 pub fn report(input: &[u8]) -> Reach {
     let mut choices = Unstructured::new(input);
     let mut reached = Reach::new();
-    let run = run(&mut choices, &mut reached)
+    let mut run = run(&mut choices, &mut reached)
         .unwrap_or_else(|_| RunOutcome::new(TargetInfo::default(), 0, Vec::new()));
     let context = context(&mut choices).unwrap_or_default();
+    run.complaints.extend(complaint(&mut choices).ok());
     for format in FORMATS {
         let mut out = Vec::new();
         (format.write)(&run, &context, &mut out).expect("a Vec takes everything");
@@ -80,8 +81,17 @@ fn context(u: &mut Unstructured<'_>) -> Result<Context> {
         verbose: u.int_in_range(0..=2)?,
         strict: u.arbitrary()?,
         repeat: vec!["run".to_owned(), hostile(u, &mut unread)?],
-        complaints: vec![hostile(u, &mut unread)?],
         ..Context::default()
+    })
+}
+
+/// What a file beside the run says. Its kind follows from the text.
+fn complaint(u: &mut Unstructured<'_>) -> Result<FileComplaint> {
+    let what = hostile(u, &mut Reach::new())?;
+    Ok(match what.len() % 3 {
+        0 => FileComplaint::fail(About::Expectations, what),
+        1 => FileComplaint::fail(About::Lock, what),
+        _ => FileComplaint::warn(About::Observations, what),
     })
 }
 
@@ -218,9 +228,9 @@ fn markdown(out: &str, _: &RunOutcome, _: &Context) {
 }
 
 /// Each line is one command of ours.
-fn github(out: &str, run: &RunOutcome, context: &Context) {
+fn github(out: &str, run: &RunOutcome, _: &Context) {
     text::is_plain(out);
-    let most = run.cases.len() + context.complaints.len() + 1;
+    let most = run.cases.len() + run.complaints.len() + 1;
     assert!(out.lines().count() <= most);
     for line in out.lines() {
         let command = line.strip_prefix("::").expect("a command");
@@ -250,9 +260,9 @@ fn page(out: &str, run: &RunOutcome, _: &Context) {
 }
 
 /// Reads back to a case for each row, counted right; no text of it is more than that.
-fn junit(out: &str, run: &RunOutcome, context: &Context) {
+fn junit(out: &str, run: &RunOutcome, _: &Context) {
     let read = quick_junit::Report::deserialize_from_str(out).expect("JUnit XML");
-    let ours = context.complaints.len() + usize::from(run.lost.is_some());
+    let ours = run.complaints.len() + usize::from(run.lost.is_some());
     assert_eq!(read.tests, run.cases.len() + ours);
     let counted = |verdict| run.summary.count(verdict) as usize;
     let errors = counted(Verdict::Error) + counted(Verdict::Inconclusive);

@@ -11,7 +11,8 @@ pub enum Exit {
     /// Nothing to complain about.
     Ok = 0,
     /// A fail; an unexpected pass; a stale or expired expectation; an `inconclusive` that no
-    /// expectation lists; lost coverage (`--lock`); with `--strict`, a warn.
+    /// expectation lists; lost coverage (`--lock`); with `--strict`, a warn or a
+    /// changed observation (`--observations`).
     Found = 1,
     /// Usage, scenario, torrent, data or expectations file wrong, found before anything is sent.
     Usage = 2,
@@ -45,7 +46,7 @@ impl Exit {
             Self::Ok => "nothing to complain about",
             Self::Found => {
                 "a fail, an unexpected pass, a stale or expired expectation, an unlisted \
-                 inconclusive, lost coverage; with --strict a warn"
+                 inconclusive, lost coverage; with --strict a warn or a changed observation"
             }
             Self::Usage => "usage, scenario, torrent, data or expectations wrong; nothing was sent",
             Self::Unreachable => "target unreachable, never served, or lost before the last case",
@@ -54,9 +55,8 @@ impl Exit {
         }
     }
 
-    /// The code of a finished run. `complaints` is what the expectations file has to say
-    /// (unexpected passes, stale and expired entries): their number is enough here.
-    pub fn of_run(run: &RunOutcome, complaints: usize, strict: bool) -> Self {
+    /// The code of a finished run, with what the files beside it have to say.
+    pub fn of_run(run: &RunOutcome, strict: bool) -> Self {
         let unlisted = |verdict: Verdict| {
             run.cases
                 .iter()
@@ -66,7 +66,7 @@ impl Exit {
             Self::Internal
         } else if run.lost.is_some() {
             Self::Unreachable
-        } else if complaints > 0
+        } else if run.complaints.iter().any(|it| it.is_bad(strict))
             || unlisted(Verdict::Fail)
             || unlisted(Verdict::Inconclusive)
             || (strict && unlisted(Verdict::Warn))
@@ -100,7 +100,7 @@ impl fmt::Display for Exit {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{CaseOutcome, TargetInfo};
+    use super::super::{About, CaseOutcome, FileComplaint, TargetInfo};
     use super::*;
 
     fn run(verdicts: &[Verdict]) -> RunOutcome {
@@ -129,29 +129,34 @@ mod tests {
             (Verdict::Error, false, Exit::Internal),
         ] {
             assert_eq!(
-                Exit::of_run(&run(&[verdict]), 0, strict),
+                Exit::of_run(&run(&[verdict]), strict),
                 exit,
                 "{verdict} strict={strict}"
             );
         }
-        assert_eq!(Exit::of_run(&run(&[]), 0, false), Exit::Nothing);
+        assert_eq!(Exit::of_run(&run(&[]), false), Exit::Nothing);
     }
 
     #[test]
     fn error_beats_lost_beats_fail() {
         let mut all = run(&[Verdict::Fail, Verdict::Error]);
         all.lost = Some("gone".to_owned());
-        assert_eq!(Exit::of_run(&all, 0, false), Exit::Internal);
+        assert_eq!(Exit::of_run(&all, false), Exit::Internal);
         let mut lost = run(&[Verdict::Fail]);
         lost.lost = Some("gone".to_owned());
-        assert_eq!(Exit::of_run(&lost, 0, false), Exit::Unreachable);
+        assert_eq!(Exit::of_run(&lost, false), Exit::Unreachable);
     }
 
     #[test]
     fn a_listed_result_is_no_complaint_but_a_stale_entry_is() {
         let mut listed = run(&[Verdict::Fail, Verdict::Pass]);
         listed.cases[0].known = Some("upstream issue".to_owned());
-        assert_eq!(Exit::of_run(&listed, 0, false), Exit::Ok);
-        assert_eq!(Exit::of_run(&listed, 1, false), Exit::Found);
+        assert_eq!(Exit::of_run(&listed, false), Exit::Ok);
+        let complain = FileComplaint::warn(About::Observations, "changed");
+        listed.complaints = vec![complain];
+        assert_eq!(Exit::of_run(&listed, false), Exit::Ok);
+        assert_eq!(Exit::of_run(&listed, true), Exit::Found);
+        listed.complaints = vec![FileComplaint::fail(About::Expectations, "stale")];
+        assert_eq!(Exit::of_run(&listed, false), Exit::Found);
     }
 }

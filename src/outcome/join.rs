@@ -75,6 +75,12 @@ pub fn join(recordings: Vec<Recording>) -> Result<Option<Joined>, DifferentTarge
             .saturating_add(next.run.duration_ms.0)
             .into();
         run.lost = run.lost.take().or(next.run.lost);
+        // Shares of a partition say the same of the files that they share.
+        for complaint in next.run.complaints {
+            if !run.complaints.contains(&complaint) {
+                run.complaints.push(complaint);
+            }
+        }
         for case in next.run.cases {
             let known = places.get(&case.id).and_then(|at| run.cases.get_mut(*at));
             match known {
@@ -182,7 +188,7 @@ mod tests {
             ..TargetInfo::default()
         };
         let mut run = RunOutcome::new(target, 1, cases);
-        run.exit = Exit::of_run(&run, 0, false).code();
+        run.exit = Exit::of_run(&run, false).code();
         Recording {
             name: name.to_owned(),
             run,

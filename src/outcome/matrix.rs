@@ -15,6 +15,7 @@ pub const SCHEMA: &str = "btspec.matrix/1";
 
 /// What several targets came to.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Matrix {
     /// Always `btspec.matrix/1`.
     pub schema: String,
@@ -28,6 +29,7 @@ pub struct Matrix {
 
 /// One target.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Column {
     /// As the user named it, without `client:`.
     pub name: String,
@@ -46,6 +48,7 @@ pub struct Column {
 
 /// One case or rule.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct MatrixRow {
     /// The result's id.
     pub id: String,
@@ -65,6 +68,7 @@ pub struct MatrixRow {
 
 /// What one target came to in one row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Cell {
     /// Its verdict; `None` where the finding is held back until the client's authors know it.
     pub verdict: Option<Verdict>,

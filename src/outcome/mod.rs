@@ -6,6 +6,7 @@
 
 pub mod case;
 pub mod compare;
+pub mod complaint;
 pub mod date;
 pub mod event;
 pub mod exit;
@@ -14,6 +15,7 @@ pub mod join;
 pub mod lock;
 pub mod matrix;
 pub mod millis;
+pub mod observed;
 pub mod record;
 pub mod recording;
 pub mod run;
@@ -22,6 +24,7 @@ pub mod transcript;
 pub mod verdict;
 
 pub use case::{CaseOutcome, Closed, ClosedBy, Connection, Expected, Finding, How, Place};
+pub use complaint::{About, FileComplaint};
 pub use event::RunEvent;
 pub use exit::Exit;
 pub use millis::Millis;

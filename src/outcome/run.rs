@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::case::ENOUGH;
-use super::{CaseOutcome, Exit, Millis, Verdict};
+use super::{CaseOutcome, Exit, FileComplaint, Millis, Verdict};
 use crate::requirement::Level;
 
 /// Version of the JSON report's form. It changes only when a reader would have to.
@@ -29,6 +29,9 @@ pub struct RunOutcome {
     pub duration_ms: Millis,
     /// Exit code of the process.
     pub exit: u8,
+    /// What the files beside it have to say: expectations, lock, observations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub complaints: Vec<FileComplaint>,
     /// Rows, cases first in the order of their files, then rules.
     pub cases: Vec<CaseOutcome>,
     /// Counts.
@@ -49,6 +52,7 @@ impl RunOutcome {
             seed,
             duration_ms: Millis::default(),
             exit: Exit::Ok.code(),
+            complaints: Vec::new(),
             cases,
             summary,
             lost: None,

@@ -10,7 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CaseOutcome, Finding, Millis, RunOutcome, Summary, TargetInfo, Tool, TranscriptEntry, Verdict,
+    CaseOutcome, FileComplaint, Finding, Millis, RunOutcome, Summary, TargetInfo, Tool,
+    TranscriptEntry, Verdict,
 };
 
 /// Version of the form of the lines. It changes only when a reader would have to.
@@ -89,6 +90,9 @@ pub struct End {
     pub duration_ms: Millis,
     /// Exit code of the process.
     pub exit: u8,
+    /// What the files beside the run have to say: expectations, lock, observations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub complaints: Vec<FileComplaint>,
     /// Why the run ended before the last case, or could not begin.
     pub lost: Option<String>,
     /// Counts.
@@ -101,6 +105,7 @@ impl End {
         Self {
             duration_ms: run.duration_ms,
             exit: run.exit,
+            complaints: run.complaints.clone(),
             lost: run.lost.clone(),
             summary: run.summary.clone(),
         }
@@ -197,6 +202,7 @@ pub fn read(mut lines: impl BufRead) -> Result<Recorded, ReadError> {
     if let Some(end) = end {
         run.duration_ms = end.duration_ms;
         run.exit = end.exit;
+        run.complaints = end.complaints;
         run.lost = end.lost;
     }
     Ok(Recorded { run, complete })

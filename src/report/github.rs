@@ -10,7 +10,7 @@ use super::Context;
 use super::explain::citation;
 use super::row::{gist, is_bad};
 use super::text::{cut, line, safe};
-use crate::outcome::{CaseOutcome, RunOutcome, Verdict};
+use crate::outcome::{CaseOutcome, FileComplaint, RunOutcome, Verdict};
 
 /// Writes a finished run: what turns it red first.
 pub fn write(run: &RunOutcome, context: &Context, out: &mut dyn io::Write) -> io::Result<()> {
@@ -30,11 +30,12 @@ pub fn write(run: &RunOutcome, context: &Context, out: &mut dyn io::Write) -> io
             data(&format!("the run ended early: {}", line(lost)))
         ))?;
     }
-    for complaint in &context.complaints {
-        write(format!(
-            "::error title=btspec expectations::{}",
-            data(&line(complaint))
-        ))?;
+    let (bad, mild): (Vec<_>, Vec<_>) = run
+        .complaints
+        .iter()
+        .partition(|complaint| complaint.is_bad(context.strict));
+    for complaint in bad {
+        write(of_a_file("error", complaint))?;
     }
     for case in run.cases.iter().filter(|case| is_bad(case, context)) {
         write(annotation("error", case))?;
@@ -42,6 +43,9 @@ pub fn write(run: &RunOutcome, context: &Context, out: &mut dyn io::Write) -> io
     let warns = run.cases.iter().filter(|case| {
         case.verdict == Verdict::Warn && case.known.is_none() && !is_bad(case, context)
     });
+    for complaint in mild {
+        write(of_a_file("warning", complaint))?;
+    }
     for case in warns {
         write(annotation("warning", case))?;
     }
@@ -52,6 +56,12 @@ pub fn write(run: &RunOutcome, context: &Context, out: &mut dyn io::Write) -> io
         )?;
     }
     Ok(())
+}
+
+fn of_a_file(kind: &str, complaint: &FileComplaint) -> String {
+    let about = complaint.about;
+    let what = cut(line(&complaint.what), MESSAGE_CHARS);
+    format!("::{kind} title=btspec {about}::{}", data(&what))
 }
 
 fn annotation(kind: &str, case: &CaseOutcome) -> String {

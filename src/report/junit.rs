@@ -2,9 +2,9 @@
 //!
 //! A row is a test case. `fail` is a failure; `inconclusive` and `error` are errors, because neither
 //! says anything of the target; `skip` is skipped, and so is what an expectations file lists, with
-//! its reason. A warn is a case that passed and has something to say. What the expectations file
-//! itself is blamed for, and a run that ended early, are cases of their own: a file is never green
-//! where the exit code is not.
+//! its reason. A warn is a case that passed and has something to say. What the files beside the run
+//! (expectations, lock, observations) say, and a run that ended early, are cases of their own: a
+//! file is never green where the exit code is not.
 
 use std::io;
 
@@ -28,12 +28,12 @@ pub fn write(run: &RunOutcome, context: &Context, out: &mut dyn io::Write) -> io
         report.add_test_suite(suite_of(suite, run, &context)?);
     }
     let mut whole = TestSuite::new("run");
-    for complaint in &context.complaints {
-        whole.add_test_case(of_the_run(
-            "expectations",
-            NonSuccessKind::Failure,
-            complaint,
-        ));
+    for complaint in &run.complaints {
+        let (name, what) = (complaint.about.name(), &complaint.what);
+        whole.add_test_case(match complaint.is_bad(context.strict) {
+            true => of_the_run(name, NonSuccessKind::Failure, what),
+            false => noted(name, what),
+        });
     }
     if let Some(lost) = &run.lost {
         whole.add_test_case(of_the_run("lost", NonSuccessKind::Error, lost));
@@ -168,6 +168,15 @@ fn body(case: &CaseOutcome, run: &RunOutcome, context: &Context) -> io::Result<S
         text.push('\n');
     }
     Ok(text)
+}
+
+/// Something about the run as a whole that is not as it was, and no failure.
+fn noted(name: &str, what: &str) -> TestCase {
+    let name = format!("{name}: {}", line(what));
+    let mut test = TestCase::new(name, TestCaseStatus::success());
+    test.set_classname("run");
+    test.set_system_out(line(what));
+    test
 }
 
 /// Something that is wrong with the run as a whole.

@@ -29,12 +29,18 @@ pub fn write(run: &RunOutcome, context: &Context, out: &mut dyn io::Write) -> io
     if let Some(listed) = listed(run) {
         writeln!(out, "{listed}.\n")?;
     }
-    for complaint in context.complaints.iter().take(ROWS) {
-        writeln!(out, "- **Expectations:** {}", code(complaint))?;
+    for complaint in run.complaints.iter().take(ROWS) {
+        let about = complaint.about.title();
+        writeln!(out, "- **{about}:** {}", code(&complaint.what))?;
     }
-    if !context.complaints.is_empty() {
+    if !run.complaints.is_empty() {
         writeln!(out)?;
     }
+    left_out(
+        run.complaints.len().saturating_sub(ROWS),
+        "of the files beside the run",
+        out,
+    )?;
     let (bad, rest): (Vec<_>, Vec<_>) = run
         .cases
         .iter()

@@ -3,7 +3,16 @@
 use std::io::{self, Write};
 
 use super::text::line;
-use crate::outcome::matrix::{Cell, Matrix};
+use crate::outcome::matrix::{Cell, Matrix, SCHEMA};
+
+/// The JSON Schema of a matrix, as committed in `docs/matrix.schema.json`.
+pub fn schema() -> String {
+    let mut schema = schemars::schema_for!(Matrix);
+    schema.insert("title".to_owned(), serde_json::Value::from(SCHEMA));
+    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    text.push('\n');
+    text
+}
 
 /// Rows in which the targets differ, then counts; whole rows are in the other formats.
 pub fn text(matrix: &Matrix, out: &mut dyn Write) -> io::Result<()> {

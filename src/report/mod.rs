@@ -40,8 +40,6 @@ pub struct Context {
     /// Arguments that play on the same target in the same way: what follows `btspec` in the
     /// command that repeats a case, without filter and seed.
     pub repeat: Vec<String>,
-    /// What the expectations file has to say, one line each.
-    pub complaints: Vec<String>,
     /// The cases as they are written, where a format shows them.
     pub sources: Sources,
 }

@@ -44,6 +44,11 @@ impl Paint {
         self.wrap("31", text)
     }
 
+    /// What is not as it should be, and no more than that.
+    pub fn mild(self, text: impl fmt::Display) -> impl fmt::Display {
+        self.wrap("33", text)
+    }
+
     fn wrap<T: fmt::Display>(self, code: &'static str, text: T) -> Painted<T> {
         Painted {
             code: self.on.then_some(code),

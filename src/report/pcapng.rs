@@ -1,7 +1,8 @@
 //! The wire of a run as a capture: each connection of each case is a TCP stream.
 //!
 //! The bytes are those of the transcripts. Where a transcript holds the beginning of a message only,
-//! zeros stand for the rest and a comment says so; where it holds nothing, sequence numbers jump.
+//! zeros stand for the rest and a comment says so: what a torrent has there need not be what went
+//! over the wire. Where it holds nothing, sequence numbers jump.
 //! Cases follow each other in time, since 1970 began: a report has no date.
 
 use std::collections::BTreeMap;

@@ -24,8 +24,13 @@ pub fn write(run: &RunOutcome, context: &Context, out: &mut dyn io::Write) -> io
         slowest(run, paint, out)?;
     }
     skipped(run, context, paint, out)?;
-    for complaint in &context.complaints {
-        writeln!(out, "{} {}", paint.wrong("expectations:"), safe(complaint))?;
+    for complaint in &run.complaints {
+        let about = format!("{}:", complaint.about);
+        let about = match complaint.is_bad(context.strict) {
+            true => paint.wrong(about).to_string(),
+            false => paint.mild(about).to_string(),
+        };
+        writeln!(out, "{about} {}", safe(&complaint.what))?;
     }
     known(run, context, paint, out)?;
     if let Some(lost) = &run.lost {

@@ -20,6 +20,7 @@ mod expr;
 mod facts;
 pub mod filter;
 pub mod glob;
+pub mod keys;
 pub mod limits;
 pub mod lint;
 pub mod load;

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::keys;
 use super::parse::{
     ACTIONS, CASE, CHECKS, CONNECT, CORRUPT, DEFAULTS, DIRECTIONS, FILE, FORMS, GLOBALS,
     HANDSHAKES, LANES, MODES, MODIFIERS, NEEDS, ROLES, SERVE, STATED, STATES, VARIANTS, VERBS,
@@ -25,7 +26,7 @@ pub fn modifiers() -> &'static [&'static str] {
 
 /// The JSON Schema of a scenario file.
 pub fn schema() -> String {
-    let schema = json!({
+    let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "btspec scenario file",
         "description": "A suite of cases, or (without `suite`) blocks for all suites of a folder.",
@@ -36,6 +37,7 @@ pub fn schema() -> String {
         "additionalProperties": false,
         "$defs": definitions(),
     });
+    keys::describe(&mut schema);
     let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
     text.push('\n');
     text

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use btspec::outcome::{
-    CaseOutcome, Closed, ClosedBy, Connection, EntryDir, Exit, Expected, Fields, Finding, How,
-    Millis, RunOutcome, TargetInfo, TranscriptEntry, Verdict,
+    About, CaseOutcome, Closed, ClosedBy, Connection, EntryDir, Exit, Expected, Fields,
+    FileComplaint, Finding, How, Millis, RunOutcome, TargetInfo, TranscriptEntry, Verdict,
 };
 use btspec::report::{self, Context};
 use btspec::requirement::Level;
@@ -165,7 +165,7 @@ pub(crate) fn run_of(cases: Vec<CaseOutcome>) -> RunOutcome {
     let mut run = RunOutcome::new(target(), 7, cases);
     run.duration_ms = ms(15_700);
     run.tool.version = "0.0.0".into();
-    run.exit = Exit::of_run(&run, 0, false).code();
+    run.exit = Exit::of_run(&run, false).code();
     run
 }
 
@@ -201,6 +201,18 @@ pub(crate) fn render(name: &str, run: &RunOutcome, context: &Context) -> String 
     let mut out = Vec::new();
     (format.write)(run, context, &mut out).unwrap();
     String::from_utf8(out).unwrap()
+}
+
+/// What each kind of file says.
+pub(crate) fn complaints() -> Vec<FileComplaint> {
+    vec![
+        FileComplaint::fail(About::Expectations, "known.expect.yaml:3: matches nothing"),
+        FileComplaint::fail(About::Lock, "btspec.lock:7: `s/c:seed` was judged once"),
+        FileComplaint::warn(
+            About::Observations,
+            "x.observed.yaml:2: `s/d:seed` is pass now",
+        ),
+    ]
 }
 
 pub(crate) fn context() -> Context {

@@ -70,7 +70,8 @@ fn every_flag_of_run_is_in_a_test() {
         include_str!("known.rs"),
         include_str!("live.rs"),
         include_str!("output.rs"),
-        include_str!("../lock.rs")
+        include_str!("../lock.rs"),
+        include_str!("../observed.rs")
     );
     let untested = help
         .split_whitespace()

@@ -45,7 +45,7 @@ struct Page {
     untested: &'static str,
     listed: Option<String>,
     lost: Option<String>,
-    complaints: Vec<String>,
+    complaints: Vec<Fact>,
     shortened: Option<String>,
     choices: Vec<Choice>,
     sections: Vec<Section>,
@@ -143,10 +143,10 @@ fn page(run: &RunOutcome, context: &Context) -> Page {
         untested: UNTESTED,
         listed: listed(run),
         lost: run.lost.as_deref().map(|lost| line(lost).into_owned()),
-        complaints: context
+        complaints: run
             .complaints
             .iter()
-            .map(|it| line(it).into_owned())
+            .map(|it| Fact::new(it.about.title(), &it.what))
             .collect(),
         shortened: (left_out > 0).then(|| {
             format!(
