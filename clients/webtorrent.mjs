@@ -36,7 +36,7 @@ function listenOn (bind) {
 async function run (modules, bind, port, ctl, file, data) {
   stubWebrtc()
   const control = net.createServer()
-  await new Promise(resolve => control.listen(Number(ctl), '127.0.0.1', resolve))
+  const listenForVerbs = control.listen.bind(control)
   listenOn(bind)
   const { default: WebTorrent } = await import(pathToFileURL(inside(modules, 'index.js')))
 
@@ -62,8 +62,11 @@ async function run (modules, bind, port, ctl, file, data) {
   const torrent = client.add(fs.readFileSync(file), { path: data })
   torrent.on('warning', error => console.error('warning:', String(error)))
   torrent.on('done', () => console.log('every piece is there'))
+  const opened = new Promise(resolve => torrent.once('ready', resolve))
 
   const verbs = {
+    // Whether its store is open: who comes earlier is told of interest before availability (WT-17 in docs/findings.md).
+    opened: () => opened,
     'add-peer': arg => {
       if (!torrent.addPeer(arg)) throw new Error(`not taken: ${arg}`)
     },
@@ -83,14 +86,14 @@ async function run (modules, bind, port, ctl, file, data) {
   control.on('connection', connection => {
     let line = ''
     connection.on('error', () => {})
-    connection.on('data', chunk => {
+    connection.on('data', async chunk => {
       line += chunk
       if (!line.includes('\n')) return
       const [, word, arg] = /^(\S*) ?(.*)\n/.exec(line) ?? []
       let answer = 'unknown'
       if (Object.hasOwn(verbs, word)) {
         try {
-          answer = `ok ${verbs[word](arg) ?? ''}`
+          answer = `ok ${await verbs[word](arg) ?? ''}`
         } catch (error) {
           answer = `error ${error.message}`
         }
@@ -98,13 +101,21 @@ async function run (modules, bind, port, ctl, file, data) {
       connection.end(`${answer}\n`)
     })
   })
+  listenForVerbs(Number(ctl), '127.0.0.1')
 }
 
-function verb (ctl, word, arg = '') {
+const PATIENCE = 20_000
+
+// Waits for the control port: the first verb comes right behind the start.
+function verb (ctl, word, arg = '', until = Date.now() + PATIENCE) {
   const connection = net.connect(Number(ctl), '127.0.0.1', () => connection.write(`${word} ${arg}\n`))
   let answer = ''
   connection.on('data', chunk => { answer += chunk })
   connection.on('error', error => {
+    if (error.code === 'ECONNREFUSED' && Date.now() < until) {
+      setTimeout(verb, 50, ctl, word, arg, until)
+      return
+    }
     console.error(error.message)
     process.exitCode = 1
   })
@@ -117,7 +128,7 @@ function verb (ctl, word, arg = '') {
 
 const [what, ...rest] = process.argv.slice(2)
 if (what === 'run' && rest.length === 6) await run(...rest)
-else if (what === 'verb' && rest.length >= 2) verb(...rest)
+else if (what === 'verb' && (rest.length === 2 || rest.length === 3)) verb(...rest)
 else if (what === 'version' && rest.length === 1) console.log(JSON.parse(fs.readFileSync(inside(rest[0], 'package.json'))).version)
 else {
   console.error('webtorrent.mjs run|verb|version …: see its first lines')

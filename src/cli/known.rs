@@ -10,7 +10,7 @@ use btspec::scenario::ast::Suite;
 use super::run::now;
 use super::run_args::RunArgs;
 use super::stop::Stop;
-use super::{files, select};
+use super::{files, out, select};
 
 /// The expectations file of a run, if there is one.
 pub(super) struct Known {
@@ -83,6 +83,14 @@ impl Known {
         ) else {
             return Ok(());
         };
+        // What was not played would be listed as a failure.
+        if run.lost.is_some() {
+            out::diagnose(format!(
+                "btspec: {} stays as it is: the run ended early",
+                path.display()
+            ));
+            return Ok(());
+        }
         let edited = expectations.update(&self.text, run, complaints, args.strict, self.today);
         if edited != self.text {
             files::replace(path, &edited)?;

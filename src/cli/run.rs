@@ -81,8 +81,8 @@ pub(super) fn now() -> Duration {
 }
 
 /// Where a run is written to, and how.
-pub(super) struct Written<'a> {
-    pub(super) reports: Reports<'a>,
+pub(super) struct Written {
+    pub(super) reports: Reports,
     pub(super) format: &'static Format,
     pub(super) verbose: u8,
     pub(super) strict: bool,
@@ -92,7 +92,7 @@ pub(super) struct Written<'a> {
 }
 
 /// Writes the files and standard output.
-pub(super) fn report(args: Written<'_>, run: &RunOutcome) -> Result<(), Stop> {
+pub(super) fn report(args: Written, run: &RunOutcome) -> Result<(), Stop> {
     let context = Context {
         colour: false,
         verbose: args.verbose,
@@ -106,8 +106,8 @@ pub(super) fn report(args: Written<'_>, run: &RunOutcome) -> Result<(), Stop> {
         colour: out::colour(),
         ..context.clone()
     };
-    (args.format.write)(run, &coloured, &mut stdout)?;
-    stdout.flush()?;
+    let told = (args.format.write)(run, &coloured, &mut stdout).and_then(|()| stdout.flush());
     drop(stdout);
-    args.reports.end(run, &context)
+    args.reports.end(run, &context)?;
+    Ok(told?)
 }

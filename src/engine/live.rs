@@ -193,7 +193,7 @@ pub(super) fn work(stage: &mut dyn Stage, board: &Board<'_>) -> Worked {
         lost: None,
     };
     worker.begin();
-    while worker.lost.is_none() && !board.enough() {
+    while worker.goes_on() {
         if !worker.state.again.is_empty() {
             worker.batch(Supply::Again);
         } else if let Some(turn) = board.turn() {
@@ -234,6 +234,10 @@ struct State {
     suspects: Suspects,
     /// The latest play that has ended, and its target's role.
     latest: Option<(String, Role)>,
+    /// A play has met the target since it was started.
+    met: bool,
+    /// A play has changed the target for good.
+    altered: bool,
 }
 
 /// Inconclusive plays in a row with one reason.
@@ -244,6 +248,16 @@ struct Trouble {
 }
 
 impl Worker<'_, '_> {
+    /// Whether more is to be played, and can be.
+    fn goes_on(&mut self) -> bool {
+        if self.lost.is_none()
+            && let Some(why) = self.stage.halted()
+        {
+            self.lose(why);
+        }
+        self.lost.is_none() && !self.board.enough()
+    }
+
     fn begin(&mut self) {
         if !self.board.config.preflight {
             return;
@@ -301,22 +315,36 @@ impl Worker<'_, '_> {
             self.change(turn.torrent);
             return;
         }
-        let shared = matches!(supply, Supply::Board(Turn { lane: SHARED, .. }));
-        let lanes = match shared {
-            true => self.board.config.jobs.clamp(1, self.stage.bears().max(1)),
-            false => 1,
+        let isolates = self.stage.isolates();
+        if isolates
+            && self.state.met
+            && let Some((name, role)) = self.state.latest.clone()
+        {
+            let reason = format!("started anew after {name}");
+            if self.start_anew(&reason) {
+                self.greet(role, &reason);
+            }
+            if self.lost.is_some() {
+                return;
+            }
+        }
+        let one_by_one = isolates || !matches!(supply, Supply::Board(Turn { lane: SHARED, .. }));
+        let lanes = match one_by_one {
+            true => 1,
+            false => self.board.config.jobs.clamp(1, self.stage.bears().max(1)),
         };
         let mut cast = Batch {
             board: self.board,
             means: self.means(),
             supply,
-            most: if shared { None } else { Some(1) },
+            most: one_by_one.then_some(1),
             can_restart: self.stage.can_restart(),
             begun: BTreeMap::new(),
             state: &mut self.state,
         };
         if let Err(reason) = self.stage.play_cast(lanes, &mut cast) {
             self.lose(reason);
+            return;
         }
         self.look_after();
     }
@@ -332,6 +360,8 @@ impl Worker<'_, '_> {
         self.state.profiles.clear();
         self.state.fresh = FreshPool::new();
         self.state.suspects.clear();
+        self.state.met = false;
+        self.state.altered = false;
         self.board.tell(RunEvent::Restarted {
             reason: format!("for the torrent {}", torrent.metainfo().name()),
         });
@@ -355,6 +385,8 @@ impl Worker<'_, '_> {
         if self.state.gone {
             self.state.gone = false;
             self.revive(role, &format!("target lost after {name}"));
+        } else if self.state.altered && self.stage.can_restart() {
+            self.revive(role, &format!("{name} has changed it for good"));
         } else if self.stage.can_restart() && self.state.is_full(role, &self.torrent()) {
             self.revive(role, &format!("few pieces are fresh after {name}"));
         } else if doubtful && self.stage.can_restart() && self.board.config.preflight {
@@ -387,15 +419,29 @@ impl Worker<'_, '_> {
             }
             return;
         }
+        if self.start_anew(reason) {
+            self.board.tell(RunEvent::Restarted {
+                reason: reason.to_owned(),
+            });
+            self.greet(role, reason);
+        }
+    }
+
+    /// Whether it could be started.
+    fn start_anew(&mut self, reason: &str) -> bool {
         if let Err(why) = self.stage.restart() {
             self.lose(format!("{reason}; not started again: {why}"));
-            return;
+            return false;
         }
         self.state.fresh = FreshPool::new();
         self.state.suspects.clear();
-        self.board.tell(RunEvent::Restarted {
-            reason: reason.to_owned(),
-        });
+        self.state.met = false;
+        self.state.altered = false;
+        true
+    }
+
+    /// The preflight of a target that was started again.
+    fn greet(&mut self, role: Role, reason: &str) {
         if self.board.config.preflight
             && let Err(why) = self.preflight(role)
         {
@@ -404,6 +450,8 @@ impl Worker<'_, '_> {
     }
 
     fn lose(&mut self, reason: String) {
+        // What does not work any more while we are told to end is nobody's fault.
+        let reason = self.stage.halted().unwrap_or(reason);
         self.board.tell(RunEvent::Lost {
             reason: reason.clone(),
         });
@@ -441,6 +489,8 @@ impl State {
         self.gone |= played.lost || played.unreachable;
         self.trouble.note(&played.outcome);
         self.latest = Some((played.outcome.id.clone(), role));
+        self.met = true;
+        self.altered |= played.altered;
     }
 }
 

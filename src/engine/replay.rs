@@ -118,6 +118,7 @@ impl<'a> CaseReplay<'a> {
             lost: false,
             unreachable: false,
             unanswered: false,
+            altered: false,
             encrypted: 0,
             may_have: BTreeSet::new(),
             outcome,

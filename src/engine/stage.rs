@@ -16,7 +16,7 @@ pub trait Stage {
     /// Plays one tester to its end.
     ///
     /// # Errors
-    /// When the loop itself cannot go on: a defect of ours.
+    /// When the loop itself cannot go on: a defect of ours, or [`halted`](Self::halted).
     fn play(&mut self, tester: &mut dyn Tester) -> Result<(), String>;
 
     /// Plays a whole cast, at most `lanes` at a time; whenever one ends, the next begins.
@@ -60,6 +60,12 @@ pub trait Stage {
     /// Whether [`restart`](Self::restart) can work.
     fn can_restart(&self) -> bool;
 
+    /// Whether the target is to be started anew for each play: what it does is known to depend on
+    /// connections that have long ended.
+    fn isolates(&self) -> bool {
+        false
+    }
+
     /// Ends the target and starts it anew, as it was at the beginning.
     ///
     /// # Errors
@@ -74,6 +80,11 @@ pub trait Stage {
 
     /// Time since the stage was set, on the clock that its testers are shown.
     fn elapsed(&self) -> Duration;
+
+    /// Why nothing more is to be played, once somebody outside has said so.
+    fn halted(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Players that are played side by side.

@@ -52,7 +52,7 @@ impl Live {
         launcher: Launcher,
         sources: &mut Sources,
     ) -> Result<Self, ClientError> {
-        let version = file.check().await?;
+        let version = file.check(&launcher).await?;
         let plan = file.tracker.clone();
         let tracker = match &plan {
             Some(plan) => Some(
@@ -85,6 +85,11 @@ impl Live {
     /// Whether [`restart`](Self::restart) can work.
     pub fn can_restart(&self) -> bool {
         self.started.is_some()
+    }
+
+    /// Whether its driver wants it started anew for each play.
+    pub fn isolates(&self) -> bool {
+        self.started.as_ref().is_some_and(|it| it.file.isolate())
     }
 
     /// Ends the client and starts it anew, with an empty folder or all of the data, at another

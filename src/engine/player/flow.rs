@@ -262,6 +262,7 @@ impl Ctx {
         }
         let id = self.with(|state| {
             state.event(None, "verb", Some(command.clone()));
+            state.altered |= alters(verb);
             state.verb(command.clone())
         });
         let until = Deadline::At(self.now() + VERB);
@@ -394,5 +395,14 @@ fn show(value: &Val) -> String {
 
 /// Shortest time between two background messages.
 const BACKGROUND_MIN: Duration = Duration::from_millis(1);
+/// Whether no step takes back what a verb does: a dropped piece stays away, and a case that ends
+/// early leaves limits and trackers as they are.
+fn alters(verb: Verb) -> bool {
+    matches!(
+        verb,
+        Verb::Discard | Verb::SwitchTracker | Verb::Connections | Verb::Select
+    )
+}
+
 /// For a driver's verb.
 const VERB: Duration = Duration::from_secs(60);

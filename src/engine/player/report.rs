@@ -29,6 +29,8 @@ pub struct Played {
     /// Nothing was learnt, and some connection of ours had no handshake from the target: this
     /// play may have met the end of the target without knowing it.
     pub unanswered: bool,
+    /// The target was told to change for good: it is not what other plays expect any more.
+    pub altered: bool,
     /// Openings of the target that were no plain handshake.
     pub encrypted: u32,
     /// Pieces that a leech may have by now: those that it announced, and those of which we sent
@@ -97,6 +99,7 @@ pub(super) fn build(state: &State) -> Played {
         lost: state.lost || state.died.is_some(),
         unreachable: nothing_learnt && refused && !opened,
         unanswered: nothing_learnt && unanswered,
+        altered: state.altered,
         encrypted: state.encrypted,
         may_have,
         outcome,

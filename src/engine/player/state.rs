@@ -77,6 +77,8 @@ pub(super) struct State {
     pub(super) announced: Option<PeerId>,
     /// The target takes no connection any more.
     pub(super) lost: bool,
+    /// A verb has changed the target for good.
+    pub(super) altered: bool,
     /// Pieces of which we have sent something: a leech may keep them.
     pub(super) handed_out: BTreeSet<u32>,
     /// What was measured.
@@ -151,6 +153,7 @@ impl State {
             encrypted: 0,
             announced: None,
             lost: false,
+            altered: false,
             handed_out: BTreeSet::new(),
             observations: BTreeMap::new(),
         }

@@ -22,6 +22,7 @@ pub struct ClientFile {
     pub(super) roles: Vec<Role>,
     pub(super) jobs: usize,
     pub(super) instances: usize,
+    pub(super) isolate: bool,
     pub(super) start: Command,
     pub(super) after_start: Option<Command>,
     pub(super) ready_within: Duration,
@@ -208,6 +209,11 @@ impl ClientFile {
     /// How many of it a run may start side by side.
     pub fn instances(&self) -> usize {
         self.instances
+    }
+
+    /// Whether each play gets it freshly started.
+    pub fn isolate(&self) -> bool {
+        self.isolate
     }
 
     /// Verbs that it knows by name.

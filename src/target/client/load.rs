@@ -27,6 +27,8 @@ struct RawFile {
     jobs: usize,
     #[serde(default = "one")]
     instances: usize,
+    #[serde(default)]
+    isolate: bool,
     start: Vec<String>,
     after_start: Option<Vec<String>>,
     ready: Option<RawReady>,
@@ -131,6 +133,7 @@ pub(super) fn from_command(command: &str) -> Result<ClientFile, FileError> {
         roles: vec![Role::Seed, Role::Leech],
         jobs: 1,
         instances: 1,
+        isolate: false,
         start,
         after_start: None,
         ready_within: READY_WITHIN,
@@ -233,6 +236,7 @@ fn client(raw: RawFile, script: Option<Script>) -> Result<ClientFile, (String, F
         roles: roles(&raw.roles)?,
         jobs: raw.jobs,
         instances: raw.instances,
+        isolate: raw.isolate,
         start: command("start", raw.start, &running)?,
         after_start: optional("after_start", raw.after_start, &running)?,
         ready_within: match raw.ready {
