@@ -62,7 +62,7 @@ async fn lives(name: &str) {
     assert!(version.contains('.'), "{version}");
     let mut sources = Sources::loopback(0);
     for role in [Role::Seed, Role::Leech] {
-        let client = Client::start(&file, role, &torrent(), &launcher(), None, &mut sources)
+        let mut client = Client::start(&file, role, &torrent(), &launcher(), None, &mut sources)
             .await
             .unwrap();
         client.probe_verbs().await.unwrap();
