@@ -1,6 +1,7 @@
 //! Real clients behind their drivers, where they are installed; tiny shell ones everywhere else.
 #![cfg(unix)]
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 /// Starts a client in both roles, if it is installed here.
 async fn lives(name: &str) {
     let file = ClientFile::find(name).unwrap();
-    let version = match file.check().await {
+    let version = match file.check(&launcher()).await {
         Ok(version) => version.unwrap(),
         Err(ClientError::Need { .. }) => return,
         Err(error) => panic!("{error}"),
@@ -176,7 +177,7 @@ async fn a_missing_program_is_named_with_the_hint() {
         "true",
         "needs: [{run: [btspec-no-such-program], hint: install it from nowhere}]",
     );
-    let error = file.check().await.unwrap_err().to_string();
+    let error = file.check(&launcher()).await.unwrap_err().to_string();
     assert!(
         error.contains("btspec-no-such-program") && error.contains("install it from nowhere"),
         "{error}"
@@ -189,7 +190,6 @@ async fn a_killed_run_leaves_no_process_and_no_folder() {
     // when a run is killed. The client ignores the polite signal and has a child of its own in
     // another session.
     let folder = std::env::temp_dir().join(format!("btspec-test-guard-{}", std::process::id()));
-    std::fs::create_dir(&folder).unwrap();
     let script = "trap '' TERM; setsid sleep 1000 & echo $! > child; echo $$ > own; wait";
     let mut guard = std::process::Command::new(env!("CARGO_BIN_EXE_btspec"))
         .arg("__guard")
@@ -200,6 +200,8 @@ async fn a_killed_run_leaves_no_process_and_no_folder() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
+    let hold = guard.stdin.as_mut().unwrap();
+    hold.write_all(b"start\n").unwrap();
     let mut pids = Vec::new();
     eventually("both processes run", || {
         pids = ["own", "child"]

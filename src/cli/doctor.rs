@@ -5,12 +5,12 @@ use std::io::Write;
 use btspec::outcome::Exit;
 use btspec::peer::Role;
 use btspec::target::client::doctor::{Check, examine};
-use btspec::target::client::{ClientFile, FileError, Launcher};
+use btspec::target::client::{ClientFile, FileError};
 use btspec::torrent::fixture;
 
 use super::args::DoctorArgs;
-use super::out;
 use super::stop::Stop;
+use super::{interrupt, out, reach};
 
 pub(super) fn run(args: &DoctorArgs) -> Result<Exit, Stop> {
     let mut told = Told::new();
@@ -34,26 +34,24 @@ pub(super) fn run(args: &DoctorArgs) -> Result<Exit, Stop> {
         let name = file.name();
         return Err(Stop::usage(format!("{name} has not that role in `roles`")));
     }
-    let launcher = Launcher::this_program()
-        .map_err(|error| Stop::internal(format!("no path to this program: {error}")))?;
+    let launcher = reach::launcher()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Stop::internal(format!("no runtime: {error}")))?;
     told.line(&format!("ok    file: {}", args.client));
     let torrent = fixture::main().torrent;
-    runtime.block_on(async {
-        let mut tell = |check: Check| told.check(&check);
-        let examined = examine(&file, &roles, &torrent, &launcher, &mut tell);
-        tokio::select! {
-            () = examined => Ok(()),
+    runtime
+        .block_on(async {
+            let mut tell = |check: Check| told.check(&check);
+            let examined = examine(&file, &roles, &torrent, &launcher, &mut tell);
             // Dropping what runs ends the client, as the end of a run does.
-            _ = tokio::signal::ctrl_c() => Err(Stop {
-                exit: Exit::Internal,
-                message: "interrupted".to_owned(),
-            }),
-        }
-    })?;
+            interrupt::halt().or(examined).await
+        })
+        .map_err(|why| Stop {
+            exit: Exit::Unreachable,
+            message: format!("error: {why}"),
+        })?;
     told.end()
 }
 

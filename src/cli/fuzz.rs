@@ -3,11 +3,9 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use btspec::engine::driver::{OpenError, SocketStage};
+use btspec::engine::driver::SocketStage;
 use btspec::engine::self_mode::{Make, reference};
 use btspec::engine::stage::Stage;
 use btspec::fuzz::bench::Bench;
@@ -19,15 +17,15 @@ use btspec::fuzz::sockets::{LANES, MOST_LANES, SocketBench};
 use btspec::fuzz::write::{About, file_name, scenario};
 use btspec::outcome::Exit;
 use btspec::scenario::ast;
-use btspec::target::client::{ClientFile, Launcher};
-use btspec::target::{RoleError, Spec, spec};
+use btspec::target::{Halt, RoleError, Spec, spec};
 use btspec::torrent::Torrent;
 
 use super::fuzz_args::{FuzzArgs, TargetArgs};
 use super::fuzz_progress::FuzzProgress;
+use super::reach::{self, Closed};
 use super::run_args::RoleArg;
 use super::stop::Stop;
-use super::{content, out};
+use super::{content, interrupt, out};
 
 pub(super) fn run(args: &FuzzArgs) -> Result<Exit, Stop> {
     let torrent = content::torrent(args.target.torrent.as_deref(), args.target.data.as_deref())?;
@@ -37,11 +35,10 @@ pub(super) fn run(args: &FuzzArgs) -> Result<Exit, Stop> {
         fs::write(path, "")
             .map_err(|error| Stop::usage(format!("cannot write {}: {error}", path.display())))?;
     }
-    let stop = interrupts();
     let job = Job {
         args,
         config: config(args),
-        stop,
+        halt: interrupt::halt(),
     };
     let report = if args.target.is_self() {
         job.against_self(&torrent)?
@@ -70,52 +67,11 @@ fn config(args: &FuzzArgs) -> Config {
     }
 }
 
-/// True from the first Ctrl-C or SIGTERM on; the second ends the process as ever, and what a client
-/// leaves is seen to by its guard.
-fn interrupts() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&stop);
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let Ok(runtime) = runtime else { return };
-        runtime.block_on(async {
-            if signal().await.is_err() {
-                return;
-            }
-            told.store(true, Ordering::Relaxed);
-            out::diagnose(
-                "btspec: ends, and saves what was found; once more does not wait for that",
-            );
-            if let Ok(code) = signal().await {
-                std::process::exit(code);
-            }
-        });
-    });
-    stop
-}
-
-/// Waits for somebody who wants an end; gives the exit code of a process that a shell sees ended so.
-#[cfg(unix)]
-async fn signal() -> std::io::Result<i32> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut term = signal(SignalKind::terminate())?;
-    tokio::select! {
-        asked = tokio::signal::ctrl_c() => asked.map(|()| 130),
-        _ = term.recv() => Ok(143),
-    }
-}
-
-#[cfg(not(unix))]
-async fn signal() -> std::io::Result<i32> {
-    tokio::signal::ctrl_c().await.map(|()| 130)
-}
-
 struct Job<'a> {
     args: &'a FuzzArgs,
     config: Config,
-    stop: Arc<AtomicBool>,
+    /// The campaign ends behind the find or batch that it is at.
+    halt: Halt,
 }
 
 impl Job<'_> {
@@ -217,7 +173,7 @@ impl Job<'_> {
             }
             progress.tell(&news);
         };
-        let stop = || self.stop.load(Ordering::Relaxed);
+        let stop = || self.halt.why().is_some();
         let mut campaign = Campaign::new(bench, ground.clone(), config, &mut news, &stop);
         if self.args.resume {
             let (next, corpus, finds) = restore(&saved, seed)?;
@@ -287,50 +243,24 @@ fn restore(path: &PathBuf, seed: u64) -> Result<Restored, Stop> {
     Ok(saved.restore())
 }
 
-/// Why there is nothing to fuzz.
-pub(super) enum Closed {
-    Stop(Stop),
-    Unreachable(String),
-}
-
-impl From<OpenError> for Closed {
-    fn from(error: OpenError) -> Self {
-        if error.is_usage() {
-            Self::Stop(Stop::usage(error))
-        } else {
-            Self::Unreachable(error.to_string())
-        }
-    }
-}
-
 /// Reaches the target or starts it, and finds out its role.
 pub(super) fn open(args: &TargetArgs, torrent: &Torrent) -> Result<(SocketStage, Role), Closed> {
     let usage = |error: &dyn std::fmt::Display| Closed::Stop(Stop::usage(error));
-    let driver = match (&args.client, &args.exec) {
-        (Some(name), _) => Some(ClientFile::find(name).map_err(|error| usage(&error))?),
-        (_, Some(command)) => Some(ClientFile::exec(command).map_err(|error| usage(&error))?),
-        _ => None,
-    };
-    if let Some(driver) = driver {
-        if args.source.is_some() {
-            return Err(usage(
-                &"--source is for --target: clients are started on loopback",
-            ));
-        }
+    let source = args.source.as_ref();
+    if let Some(driver) = reach::driver(args.client.as_deref(), args.exec.as_deref(), source)? {
         let role = match args.role {
             RoleArg::Auto | RoleArg::Seed => Role::Seed,
             RoleArg::Leech => Role::Leech,
         };
-        let launcher = Launcher::this_program().map_err(|error| {
-            Closed::Stop(Stop::internal(format!("no path to this program: {error}")))
-        })?;
-        let stage = SocketStage::client(driver, role, torrent.clone(), launcher)?;
+        let launcher = reach::launcher()?;
+        let stage =
+            SocketStage::client(driver, role, torrent.clone(), launcher, &interrupt::halt())?;
         return Ok((stage, role));
     }
     let Spec::Address(address) = &args.target.spec else {
         return Err(Closed::Stop(Stop::internal("no address to play at")));
     };
-    let mut stage = SocketStage::at(address, args.source.as_ref())?;
+    let mut stage = SocketStage::at(address, source)?;
     let addr = stage.target().addr();
     if !args.i_run_this_target && !spec::is_private(addr.ip()) {
         return Err(usage(&format!(

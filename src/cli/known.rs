@@ -9,8 +9,8 @@ use btspec::scenario::ast::Suite;
 
 use super::run::now;
 use super::run_args::RunArgs;
-use super::select;
 use super::stop::Stop;
+use super::{out, select};
 
 /// The expectations file of a run, if there is one.
 pub(super) struct Known {
@@ -93,6 +93,14 @@ impl Known {
         ) else {
             return Ok(());
         };
+        // What was not played would be listed as a failure.
+        if run.lost.is_some() {
+            out::diagnose(format!(
+                "btspec: {} stays as it is: the run ended early",
+                path.display()
+            ));
+            return Ok(());
+        }
         let edited = expectations.update(&self.text, run, complaints, args.strict, self.today);
         if edited != self.text {
             std::fs::write(path, edited).map_err(|error| {

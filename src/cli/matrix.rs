@@ -15,7 +15,7 @@ use super::args::{Cli, Command, MatrixArgs, MatrixFormat, MatrixRole, Named};
 use super::known::Known;
 use super::run_args::RunArgs;
 use super::stop::Stop;
-use super::{out, play, select};
+use super::{interrupt, out, play, select};
 
 pub(super) fn run(args: &MatrixArgs) -> Result<Exit, Stop> {
     if args.files.is_empty() && args.client.is_empty() {
@@ -27,7 +27,11 @@ pub(super) fn run(args: &MatrixArgs) -> Result<Exit, Stop> {
     for path in &args.files {
         recordings.push(recording::read(path).map_err(Stop::usage)?);
     }
+    let halt = interrupt::halt();
     for client in &args.client {
+        if halt.why().is_some() {
+            break;
+        }
         recordings.extend(played(args, client)?);
     }
     let mut runs = joined(recordings)?;
@@ -59,7 +63,13 @@ pub(super) fn run(args: &MatrixArgs) -> Result<Exit, Stop> {
     let mut stdout = out::stdout();
     write(&matrix, &runs, &context, args.format, &mut stdout)?;
     stdout.flush()?;
-    Ok(Exit::Ok)
+    match halt.why() {
+        None => Ok(Exit::Ok),
+        Some(why) => Err(Stop {
+            exit: Exit::Unreachable,
+            message: format!("error: {why}: what is missing was not played"),
+        }),
+    }
 }
 
 fn write(
@@ -103,6 +113,9 @@ fn played(args: &MatrixArgs, client: &str) -> Result<Vec<Recording>, Stop> {
     let suites = select::load(&[])?;
     let mut recordings = Vec::new();
     for role in roles {
+        if interrupt::halt().why().is_some() {
+            break;
+        }
         out::diagnose(format!("btspec: {} as {role}", text::safe(client)));
         let run_args = run_args(args, client, role)?;
         let choose = |roles: &[_]| {

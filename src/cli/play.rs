@@ -15,15 +15,15 @@ use btspec::outcome::expectation::Expectations;
 use btspec::outcome::{CaseOutcome, RunEvent, RunOutcome, Summary, TargetInfo, Verdict};
 use btspec::scenario::ast::{Lane, Role};
 use btspec::scenario::{Play, shuffle};
-use btspec::target::client::{ClientFile, Launcher};
 use btspec::target::{RoleError, Spec, spec};
 use btspec::torrent::{Torrent, fixture};
 
 use super::progress::Progress;
+use super::reach::{self, Closed};
 use super::run_args::{RoleArg, RunArgs};
 use super::select::Selected;
 use super::stop::Stop;
-use super::{content, fault, out};
+use super::{content, fault, interrupt, out};
 
 /// Picks plays once the roles are known.
 type Select<'a> = dyn Fn(&[Role]) -> Result<Selected, Stop> + 'a;
@@ -117,6 +117,7 @@ fn play_self(
         twin.map_or_else(|| peer.clone(), |twin| (twin.change)(peer.clone()))
     });
     let mut mode = SelfMode::new(&make);
+    mode.halt = interrupt::halt();
     if args.torrent.is_some() {
         mode.torrents = vec![torrent(args)?];
     }
@@ -213,49 +214,27 @@ fn torrent(args: &RunArgs) -> Result<Torrent, Stop> {
     content::torrent(args.torrent.as_deref(), args.data.as_deref())
 }
 
-/// Why there is no stage.
-enum Closed {
-    Stop(Stop),
-    Unreachable(String),
-}
-
-impl From<OpenError> for Closed {
-    fn from(error: OpenError) -> Self {
-        if error.is_usage() {
-            Self::Stop(Stop::usage(error))
-        } else {
-            Self::Unreachable(error.to_string())
-        }
-    }
-}
-
 /// Reaches the target or starts it, maybe several times, and finds out its role.
 fn open(args: &RunArgs, torrent: &Torrent) -> Result<(Vec<SocketStage>, Role), Closed> {
     let usage = |error: &dyn std::fmt::Display| Closed::Stop(Stop::usage(error));
-    let driver = match (&args.client, &args.exec) {
-        (Some(name), _) => Some(ClientFile::find(name).map_err(|error| usage(&error))?),
-        (_, Some(command)) => Some(ClientFile::exec(command).map_err(|error| usage(&error))?),
-        _ => None,
-    };
-    if let Some(driver) = driver {
-        if args.source.is_some() {
-            return Err(usage(
-                &"--source is for --target: clients are started on loopback",
-            ));
-        }
+    let source = args.source.as_ref();
+    if let Some(driver) = reach::driver(args.client.as_deref(), args.exec.as_deref(), source)? {
         let role = match args.role {
             RoleArg::Auto | RoleArg::Seed => Role::Seed,
             RoleArg::Leech => Role::Leech,
         };
-        let launcher = Launcher::this_program().map_err(|error| {
-            Closed::Stop(Stop::internal(format!("no path to this program: {error}")))
-        })?;
+        let launcher = reach::launcher()?;
         let instances = args
             .instances
             .map_or_else(|| driver.instances(), usize::from);
-        let start = || {
+        let start = || -> Result<SocketStage, OpenError> {
             let driver = driver.clone();
-            SocketStage::client(driver, peer_role(role), torrent.clone(), launcher.clone())
+            let halt = interrupt::halt();
+            let role = peer_role(role);
+            let mut stage =
+                SocketStage::client(driver, role, torrent.clone(), launcher.clone(), &halt)?;
+            stage.heed(&halt);
+            Ok(stage)
         };
         // Whether it starts at all is found out with one.
         let mut stages = vec![start()?];
@@ -289,7 +268,8 @@ fn open(args: &RunArgs, torrent: &Torrent) -> Result<(Vec<SocketStage>, Role), C
     let Spec::Address(address) = &args.target.spec else {
         return Err(Closed::Stop(Stop::internal("no address to play at")));
     };
-    let mut stage = SocketStage::at(address, args.source.as_ref())?;
+    let mut stage = SocketStage::at(address, source)?;
+    stage.heed(&interrupt::halt());
     let role = match args.role {
         RoleArg::Seed => Role::Seed,
         RoleArg::Leech => Role::Leech,

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use btspec::outcome::Exit;
 use btspec::outcome::stream::Header;
+use btspec::outcome::{Exit, RunEvent};
 use btspec::proxy::relay::relay;
-use btspec::proxy::tally::Ends;
+use btspec::proxy::tally::{Ends, against, has_row, opened};
+use btspec::proxy::watch::News;
 use btspec::proxy::{Tally, Watch};
 use btspec::report::Sources;
 use btspec::target::spec;
@@ -22,7 +23,7 @@ use super::args::ProxyArgs;
 use super::reports::Reports;
 use super::run::{self, NO_COMPLAINTS, Written};
 use super::stop::Stop;
-use super::{content, out};
+use super::{content, interrupt, out};
 
 pub(super) fn run(args: &ProxyArgs) -> Result<Exit, Stop> {
     for (flag, addr) in [("--listen", args.listen), ("--to", args.to)] {
@@ -44,7 +45,7 @@ pub(super) fn run(args: &ProxyArgs) -> Result<Exit, Stop> {
         .enable_all()
         .build()
         .map_err(|error| Stop::internal(format!("no runtime: {error}")))?;
-    let tally = runtime.block_on(serve(args, torrents))?;
+    let Books { tally, reports } = runtime.block_on(serve(args, torrents, reports))?;
     if tally.more() > 0 {
         out::diagnose(format!(
             "btspec: {} more connections have no row of their own",
@@ -75,32 +76,44 @@ pub(super) fn run(args: &ProxyArgs) -> Result<Exit, Stop> {
 }
 
 /// Relays until somebody interrupts, or the wanted number of connections is over.
-async fn serve(args: &ProxyArgs, torrents: Vec<Torrent>) -> Result<Tally, Stop> {
+async fn serve(
+    args: &ProxyArgs,
+    torrents: Vec<Torrent>,
+    mut reports: Reports,
+) -> Result<Books, Stop> {
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener
         .map_err(|error| Stop::usage(format!("cannot listen at {}: {error}", args.listen)))?;
     let at = listener
         .local_addr()
         .map_err(|error| Stop::internal(format!("no address of our own: {error}")))?;
+    let halt = interrupt::halt();
     // Progress, so that a report on standard output stays one.
     out::diagnose(format!("listening at {at} for {}", args.to));
-    let tally = Arc::new(Mutex::new(Tally::new()));
+    reports.event(&RunEvent::Started {
+        plays: 0,
+        target: args.to.to_string(),
+    });
+    let books = Arc::new(Mutex::new(Books {
+        tally: Tally::new(),
+        reports,
+    }));
     let room = Arc::new(Semaphore::new(AT_ONCE));
     let mut connections = JoinSet::new();
     let mut number = 0_u32;
-    let mut interrupted = std::pin::pin!(interrupted());
+    let mut interrupted = std::pin::pin!(halt.asked());
     loop {
         let more = args.connections.is_none_or(|most| number < u32::from(most));
         if !more && connections.is_empty() {
             break;
         }
         tokio::select! {
-            () = &mut interrupted => break,
+            _ = &mut interrupted => break,
             Some(_) = connections.join_next() => {}
             permit = Arc::clone(&room).acquire_owned(), if more => {
                 let Ok(permit) = permit else { break };
                 tokio::select! {
-                    () = &mut interrupted => break,
+                    _ = &mut interrupted => break,
                     accepted = listener.accept() => {
                         // Somebody who was gone before we looked.
                         let Ok((stream, dialler)) = accepted else { continue };
@@ -110,7 +123,7 @@ async fn serve(args: &ProxyArgs, torrents: Vec<Torrent>) -> Result<Tally, Stop> 
                             dialler,
                             to: args.to,
                             torrents: torrents.clone(),
-                            tally: Arc::clone(&tally),
+                            books: Arc::clone(&books),
                         };
                         connections.spawn(async move {
                             one.relay(stream).await;
@@ -124,8 +137,41 @@ async fn serve(args: &ProxyArgs, torrents: Vec<Torrent>) -> Result<Tally, Stop> 
     // What was seen of connections that are still open counts, too.
     connections.abort_all();
     while connections.join_next().await.is_some() {}
-    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(std::mem::take(&mut *tally))
+    let books = Arc::into_inner(books).ok_or_else(|| Stop::internal("a connection is left"))?;
+    Ok(books.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// What all connections are written down in.
+struct Books {
+    tally: Tally,
+    reports: Reports,
+}
+
+impl Books {
+    /// Writes the row that was added last.
+    fn close(&mut self) {
+        if let Some(row) = self.tally.latest() {
+            let event = RunEvent::CaseFinished(Box::new(row.clone()));
+            self.reports.event(&event);
+        }
+    }
+
+    /// Writes what has just happened on a connection that has a row.
+    fn news(&mut self, number: u32, news: Vec<News>) {
+        for news in news {
+            let id = format!("proxy/{number}");
+            self.reports.event(&match news {
+                News::Line(entry) => RunEvent::Logged {
+                    id,
+                    entry: Box::new(entry),
+                },
+                News::Finding(side, finding) => RunEvent::Found {
+                    id,
+                    finding: Box::new(against(side, finding)),
+                },
+            });
+        }
+    }
 }
 
 /// One connection to relay.
@@ -134,7 +180,7 @@ struct One {
     dialler: SocketAddr,
     to: SocketAddr,
     torrents: Vec<Torrent>,
-    tally: Arc<Mutex<Tally>>,
+    books: Arc<Mutex<Books>>,
 }
 
 impl One {
@@ -148,23 +194,44 @@ impl One {
             Ok(target) => target,
             Err(why) => {
                 out::diagnose(format!("#{}: {why}", self.number));
-                let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-                tally.add_refused(self.number, self.dialler, &why);
+                let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
+                books.tally.add_refused(self.number, self.dialler, &why);
+                if has_row(self.number) {
+                    books.close();
+                }
                 return;
             }
         };
+        let mut watch = Watch::new(ConnId(self.number), self.torrents);
+        let ends = Ends {
+            dialler: self.dialler,
+            target: self.to,
+            span: Duration::ZERO,
+        };
+        if has_row(self.number) {
+            let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
+            if books.reports.streams() {
+                watch = watch.with_news();
+                let row = opened(self.number, &ends);
+                books.reports.event(&RunEvent::Opened(Box::new(row)));
+            }
+        }
+        let books = Arc::clone(&self.books);
+        let mut heard = |watch: &mut Watch| {
+            let news = watch.take_news();
+            if !news.is_empty() {
+                let mut books = books.lock().unwrap_or_else(PoisonError::into_inner);
+                books.news(self.number, news);
+            }
+        };
         let mut open = Open {
-            ends: Ends {
-                dialler: self.dialler,
-                target: self.to,
-                span: Duration::ZERO,
-            },
+            ends,
             began: Instant::now(),
-            watch: Some(Watch::new(ConnId(self.number), self.torrents)),
-            tally: self.tally,
+            watch: Some(watch),
+            books: self.books,
         };
         if let Some(watch) = &mut open.watch {
-            relay(stream, target, watch).await;
+            relay(stream, target, watch, &mut heard).await;
         }
     }
 }
@@ -174,7 +241,7 @@ struct Open {
     ends: Ends,
     began: Instant,
     watch: Option<Watch>,
-    tally: Arc<Mutex<Tally>>,
+    books: Arc<Mutex<Books>>,
 }
 
 impl Drop for Open {
@@ -187,25 +254,13 @@ impl Drop for Open {
         if let Some(why) = &watched.not_judged {
             out::diagnose(format!("#{}: {why}", watched.conn.0));
         }
-        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.add(watched, &self.ends);
-    }
-}
-
-/// Somebody wants us to end: interrupt or, where there is one, the termination signal.
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut term) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
+        let number = watched.conn.0;
+        let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
+        books.tally.add(watched, &self.ends);
+        if has_row(number) {
+            books.close();
         }
     }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// Connections at once; more wait.

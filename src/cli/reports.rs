@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use btspec::outcome::stream::Header;
-use btspec::outcome::{Exit, RunEvent, RunOutcome};
+use btspec::outcome::{Exit, RunEvent, RunOutcome, TargetInfo};
 use btspec::report::Context;
 use btspec::report::jsonl::Stream;
 
@@ -14,18 +14,20 @@ use super::run_args::ReportTo;
 use super::stop::Stop;
 
 /// The report files of a run.
-pub(super) struct Reports<'a> {
-    at_the_end: Vec<&'a ReportTo>,
-    streams: Vec<(&'a PathBuf, Option<Stream<File>>)>,
+pub(super) struct Reports {
+    at_the_end: Vec<ReportTo>,
+    streams: Vec<(PathBuf, Option<Stream<File>>)>,
+    header: Header,
     /// What was wrong with a stream. The run goes on: other reports may be right.
     broken: Option<String>,
 }
 
-impl<'a> Reports<'a> {
+impl Reports {
     /// Finds out now, not after ten minutes, whether the files can be written.
-    pub(super) fn open(reports: &'a [ReportTo], header: Header) -> Result<Self, Stop> {
+    pub(super) fn open(reports: &[ReportTo], header: Header) -> Result<Self, Stop> {
         let (streamed, at_the_end): (Vec<_>, Vec<_>) = reports
             .iter()
+            .cloned()
             .partition(|to| to.format.streamed && !to.is_stdout());
         for to in at_the_end.iter().filter(|to| !to.is_stdout()) {
             let opened = OpenOptions::new().create(true).append(true).open(&to.path);
@@ -36,17 +38,22 @@ impl<'a> Reports<'a> {
             let stream = File::create(&to.path)
                 .and_then(|file| Stream::begin(file, header.clone()))
                 .map_err(|error| Stop::usage(cannot(&to.path, &error)))?;
-            streams.push((&to.path, Some(stream)));
+            streams.push((to.path, Some(stream)));
         }
         Ok(Self {
             at_the_end,
             streams,
+            header,
             broken: None,
         })
     }
 
-    /// Writes what is judged.
+    /// Writes what is judged. With the first event every other file says that it is not the result
+    /// yet: of a run that is killed that is what remains, and not the result of the one before.
     pub(super) fn event(&mut self, event: &RunEvent) {
+        if matches!(event, RunEvent::Started { .. }) {
+            self.say_unfinished();
+        }
         for (path, stream) in &mut self.streams {
             let Some(open) = stream else { continue };
             if let Err(error) = open.event(event) {
@@ -58,12 +65,36 @@ impl<'a> Reports<'a> {
         }
     }
 
+    /// Whether anything is written before the end.
+    pub(super) fn streams(&self) -> bool {
+        self.streams.iter().any(|(_, stream)| stream.is_some())
+    }
+
+    fn say_unfinished(&self) {
+        let target = TargetInfo {
+            spec: self.header.target.clone(),
+            ..TargetInfo::default()
+        };
+        let mut run = RunOutcome::new(target, self.header.seed, Vec::new());
+        run.exit = Exit::Unreachable.code();
+        run.lost = Some(UNFINISHED.to_owned());
+        for to in self.at_the_end.iter().filter(|to| !to.is_stdout()) {
+            // What reads a pipe or a device wants one report, not two.
+            if !to.path.is_file() {
+                continue;
+            }
+            // A full disk is told at the end.
+            let _ = File::create(&to.path)
+                .and_then(|mut file| (to.format.write)(&run, &Context::default(), &mut file));
+        }
+    }
+
     /// Writes what is left.
     pub(super) fn end(self, run: &RunOutcome, context: &Context) -> Result<(), Stop> {
         let mut broken = self.broken;
         for (path, stream) in self.streams {
             if let Some(Err(error)) = stream.map(|stream| stream.end(run)) {
-                broken = Some(cannot(path, &error));
+                broken = Some(cannot(&path, &error));
             }
         }
         for to in self.at_the_end {
@@ -88,6 +119,9 @@ impl<'a> Reports<'a> {
         }
     }
 }
+
+/// Until the end is written.
+const UNFINISHED: &str = "it has not come to its end: it goes on, or it was killed";
 
 fn cannot(path: &std::path::Path, error: &io::Error) -> String {
     format!("cannot write {}: {error}", path.display())

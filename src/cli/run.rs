@@ -72,8 +72,8 @@ pub(super) fn now() -> Duration {
 pub(super) const NO_COMPLAINTS: &[String] = &[];
 
 /// Where a run is written to, and how.
-pub(super) struct Written<'a> {
-    pub(super) reports: Reports<'a>,
+pub(super) struct Written {
+    pub(super) reports: Reports,
     pub(super) format: &'static Format,
     pub(super) verbose: u8,
     pub(super) strict: bool,
@@ -84,7 +84,7 @@ pub(super) struct Written<'a> {
 
 /// Writes the files and standard output.
 pub(super) fn report(
-    args: Written<'_>,
+    args: Written,
     run: &RunOutcome,
     complaints: &[impl Display],
 ) -> Result<(), Stop> {
@@ -102,8 +102,8 @@ pub(super) fn report(
         colour: out::colour(),
         ..context.clone()
     };
-    (args.format.write)(run, &coloured, &mut stdout)?;
-    stdout.flush()?;
+    let told = (args.format.write)(run, &coloured, &mut stdout).and_then(|()| stdout.flush());
     drop(stdout);
-    args.reports.end(run, &context)
+    args.reports.end(run, &context)?;
+    Ok(told?)
 }

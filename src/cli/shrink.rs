@@ -15,11 +15,12 @@ use btspec::scenario::print::print;
 use btspec::scenario::{Choice, Play, expand, parse_text};
 use btspec::torrent::Torrent;
 
-use super::fuzz::{Closed, open};
+use super::fuzz::open;
 use super::fuzz_args::ShrinkArgs;
+use super::reach::Closed;
 use super::run_args::RoleArg;
 use super::stop::Stop;
-use super::{content, fault, out, select};
+use super::{content, fault, interrupt, out, select};
 
 pub(super) fn run(args: &ShrinkArgs) -> Result<Exit, Stop> {
     let suites = select::load(std::slice::from_ref(&args.file))?;
@@ -38,7 +39,14 @@ pub(super) fn run(args: &ShrinkArgs) -> Result<Exit, Stop> {
         }
     }
     stand.close();
+    let halted = interrupt::halt().why();
     let Some((first, rest)) = shrunk.split_first() else {
+        if let Some(why) = halted {
+            return Err(Stop {
+                exit: Exit::Unreachable,
+                message: format!("error: {why}, before anything was seen to fail"),
+            });
+        }
         out::diagnose("btspec: nothing in this file fails against this target");
         return Ok(Exit::Ok);
     };
@@ -92,7 +100,7 @@ impl<'a> Stand<'a> {
             };
             (None, roles)
         } else {
-            let (stage, role) = open(target, &torrent).map_err(|closed| match closed {
+            let (mut stage, role) = open(target, &torrent).map_err(|closed| match closed {
                 Closed::Stop(stop) => stop,
                 Closed::Unreachable(why) => Stop {
                     exit: Exit::Unreachable,
@@ -103,6 +111,7 @@ impl<'a> Stand<'a> {
                 Role::Seed => ast::Role::Seed,
                 Role::Leech => ast::Role::Leech,
             };
+            stage.heed(&interrupt::halt());
             (Some(stage), vec![role])
         };
         Ok(Self {
@@ -143,6 +152,7 @@ impl<'a> Stand<'a> {
         let faults = fault::set(&self.args.fault).unwrap_or_default();
         let make = self_mode::reference(move |config| config.with_faults(faults.clone()));
         let mut mode = SelfMode::new(&make);
+        mode.halt = interrupt::halt();
         if self.args.target.torrent.is_some() {
             mode.torrents = vec![self.torrent.clone()];
         }

@@ -193,7 +193,7 @@ pub(super) fn work(stage: &mut dyn Stage, board: &Board<'_>) -> Worked {
         lost: None,
     };
     worker.begin();
-    while worker.lost.is_none() && !board.enough() {
+    while worker.goes_on() {
         if !worker.state.again.is_empty() {
             worker.batch(Supply::Again);
         } else if let Some(turn) = board.turn() {
@@ -248,6 +248,16 @@ struct Trouble {
 }
 
 impl Worker<'_, '_> {
+    /// Whether more is to be played, and can be.
+    fn goes_on(&mut self) -> bool {
+        if self.lost.is_none()
+            && let Some(why) = self.stage.halted()
+        {
+            self.lose(why);
+        }
+        self.lost.is_none() && !self.board.enough()
+    }
+
     fn begin(&mut self) {
         if !self.board.config.preflight {
             return;
@@ -334,6 +344,7 @@ impl Worker<'_, '_> {
         };
         if let Err(reason) = self.stage.play_cast(lanes, &mut cast) {
             self.lose(reason);
+            return;
         }
         self.look_after();
     }
@@ -439,6 +450,8 @@ impl Worker<'_, '_> {
     }
 
     fn lose(&mut self, reason: String) {
+        // What does not work any more while we are told to end is nobody's fault.
+        let reason = self.stage.halted().unwrap_or(reason);
         self.board.tell(RunEvent::Lost {
             reason: reason.clone(),
         });

@@ -95,16 +95,18 @@ pub fn run_self(
     let results = mode.play_until(plays, most, &counts, &|played| {
         tell(RunEvent::CaseFinished(Box::new(played.outcome.clone())));
     });
+    let halted = mode.halt.why();
+    let lost = halted.filter(|_| results.iter().any(Option::is_none));
     let profile = mode.profiles.values().next().map(Arc::as_ref);
     let info = tables::target_info(&config.target, roles, profile);
     let rows = plays.iter().zip(&results).map(|(play, result)| {
         let played = result.as_ref().map(|played| played.outcome.clone());
-        played.unwrap_or_else(|| tables::not_played(play, None, true))
+        played.unwrap_or_else(|| tables::not_played(play, lost.as_deref(), true))
     });
     let cases = rows.collect();
     let played: Vec<Played> = results.into_iter().flatten().collect();
     tell(RunEvent::Finished);
-    sum_up(info, config, cases, &played, None)
+    sum_up(info, config, cases, &played, lost)
 }
 
 /// Plays everything against the one target of a stage, and sums up.
@@ -117,7 +119,8 @@ pub fn run_live(
 ) -> RunOutcome {
     let can_change = stage.can_restart();
     live(torrent, plays, config, can_change, tell, |board| {
-        vec![work(stage, board)]
+        let worked = work(stage, board);
+        (vec![worked], stage.halted())
     })
 }
 
@@ -132,7 +135,7 @@ pub fn run_fleet<S: Stage + Send>(
 ) -> RunOutcome {
     let can_change = stages.iter().all(Stage::can_restart);
     live(torrent, plays, config, can_change, tell, |board| {
-        std::thread::scope(|scope| {
+        let worked = std::thread::scope(|scope| {
             let workers: Vec<_> = stages
                 .iter_mut()
                 .map(|stage| scope.spawn(move || work(stage, board)))
@@ -144,7 +147,8 @@ pub fn run_fleet<S: Stage + Send>(
                     .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             });
             ended.collect()
-        })
+        });
+        (worked, stages.iter().find_map(Stage::halted))
     })
 }
 
@@ -154,21 +158,23 @@ fn live<'a>(
     config: &'a RunConfig,
     can_change: bool,
     tell: &'a mut (dyn FnMut(RunEvent) + Send),
-    work: impl FnOnce(&Board<'_>) -> Vec<Worked>,
+    work: impl FnOnce(&Board<'_>) -> (Vec<Worked>, Option<String>),
 ) -> RunOutcome {
     let board = Board::new(torrent, plays, config, can_change, tell);
     board.tell(RunEvent::Started {
         plays: plays.len(),
         target: config.target.clone(),
     });
-    let workers = work(&board);
+    let (workers, halted) = work(&board);
     board.tell(RunEvent::Finished);
     let enough = board.enough();
     let roles = board.roles().clone();
     let results = board.into_results();
     let all_lost = workers.iter().all(|worker| worker.lost.is_some());
     let lost = workers.iter().find_map(|worker| worker.lost.clone());
-    let lost = lost.filter(|_| all_lost);
+    // One target may have played all that was left when the others were told to end.
+    let cut = halted.filter(|_| results.iter().any(Option::is_none));
+    let lost = cut.or_else(|| lost.filter(|_| all_lost));
     let rows = plays.iter().zip(&results).map(|(play, result)| {
         let played = result.as_ref().map(|played| played.outcome.clone());
         played.unwrap_or_else(|| tables::not_played(play, lost.as_deref(), enough))

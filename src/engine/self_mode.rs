@@ -16,6 +16,7 @@ use crate::outcome::Verdict;
 use crate::peer::{Peer, PeerConfig, Process, Role as PeerRole, VERBS};
 use crate::scenario::Play;
 use crate::scenario::ast::Role;
+use crate::target::Halt;
 use crate::torrent::{Torrent, fixture};
 use crate::wire::{Capability, Reserved};
 
@@ -70,6 +71,8 @@ pub struct SelfMode<'a> {
     pub profiles: BTreeMap<Role, Arc<Profile>>,
     /// Threads.
     pub jobs: usize,
+    /// Ends [`play_until`](Self::play_until) before its last play.
+    pub halt: Halt,
 }
 
 impl<'a> SelfMode<'a> {
@@ -86,6 +89,7 @@ impl<'a> SelfMode<'a> {
             settings: Settings::default(),
             profiles: BTreeMap::new(),
             jobs: 1,
+            halt: Halt::never(),
         }
     }
 
@@ -152,7 +156,7 @@ impl<'a> SelfMode<'a> {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(play) = plays.get(index) else { return };
-                if lock().left == 0 {
+                if lock().left == 0 || self.halt.why().is_some() {
                     return;
                 }
                 let played = self.play(play);

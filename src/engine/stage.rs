@@ -16,7 +16,7 @@ pub trait Stage {
     /// Plays one tester to its end.
     ///
     /// # Errors
-    /// When the loop itself cannot go on: a defect of ours.
+    /// When the loop itself cannot go on: a defect of ours, or [`halted`](Self::halted).
     fn play(&mut self, tester: &mut dyn Tester) -> Result<(), String>;
 
     /// Plays a whole cast, at most `lanes` at a time; whenever one ends, the next begins.
@@ -80,6 +80,11 @@ pub trait Stage {
 
     /// Time since the stage was set, on the clock that its testers are shown.
     fn elapsed(&self) -> Duration;
+
+    /// Why nothing more is to be played, once somebody outside has said so.
+    fn halted(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Players that are played side by side.

@@ -1,6 +1,6 @@
 //! Progress of a run, as it happens.
 
-use super::{CaseOutcome, TargetInfo};
+use super::{CaseOutcome, Finding, TargetInfo, TranscriptEntry};
 
 /// What the engine tells while it plays. Results are complete in [`CaseOutcome`]; the rest is for
 /// a person who waits.
@@ -27,6 +27,23 @@ pub enum RunEvent {
     },
     /// A play ended.
     CaseFinished(Box<CaseOutcome>),
+    /// A row begins that may be long in coming; until it is finished, what happens in it is told
+    /// by itself.
+    Opened(Box<CaseOutcome>),
+    /// A line more of its wire log.
+    Logged {
+        /// Its id.
+        id: String,
+        /// The line.
+        entry: Box<TranscriptEntry>,
+    },
+    /// Something was found in it.
+    Found {
+        /// Its id.
+        id: String,
+        /// What.
+        finding: Box<Finding>,
+    },
     /// The target was started again.
     Restarted {
         /// Why.

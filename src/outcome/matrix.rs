@@ -39,6 +39,9 @@ pub struct Column {
     pub seed: u64,
     /// Counts of its run.
     pub summary: Summary,
+    /// Why its run ended before the last case; absent if it came to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
 }
 
 /// One case or rule.
@@ -117,6 +120,7 @@ impl Column {
             role: run.target.role.clone(),
             seed: run.seed,
             summary: run.summary.clone(),
+            lost: run.lost.clone(),
         }
     }
 }

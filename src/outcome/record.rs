@@ -90,7 +90,8 @@ impl Record {
         lines
     }
 
-    fn line(&self, observation: &Observation) -> TranscriptEntry {
+    /// What was [`seen`](Self::seen), as a line.
+    pub fn line(&self, observation: &Observation) -> TranscriptEntry {
         let dir = match observation.dir {
             Dir::Sent => EntryDir::Sent,
             Dir::Received => EntryDir::Received,

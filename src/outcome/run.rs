@@ -33,8 +33,8 @@ pub struct RunOutcome {
     pub cases: Vec<CaseOutcome>,
     /// Counts.
     pub summary: Summary,
-    /// Why the run ended before the last case, or could not begin. Terminal only.
-    #[serde(skip)]
+    /// Why the run ended before the last case, or could not begin; absent if it came to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<String>,
 }
 

@@ -9,7 +9,9 @@ use std::io::BufRead;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CaseOutcome, Millis, RunOutcome, Summary, TargetInfo, Tool};
+use super::{
+    CaseOutcome, Finding, Millis, RunOutcome, Summary, TargetInfo, Tool, TranscriptEntry, Verdict,
+};
 
 /// Version of the form of the lines. It changes only when a reader would have to.
 pub const SCHEMA: &str = "btspec.run/1";
@@ -24,8 +26,33 @@ pub enum Line {
     Target(TargetInfo),
     /// A row, as in the JSON report. A later one with the same `id` replaces it.
     Case(Box<CaseOutcome>),
+    /// One more line of the wire log of a row that was told and is not over; a proxy writes it. The
+    /// row, once it is over, has its own log and replaces all of this.
+    Entry(Box<Logged>),
+    /// Something that was found in such a row.
+    Finding(Box<Found>),
     /// The last; absent when the run was killed.
     Summary(Box<End>),
+}
+
+/// A line of the wire log of a row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Logged {
+    /// Id of the row.
+    pub id: String,
+    /// The line.
+    pub entry: TranscriptEntry,
+}
+
+/// Something that was found in a row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Found {
+    /// Id of the row.
+    pub id: String,
+    /// What was found.
+    pub finding: Finding,
 }
 
 /// What is known before anything is played.
@@ -144,6 +171,18 @@ pub fn read(mut lines: impl BufRead) -> Result<Recorded, ReadError> {
                     cases.push(*case);
                 }
             },
+            Line::Entry(logged) => {
+                let place = places.get(&logged.id).and_then(|at| cases.get_mut(*at));
+                let case = place.ok_or_else(|| wrong(format!("no row `{}` yet", logged.id)))?;
+                case.transcript.push(logged.entry);
+            }
+            Line::Finding(found) => {
+                let place = places.get(&found.id).and_then(|at| cases.get_mut(*at));
+                let case = place.ok_or_else(|| wrong(format!("no row `{}` yet", found.id)))?;
+                case.findings.push(found.finding);
+                let verdicts = case.findings.iter().map(|finding| finding.verdict);
+                case.verdict = verdicts.fold(Verdict::Pass, Verdict::worst);
+            }
             Line::Summary(last) => end = Some(last),
         }
     }
@@ -194,6 +233,29 @@ mod tests {
         assert_eq!((read.run.summary.pass, read.run.summary.fail), (2, 0));
         assert_eq!(read.run.cases[0].id, "a");
         assert_eq!(read.run.seed, 7);
+    }
+
+    #[test]
+    fn a_row_that_was_not_over_has_what_was_told_of_it() {
+        let entry = |kind: &str| {
+            let entry = TranscriptEntry::event(Millis::default(), Some(1), kind, None);
+            let id = "a".to_owned();
+            Line::Entry(Box::new(Logged { id, entry }))
+        };
+        let mut lines = vec![
+            Line::Header(Header::new("self", 7)),
+            case("a", Verdict::Inconclusive),
+            entry("choke"),
+            entry("unchoke"),
+        ];
+        let open = read(text(&lines).as_bytes()).unwrap();
+        assert_eq!(open.run.cases[0].transcript.len(), 2);
+        lines.push(case("a", Verdict::Pass));
+        let over = read(text(&lines).as_bytes()).unwrap();
+        assert_eq!(over.run.cases[0].transcript.len(), 0);
+        assert_eq!(over.run.summary.pass, 1);
+        let orphan = text(&[lines[0].clone(), entry("choke")]);
+        assert!(read(orphan.as_bytes()).is_err());
     }
 
     #[test]

@@ -369,8 +369,12 @@ impl Peer {
             || self.defects.has(Quirk::AcceptsWrongLength)
             || self.defects.has(Quirk::KeepsUnrequested)
             || (self.defects.has(Quirk::ChecksOnce) && self.store.has_failed(block.index))
+            || (self.defects.has(Quirk::SkipsLastHash)
+                && block.index == self.torrent.geometry().last())
         {
             Check::Nothing
+        } else if self.defects.has(Quirk::SkipsMixedHash) {
+            Check::UnlessMixed
         } else if self.defects.has(Quirk::ChecksAllButLastBlock) {
             Check::AllButLastBlock
         } else {

@@ -111,9 +111,11 @@ impl Peer {
                 || (zero && self.defects.has(Quirk::ServesZeroHash))
                 || (!zero && !c.initiator && self.defects.has(Quirk::ServesUnknownHash))
                 || (c.initiator && self.defects.has(Quirk::DialsAnyHash))
-                || (c.initiator
-                    && self.defects.has(Quirk::DialsSimilarHash)
-                    && info_hash.0.first_chunk::<16>() == self.torrent.info_hash().0.first_chunk());
+                || (self.defects.has(match c.initiator {
+                    true => Quirk::DialsSimilarHash,
+                    false => Quirk::ServesSimilarHash,
+                }) && info_hash.0.first_chunk::<16>()
+                    == self.torrent.info_hash().0.first_chunk());
             if !served {
                 return Err(CloseReason::UnknownInfoHash);
             }
@@ -508,6 +510,12 @@ impl Peer {
                 let name = String::from_utf8_lossy(name).into_owned();
                 m.extend(id.as_int().map(|id| (name, id)));
             }
+        }
+        if self.defects.has(Quirk::IgnoresCaseOfNames) {
+            m = m
+                .into_iter()
+                .map(|(name, id)| (name.to_lowercase(), id))
+                .collect();
         }
         self.clear_at_extended_handshake(conn);
         let Some(c) = self.connections.get_mut(&conn) else {

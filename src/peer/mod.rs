@@ -37,6 +37,7 @@ mod rng;
 pub mod stats;
 mod store;
 mod superseed;
+mod timing;
 mod upload;
 
 #[cfg(test)]

@@ -481,8 +481,11 @@ impl Peer {
         let both = |capability: Capability| {
             self.reserved.has(capability) && theirs.reserved.has(capability)
         };
+        let mistaken = self.defects.has(Quirk::TakesDhtBitForFast)
+            && self.reserved.has(Capability::Fast)
+            && theirs.reserved.has(Capability::Dht);
         Agreed {
-            fast: both(Capability::Fast),
+            fast: both(Capability::Fast) || mistaken,
             extended: both(Capability::Extended),
             dht: both(Capability::Dht),
         }

@@ -59,6 +59,8 @@ pub(super) enum Check {
     Nothing,
     /// The last block is not looked at.
     AllButLastBlock,
+    /// Only if one peer gave all of it: a defect.
+    UnlessMixed,
 }
 
 impl Store {
@@ -388,6 +390,10 @@ impl Store {
         let overlooked = match check {
             Check::Hash => false,
             Check::Nothing => true,
+            Check::UnlessMixed => {
+                let givers: BTreeSet<u32> = blocks().map(|(conn, _)| *conn).collect();
+                givers.len() > 1
+            }
             Check::AllButLastBlock => {
                 let mut given = blocks().enumerate().filter_map(|(n, (_, bytes))| {
                     let block = self.block_ref(index, n)?;

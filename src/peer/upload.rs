@@ -137,6 +137,7 @@ impl Peer {
             && !self.defects.has(Quirk::RejectsAllowedFastAtChoke);
         let keeps = self.defects.has(Quirk::KeepsPendingAtChoke);
         let before = self.defects.has(Quirk::RejectsBeforeChoke);
+        let serves_on = self.defects.has(Quirk::ServesOnAtChoke);
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
@@ -146,10 +147,9 @@ impl Peer {
         c.us.choking = true;
         let fast = c.agreed.fast;
         let allowed = std::mem::take(&mut c.allowed_to_them);
-        let (kept, dropped): (Vec<Upload>, Vec<Upload>) = c
-            .uploads
-            .drain(..)
-            .partition(|upload| fast && honours && allowed.contains(&upload.block.index));
+        let (kept, dropped): (Vec<Upload>, Vec<Upload>) = c.uploads.drain(..).partition(|upload| {
+            fast && (serves_on || honours && allowed.contains(&upload.block.index))
+        });
         c.uploads.extend(kept);
         c.allowed_to_them = allowed;
         if !before {
@@ -309,6 +309,9 @@ impl Peer {
             _ => c.uploads.iter().position(|upload| upload.block == block),
         };
         let Some(upload) = at.and_then(|at| c.uploads.remove(at)) else {
+            if fast && self.defects.has(Quirk::RejectsCancelOfServed) {
+                self.reject(conn, block);
+            }
             return;
         };
         if all && !fast {

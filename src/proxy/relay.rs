@@ -10,9 +10,14 @@ use tokio::time::{Instant, sleep_until};
 use super::watch::{Side, Watch};
 use crate::trace::CloseHow;
 
-/// Relays until both sides have ended. An end in order is passed on behind the last byte, a reset as a
+/// Relays until both sides have ended; `heard` is called whenever the watch has seen something. An end in order is passed on behind the last byte, a reset as a
 /// reset; what one side sent before the other died still arrives.
-pub async fn relay(mut dialler: TcpStream, mut target: TcpStream, watch: &mut Watch) -> Duration {
+pub async fn relay(
+    mut dialler: TcpStream,
+    mut target: TcpStream,
+    watch: &mut Watch,
+    heard: &mut (dyn FnMut(&mut Watch) + Send),
+) -> Duration {
     let started = Instant::now();
     // One write is one segment on both ways: nothing is held back.
     let _ = (dialler.set_nodelay(true), target.set_nodelay(true));
@@ -36,6 +41,7 @@ pub async fn relay(mut dialler: TcpStream, mut target: TcpStream, watch: &mut Wa
         }
         up.tell(watch, started.elapsed());
         down.tell(watch, started.elapsed());
+        heard(watch);
         pass_on(&mut up, &mut target).await;
         pass_on(&mut down, &mut dialler).await;
         if up.reset || down.reset {

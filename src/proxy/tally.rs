@@ -61,21 +61,17 @@ impl Tally {
                 kept.push(finding);
             }
         }
-        if self.rows.len() >= MAX_ROWS {
+        if !has_row(number) {
             self.more = self.more.saturating_add(1);
             return;
         }
-        let mut row = CaseOutcome::new(id.clone(), SUITE, id);
+        let mut row = row(number, ends);
         let [up, down] = watched.relayed;
-        row.title = format!(
-            "{} to {}: {up} bytes there, {down} back",
-            ends.dialler, ends.target
-        );
+        row.title
+            .push_str(&format!(": {up} bytes there, {down} back"));
         row.duration_ms = ends.span.into();
-        let findings = watched.findings.into_iter().map(|(side, mut finding)| {
-            finding.actual = format!("{}: {}", side.name(), finding.actual);
-            finding
-        });
+        let findings = watched.findings.into_iter();
+        let findings = findings.map(|(side, finding)| against(side, finding));
         row.findings = findings.collect();
         row.verdict = match &watched.not_judged {
             Some(_) => Verdict::Skip,
@@ -90,14 +86,9 @@ impl Tally {
             let rules: Vec<&str> = rules.into_iter().collect();
             (!rules.is_empty()).then(|| format!("broken: {}", rules.join(", ")))
         });
-        row.connections = vec![Connection {
-            conn: number,
-            peer: Side::Dialler.name().to_owned(),
-            source: ends.dialler.to_string(),
-            target: ends.target.to_string(),
-            opened_ms: Duration::ZERO.into(),
-            closed: watched.closed,
-        }];
+        for connection in &mut row.connections {
+            connection.closed.clone_from(&watched.closed);
+        }
         row.transcript = watched.transcript;
         self.rows.push(row);
     }
@@ -108,10 +99,15 @@ impl Tally {
         let mut row = CaseOutcome::new(id.clone(), SUITE, id);
         row.title = format!("{dialler} to nobody");
         row.reason = Some(why.to_owned());
-        match self.rows.len() < MAX_ROWS {
+        match has_row(number) {
             true => self.rows.push(row),
             false => self.more = self.more.saturating_add(1),
         }
+    }
+
+    /// The row that was added last.
+    pub fn latest(&self) -> Option<&CaseOutcome> {
+        self.rows.last()
     }
 
     /// Connections that were judged.
@@ -151,7 +147,40 @@ impl Tally {
     }
 }
 
+/// Whether a connection has a row of its own.
+pub fn has_row(number: u32) -> bool {
+    number <= MAX_ROWS
+}
+
+/// The row of a connection that has just been opened.
+pub fn opened(number: u32, ends: &Ends) -> CaseOutcome {
+    let mut row = row(number, ends);
+    row.reason = Some("the recording ends before the connection did".to_owned());
+    row
+}
+
+/// A finding in the row of a connection, where both sides are judged.
+pub fn against(side: Side, mut finding: Finding) -> Finding {
+    finding.actual = format!("{}: {}", side.name(), finding.actual);
+    finding
+}
+
+fn row(number: u32, ends: &Ends) -> CaseOutcome {
+    let id = format!("proxy/{number}");
+    let mut row = CaseOutcome::new(id.clone(), SUITE, id);
+    row.title = format!("{} to {}", ends.dialler, ends.target);
+    row.connections = vec![Connection {
+        conn: number,
+        peer: Side::Dialler.name().to_owned(),
+        source: ends.dialler.to_string(),
+        target: ends.target.to_string(),
+        opened_ms: Duration::ZERO.into(),
+        closed: None,
+    }];
+    row
+}
+
 /// Suite of the rows of connections.
 const SUITE: &str = "proxy";
-/// Connections that have a row, with a transcript.
-const MAX_ROWS: usize = 512;
+/// Connections that have a row, with a transcript: the first ones.
+const MAX_ROWS: u32 = 512;

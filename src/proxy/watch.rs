@@ -54,6 +54,21 @@ pub struct Watch {
     findings: Vec<(Side, Finding)>,
     closed: Option<Closed>,
     relayed: [u64; 2],
+    /// What was not taken yet; `None` if nobody wants to know before the end.
+    news: Option<Vec<News>>,
+    /// Lines of the log that were told.
+    told: usize,
+    /// Findings that were told.
+    found: usize,
+}
+
+/// What has just happened on a connection.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// One more line of the wire log.
+    Line(TranscriptEntry),
+    /// Something was found against that side.
+    Finding(Side, Finding),
 }
 
 /// ```text
@@ -110,7 +125,21 @@ impl Watch {
             findings: Vec::new(),
             closed: None,
             relayed: [0; 2],
+            news: None,
+            told: 0,
+            found: 0,
         }
+    }
+
+    /// Keeps what happens for [`take_news`](Self::take_news), too.
+    pub fn with_news(mut self) -> Self {
+        self.news = Some(Vec::new());
+        self
+    }
+
+    /// What has happened since this was last called.
+    pub fn take_news(&mut self) -> Vec<News> {
+        self.news.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Takes in bytes of one side, that came at `at`.
@@ -157,6 +186,7 @@ impl Watch {
                 judged.drain(&mut self.findings);
             }
         }
+        self.tell_findings();
     }
 
     /// Takes in that one side takes no bytes at the moment, or takes them again: the other one cannot
@@ -168,6 +198,7 @@ impl Watch {
                 judged.drain(&mut self.findings);
             }
         }
+        self.tell_findings();
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) if nothing comes before.
@@ -214,7 +245,7 @@ impl Watch {
         while let Some(mut observation) = self.decoder(side).poll() {
             self.recorder.stamp(&mut observation);
             match &mut self.phase {
-                Phase::NotJudged(_) => self.record.seen(&observation, None),
+                Phase::NotJudged(_) => self.log(&observation, None),
                 Phase::Judged(_) => self.judge(&observation),
                 Phase::Opening(before) => {
                     let opening = opening(&observation);
@@ -271,9 +302,35 @@ impl Watch {
         let before = std::mem::replace(&mut self.phase, Phase::NotJudged(why));
         if let Phase::Opening(before) = before {
             for observation in before {
-                self.record.seen(&observation, None);
+                self.log(&observation, None);
             }
         }
+    }
+
+    fn log(&mut self, observation: &Observation, payload: Option<&ExtensionMessage>) {
+        self.record.seen(observation, payload);
+        let Some(news) = &mut self.news else {
+            return;
+        };
+        if self.told < MAX_TOLD {
+            news.push(News::Line(self.record.line(observation)));
+        } else if self.told == MAX_TOLD {
+            let note = "more follows: the row has it, once the connection is over".to_owned();
+            let conn = Some(self.conn.0);
+            let gap = TranscriptEntry::event(observation.at, conn, "gap", Some(note));
+            news.push(News::Line(gap));
+        }
+        self.told = self.told.saturating_add(1);
+    }
+
+    /// Those that were found since this was last called.
+    fn tell_findings(&mut self) {
+        let new = self.findings.get(self.found..).unwrap_or_default();
+        if let Some(news) = &mut self.news {
+            let new = new.iter().cloned();
+            news.extend(new.map(|(side, finding)| News::Finding(side, finding)));
+        }
+        self.found = self.findings.len();
     }
 
     fn judge(&mut self, observation: &Observation) {
@@ -292,7 +349,8 @@ impl Watch {
             };
             payload = payload.or(found);
         }
-        self.record.seen(observation, payload.as_ref());
+        self.log(observation, payload.as_ref());
+        self.tell_findings();
     }
 }
 
@@ -344,6 +402,8 @@ pub const ENCRYPTED: &str = "encrypted, cannot judge: its first bytes are no han
 const FRAME_LIMIT: u32 = 1 << 20;
 /// Things seen before the first handshake: ends of streams.
 const MAX_BEFORE: usize = 16;
+/// Lines of the log told before the end of a connection.
+const MAX_TOLD: usize = 65_536;
 /// Findings kept of one connection.
 const MAX_FINDINGS: usize = 64;
 

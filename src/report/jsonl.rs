@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 
 use super::Context;
-use crate::outcome::stream::{End, Header, Line, SCHEMA};
+use crate::outcome::stream::{End, Found, Header, Line, Logged, SCHEMA};
 use crate::outcome::{CaseOutcome, RunEvent, RunOutcome, TargetInfo};
 
 /// Writes a finished run as it would have been streamed.
@@ -42,7 +42,17 @@ impl<W: io::Write> Stream<W> {
     pub fn event(&mut self, event: &RunEvent) -> io::Result<()> {
         match event {
             RunEvent::Profile(info) => self.target(info),
-            RunEvent::CaseFinished(case) => self.case(case),
+            RunEvent::CaseFinished(case) | RunEvent::Opened(case) => self.case(case),
+            RunEvent::Logged { id, entry } => {
+                let (id, entry) = (id.clone(), (**entry).clone());
+                let line = Line::Entry(Box::new(Logged { id, entry }));
+                self.line(&serialized(&line)?)
+            }
+            RunEvent::Found { id, finding } => {
+                let (id, finding) = (id.clone(), (**finding).clone());
+                let line = Line::Finding(Box::new(Found { id, finding }));
+                self.line(&serialized(&line)?)
+            }
             _ => Ok(()),
         }
     }

@@ -43,6 +43,9 @@ pub fn text(matrix: &Matrix, out: &mut dyn Write) -> io::Result<()> {
             counts.inconclusive,
             counts.error,
         )?;
+        if let Some(lost) = &column.lost {
+            writeln!(out, "{name} ended early: {}", line(lost))?;
+        }
     }
     writeln!(
         out,

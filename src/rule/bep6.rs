@@ -155,6 +155,32 @@ pub fn request_answered_once(event: &Event, session: &Session, _: &Context) -> R
     }
 }
 
+/// BEP 6, "Reject Request": who chokes rejects all requests. Blocks that were on their way to the
+/// socket, or read from the disk, may still follow the choke; a queue that is served to its end
+/// without a reject was not thrown away.
+pub fn choke_rejects_the_queue(event: &Event, session: &Session, _: &Context) -> Ruling {
+    let (EventKind::Answer(answer), Some(since)) = (&event.kind, session.since_choke()) else {
+        return Ruling::NotApplicable;
+    };
+    if !session.fast() {
+        return Ruling::NotApplicable;
+    }
+    match answer.how {
+        AnswerHow::Reject if since.rejected == 1 => Ruling::Held,
+        AnswerHow::Piece if since.served == SERVED_BEHIND_CHOKE && since.rejected == 0 => {
+            Ruling::Broken(format!(
+                "{SERVED_BEHIND_CHOKE} blocks that were requested before the choke came behind \
+                 it, and no reject"
+            ))
+        }
+        _ => Ruling::NotApplicable,
+    }
+}
+
+/// 768 KiB: above what clients hand to the disk and to their send buffer ahead of time (500 KiB in
+/// libtorrent).
+const SERVED_BEHIND_CHOKE: u32 = 48;
+
 /// BEP 6, "Allowed Fast": under choke, only pieces that we allowed are asked for. Requests on their
 /// way when a choke was sent are legal.
 pub fn choked_asks_allowed_only(event: &Event, session: &Session, _: &Context) -> Ruling {

@@ -107,6 +107,7 @@ pub static RULES: &[Rule] = &[
     absolute(rule("allowed-fast-in-range", "B6-AF-03", "allowed pieces are pieces of the torrent", bep6::allowed_fast_in_range)),
     rule("reject-echoes-request", "B6-RJ-02", "a reject names one open request exactly", bep6::reject_echoes_request),
     rule("request-answered-once", "B6-RJ-03", "every request gets one answer", bep6::request_answered_once),
+    rule("choke-rejects-the-queue", "B6-RJ-04", "a choke rejects what is queued, instead of serving it", bep6::choke_rejects_the_queue),
     rule("choked-asks-allowed-only", "B6-RJ-19", "under choke only allowed pieces are requested", bep6::choked_asks_allowed_only),
     rule("metadata-size-beside-m", "B9-NEG-01", "metadata_size is told, and beside m", bep9::metadata_size_beside_m),
     rule("metadata-size-is-true", "B9-NEG-02", "metadata_size is the length of the info dictionary", bep9::metadata_size_is_true),

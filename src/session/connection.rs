@@ -65,6 +65,8 @@ pub struct Session {
     /// We sent a ut_metadata message that is no request for a piece there is, or more requests than
     /// are remembered: what comes back may be the answer to that.
     pub(super) metadata_odd: bool,
+    /// What became of our requests since the target's choke, while it lasts.
+    pub(super) since_choke: Option<SinceChoke>,
     /// What the target has told of other peers.
     pub(super) pex: PexHeard,
     pub(super) proven: Order,
@@ -76,6 +78,16 @@ pub struct Session {
     pub(super) timers: Timers,
     pub(super) events: VecDeque<Event>,
     pub(super) now: Duration,
+}
+
+/// Answers, behind a choke of the target, to requests that were open and in order when it came;
+/// pieces that the target has allowed do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SinceChoke {
+    /// Blocks.
+    pub served: u32,
+    /// Rejects.
+    pub rejected: u32,
 }
 
 /// Deadlines of the target.
@@ -114,6 +126,7 @@ impl Session {
             stray_cancels: BTreeSet::new(),
             metadata_asked: VecDeque::new(),
             metadata_odd: false,
+            since_choke: None,
             pex: PexHeard::default(),
             proven: 0,
             tainted: false,
@@ -325,6 +338,11 @@ impl Session {
     /// The pieces that the target has allowed by allowed_fast.
     pub fn allowed_fast(&self) -> &[u32] {
         &self.theirs.allowed_fast
+    }
+
+    /// What became of our requests since the target's choke; `None` while it does not choke us.
+    pub fn since_choke(&self) -> Option<SinceChoke> {
+        self.since_choke
     }
 
     /// The tester has sent something whose parse by the target is open.

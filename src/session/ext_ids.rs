@@ -24,6 +24,9 @@ pub struct ExtIds {
     /// Names that ever had an id.
     used: BTreeSet<String>,
     handshakes: u32,
+    /// What the side's very first extension handshake told: all that a peer is sure to know, for it
+    /// may ignore later ones.
+    first: BTreeMap<String, u8>,
 }
 
 impl Default for ExtIds {
@@ -34,13 +37,15 @@ impl Default for ExtIds {
             contested: BTreeSet::new(),
             used: BTreeSet::new(),
             handshakes: 0,
+            first: BTreeMap::new(),
         }
     }
 }
 
 impl ExtIds {
-    /// The side's message at `order` is this extension handshake.
-    pub(super) fn tell(&mut self, order: Order, handshake: &ExtendedHandshake) {
+    /// The side's message at `order` is this extension handshake, its `nth` with the id of one,
+    /// counted from 1.
+    pub(super) fn tell(&mut self, order: Order, nth: u32, handshake: &ExtendedHandshake) {
         self.handshakes = self.handshakes.saturating_add(1);
         let mut map = self.map.sent().clone();
         for (name, id) in handshake.m() {
@@ -59,6 +64,9 @@ impl ExtIds {
             }
             map.insert(name, id);
         }
+        if nth == 1 {
+            self.first = map.clone();
+        }
         self.map.tell(order, map);
     }
 
@@ -70,6 +78,13 @@ impl ExtIds {
     /// The id of `name` by the side's last handshake; `None` if never given or switched off.
     pub fn id(&self, name: &str) -> Option<u8> {
         self.map.sent().get(name).copied().filter(|id| *id != 0)
+    }
+
+    /// [`id`](Self::id), where it is also what the first handshake gave: whether the other side
+    /// honours later ones or ignores them (BEP 10, "handshake message"), it knows this id.
+    pub fn certain_id(&self, name: &str) -> Option<u8> {
+        let id = self.id(name)?;
+        (self.first.get(name) == Some(&id)).then_some(id)
     }
 
     /// The name of an id: by the last handshake that gives it one.

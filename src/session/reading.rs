@@ -9,7 +9,7 @@ use super::event::{
     Answer, Asked, Availability, AvailabilityKind, Event, EventKind, ExtendedUse, HASTE, REPEAT,
     Stand, Stray, StrayKind,
 };
-use super::ledger::{Entry, EntryState, MAX_ENTRIES, Marks, Settled};
+use super::ledger::{AnswerHow, Entry, EntryState, MAX_ENTRIES, Marks, Settled};
 use crate::torrent::{BLOCK_LEN, PieceSet};
 use crate::trace::{CloseHow, Dir, Observation, What};
 use crate::wire::{
@@ -176,8 +176,12 @@ impl Session {
         } else {
             asked.unchoke();
         }
-        if dir == Dir::Sent {
-            self.our_choke.tell(order, choking);
+        match dir {
+            Dir::Sent => self.our_choke.tell(order, choking),
+            Dir::Received if choking => {
+                self.since_choke.get_or_insert_default();
+            }
+            Dir::Received => self.since_choke = None,
         }
         EventKind::Choking {
             choking,
@@ -428,6 +432,21 @@ impl Session {
         self.answered(dir, StrayKind::Piece, named, settled, compared, at)
     }
 
+    fn count_behind_choke(&mut self, asked: &Entry, how: AnswerHow) {
+        let allowed = self.theirs.allowed_fast.contains(&asked.block.index);
+        let Some(since) = &mut self.since_choke else {
+            return;
+        };
+        if allowed || asked.choked || asked.marks.any() {
+            return;
+        }
+        let count = match how {
+            AnswerHow::Reject => &mut since.rejected,
+            AnswerHow::Piece | AnswerHow::WrongLength { .. } => &mut since.served,
+        };
+        *count = count.saturating_add(1);
+    }
+
     fn reject(&mut self, dir: Dir, block: &BlockRef, at: Duration) -> EventKind {
         let settled = self.half_mut(dir.flip()).requests.reject(block, at);
         self.answered(dir, StrayKind::Reject, *block, settled, None, at)
@@ -452,6 +471,7 @@ impl Session {
                 if dir == Dir::Received {
                     self.prove(proves);
                     self.timers.answered = at;
+                    self.count_behind_choke(&before, how);
                 }
                 EventKind::Answer(Answer {
                     entry: before,
@@ -519,9 +539,9 @@ impl Session {
             }
             side.extended = Some(handshake.clone());
             match dir {
-                Dir::Sent => self.our_ids.tell(order, handshake),
+                Dir::Sent => self.our_ids.tell(order, nth, handshake),
                 Dir::Received => {
-                    self.their_ids.tell(order, handshake);
+                    self.their_ids.tell(order, nth, handshake);
                     // What has come is known at once.
                     self.their_ids.prove(order);
                 }

@@ -1,9 +1,9 @@
 //! The process between a run and a client: `btspec __guard`.
 //!
-//! A run that is killed cannot clean up, so this does: it starts the client in a process group of
-//! its own, and when its standard input ends, because the run asks for it or is no more, it ends
-//! the group and removes the state folder. What it has to say goes to standard output, one line
-//! each (`Report`); the client's output goes to standard error.
+//! A run that is killed cannot clean up, so this does: it makes the state folder, starts the client
+//! in a process group of its own once standard input says [`START`], and when that ends, because the
+//! run asks for it or is no more, it ends the group and removes the folder. What it has to say goes
+//! to standard output, one line each (`Report`); the client's output goes to standard error.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,6 +11,8 @@ use std::str::FromStr;
 /// One line from the guard to the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Report {
+    /// The folder is there.
+    Made,
     /// The client runs under this process id, which is its group's too.
     Started(u32),
     /// It could not be started.
@@ -31,6 +33,7 @@ pub(super) enum Ended {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Made => f.write_str("made"),
             Self::Started(pid) => write!(f, "started {pid}"),
             Self::Failed(why) => write!(f, "failed {}", why.replace('\n', " ")),
             Self::Ended(Ended::Exit(code)) => write!(f, "exit {code}"),
@@ -43,8 +46,10 @@ impl FromStr for Report {
     type Err = ();
 
     fn from_str(line: &str) -> Result<Self, ()> {
-        let (word, rest) = line.split_once(' ').ok_or(())?;
+        let line = line.trim_end();
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
+            "made" => Ok(Self::Made),
             "started" => rest.parse().map(Self::Started).map_err(|_| ()),
             "failed" => Ok(Self::Failed(rest.to_owned())),
             "exit" => rest
@@ -72,14 +77,22 @@ impl fmt::Display for Ended {
 /// Name of the hidden subcommand.
 pub const SUBCOMMAND: &str = "__guard";
 
+/// What the run says when the folder is furnished.
+pub(super) const START: &str = "start\n";
+
+/// In the environment of commands that a run starts beside the client: the folder with whose guard
+/// they end.
+pub(super) const MARK: &str = "BTSPEC_GUARDED_BY";
+
 #[cfg(unix)]
 pub use unix::main;
 
 #[cfg(unix)]
 mod unix {
     use std::ffi::OsString;
-    use std::io::{self, Read, Write};
+    use std::io::{self, BufRead, Write};
     use std::os::fd::AsFd;
+    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::process::{CommandExt, ExitStatusExt};
     use std::path::PathBuf;
     use std::process::{Child, Command, ExitStatus, Stdio};
@@ -92,13 +105,13 @@ mod unix {
         test_kill_process_group, waitpid,
     };
 
-    use super::{Ended, Report};
+    use super::{Ended, MARK, Report, START};
 
-    /// Runs `STATE_FOLDER GRACE_MS PROGRAM ARGS…` as a guard; returns its own exit code.
+    /// Runs `STATE_FOLDER GRACE_MS [PROGRAM ARGS…]` as a guard; returns its own exit code. Without a
+    /// program it has a folder to look after, and nothing else.
     pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
         let mut args = args.into_iter();
-        let (Some(folder), Some(grace), Some(program)) = (args.next(), args.next(), args.next())
-        else {
+        let (Some(folder), Some(grace)) = (args.next(), args.next()) else {
             return 2;
         };
         let Some(grace) = grace.to_str().and_then(|ms| ms.parse().ok()) else {
@@ -108,7 +121,7 @@ mod unix {
             folder: PathBuf::from(folder),
             grace: Duration::from_millis(grace),
         };
-        guard.run(&program, args)
+        guard.run(args.collect())
     }
 
     struct Guard {
@@ -117,50 +130,63 @@ mod unix {
     }
 
     enum Seen {
+        Start,
         RunEnded,
         ClientEnded(io::Result<ExitStatus>),
     }
 
     impl Guard {
-        fn run(&self, program: &OsString, args: impl Iterator<Item = OsString>) -> u8 {
+        fn run(&self, argv: Vec<OsString>) -> u8 {
             // Away from the terminal's group: an interrupt there is for the run.
             let _ = setsid();
             #[cfg(target_os = "linux")]
             let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+            if let Err(error) = std::fs::create_dir(&self.folder) {
+                say(&Report::Failed(format!(
+                    "{}: {error}",
+                    self.folder.display()
+                )));
+                return 1;
+            }
+            say(&Report::Made);
             let (sender, seen) = channel();
-            let client = match self.start(program, args) {
-                Ok(client) => client,
-                Err(error) => {
-                    let program = program.to_string_lossy();
-                    say(&Report::Failed(format!("{program}: {error}")));
-                    self.clean();
-                    return 1;
-                }
-            };
-            say(&Report::Started(client.id()));
-            let group = Pid::from_child(&client);
-            watch(client, &sender);
+            listen(&sender);
+            let mut group = None;
             let mut ended = false;
             while let Ok(event) = seen.recv() {
                 match event {
                     Seen::RunEnded => break,
+                    Seen::Start => match self.start(&argv) {
+                        Ok(client) => {
+                            say(&Report::Started(client.id()));
+                            group = Some(Pid::from_child(&client));
+                            watch(client, &sender);
+                        }
+                        Err(error) => {
+                            let program = argv.first().map(|it| it.to_string_lossy());
+                            let program = program.unwrap_or_default();
+                            say(&Report::Failed(format!("{program}: {error}")));
+                        }
+                    },
                     Seen::ClientEnded(status) => {
                         ended = true;
                         say(&Report::Ended(how(status)));
                     }
                 }
             }
-            self.end(group, ended, &seen);
+            if let Some(group) = group {
+                self.end(group, ended, &seen);
+            }
+            self.end_commands();
             self.clean();
             0
         }
 
-        fn start(
-            &self,
-            program: &OsString,
-            args: impl Iterator<Item = OsString>,
-        ) -> io::Result<Child> {
+        fn start(&self, argv: &[OsString]) -> io::Result<Child> {
             let log = || io::stderr().as_fd().try_clone_to_owned().map(Stdio::from);
+            let Some((program, args)) = argv.split_first() else {
+                return Err(io::ErrorKind::InvalidInput.into());
+            };
             Command::new(program)
                 .args(args)
                 .current_dir(&self.folder)
@@ -195,7 +221,7 @@ mod unix {
             while !ended {
                 match seen.recv_timeout(KILL_LIMIT) {
                     Ok(Seen::ClientEnded(_)) | Err(_) => ended = true,
-                    Ok(Seen::RunEnded) => {}
+                    Ok(Seen::RunEnded | Seen::Start) => {}
                 }
             }
             // Whoever left the group is our child by now, where the system knows subreapers. Its
@@ -212,6 +238,22 @@ mod unix {
             }
         }
 
+        /// Ends the driver's commands that a run which died has left behind.
+        fn end_commands(&self) {
+            let mut mark = OsString::from(MARK);
+            mark.push("=");
+            mark.push(&self.folder);
+            let marked = |pid: &Pid| {
+                let path = format!("/proc/{}/environ", pid.as_raw_nonzero());
+                let environ = std::fs::read(path).unwrap_or_default();
+                let mut entries = environ.split(|byte| *byte == 0);
+                entries.any(|entry| entry == mark.as_bytes())
+            };
+            for pid in pids().filter(marked) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+
         /// Removes the state folder. A process that just died may still have been writing.
         fn clean(&self) {
             for _ in 0..3 {
@@ -222,22 +264,29 @@ mod unix {
         }
     }
 
-    /// Tells of the client's end and of the end of our standard input.
+    /// Tells of the client's end.
     fn watch(mut client: Child, sender: &Sender<Seen>) {
         let to = sender.clone();
         thread::spawn(move || {
             let _ = to.send(Seen::ClientEnded(client.wait()));
         });
+    }
+
+    /// Tells of what the run says, and of its end.
+    fn listen(sender: &Sender<Seen>) {
         let to = sender.clone();
         thread::spawn(move || {
-            let mut buffer = [0; 64];
-            let mut stdin = io::stdin().lock();
-            loop {
-                match stdin.read(&mut buffer) {
-                    Ok(0) => break,
-                    Err(error) if error.kind() != io::ErrorKind::Interrupted => break,
-                    _ => {}
+            let mut line = String::new();
+            // Whatever is wrong with our standard input, there is no run behind it.
+            while io::stdin()
+                .lock()
+                .read_line(&mut line)
+                .is_ok_and(|len| len > 0)
+            {
+                if line == START {
+                    let _ = to.send(Seen::Start);
                 }
+                line.clear();
             }
             let _ = to.send(Seen::RunEnded);
         });
@@ -255,19 +304,21 @@ mod unix {
 
     /// Processes whose parent we are.
     fn children() -> Vec<Pid> {
-        let own = std::process::id();
-        let Ok(entries) = std::fs::read_dir("/proc") else {
-            return Vec::new();
-        };
-        let pids =
-            entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-        let ours = pids.filter(|pid| parent(*pid) == Some(own));
-        ours.filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
-            .collect()
+        let own = i32::try_from(std::process::id()).ok();
+        pids().filter(|pid| parent(*pid) == own).collect()
     }
 
-    fn parent(pid: u32) -> Option<u32> {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    /// All processes, where the system shows them as files.
+    fn pids() -> impl Iterator<Item = Pid> {
+        let entries = std::fs::read_dir("/proc").into_iter().flatten();
+        entries.filter_map(|entry| {
+            let name = entry.ok()?.file_name();
+            Pid::from_raw(name.to_str()?.parse().ok()?)
+        })
+    }
+
+    fn parent(pid: Pid) -> Option<i32> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
         // The name in parentheses may hold anything; state and parent follow it.
         let (_, rest) = stat.rsplit_once(')')?;
         rest.split_whitespace().nth(1)?.parse().ok()
@@ -293,6 +344,7 @@ mod tests {
     #[test]
     fn reports_read_back_as_written() {
         for report in [
+            Report::Made,
             Report::Started(7),
             Report::Failed("x: no such file".to_owned()),
             Report::Ended(Ended::Exit(-3)),

@@ -52,7 +52,7 @@ impl Live {
         launcher: Launcher,
         sources: &mut Sources,
     ) -> Result<Self, ClientError> {
-        let version = file.check().await?;
+        let version = file.check(&launcher).await?;
         let plan = file.tracker.clone();
         let tracker = match &plan {
             Some(plan) => Some(

@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod guard;
+pub mod halt;
 pub mod live;
 pub mod probe;
 pub mod role;
@@ -14,6 +15,7 @@ pub mod source;
 pub mod spec;
 pub mod tracker;
 
+pub use halt::{Halt, Halter};
 pub use live::Live;
 pub use probe::{Looks, ProbeError, Sight, look};
 pub use role::{RoleError, role_of};

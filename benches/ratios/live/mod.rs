@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use btspec::engine::driver::SocketStage;
 use btspec::peer::Role;
+use btspec::target::Halt;
 use btspec::target::client::{ClientFile, Launcher};
 use btspec::torrent::{Torrent, fixture};
 use btspec::wire::{Capability, Handshake, Message, PeerId, Reserved};
@@ -114,7 +115,7 @@ impl Client {
     fn start(role: Role, torrent: &Torrent) -> Result<Self, String> {
         let file = ClientFile::find("libtorrent").map_err(text)?;
         let launcher = Launcher::at(env!("CARGO_BIN_EXE_btspec"));
-        let stage = SocketStage::client(file, role, torrent.clone(), launcher);
+        let stage = SocketStage::client(file, role, torrent.clone(), launcher, &Halt::never());
         stage.map(Self).map_err(text)
     }
 

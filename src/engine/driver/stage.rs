@@ -19,7 +19,7 @@ use crate::engine::stage::{Cast, Stage};
 use crate::peer::Role;
 use crate::target::client::{ClientError, ClientFile, Launcher};
 use crate::target::{
-    Address, Live, LookupError, RoleError, Sight, SourceError, SourceList, Sources, role_of,
+    Address, Halt, Live, LookupError, RoleError, Sight, SourceError, SourceList, Sources, role_of,
 };
 use crate::torrent::Torrent;
 
@@ -29,6 +29,7 @@ pub struct SocketStage {
     target: Live,
     sources: RefCell<Sources>,
     began: Instant,
+    halt: Halt,
 }
 
 /// Why the stage cannot be set.
@@ -47,6 +48,9 @@ pub enum OpenError {
     /// No event loop.
     #[error("cannot start an event loop: {0}")]
     System(#[from] io::Error),
+    /// Somebody asked for the end first.
+    #[error("{0}")]
+    Halted(String),
 }
 
 impl OpenError {
@@ -62,7 +66,7 @@ impl OpenError {
                     | ClientError::Role { .. }
                     | ClientError::VerbProbe { .. }
             ),
-            Self::Lookup(_) | Self::System(_) => false,
+            Self::Lookup(_) | Self::System(_) | Self::Halted(_) => false,
         }
     }
 }
@@ -82,17 +86,19 @@ impl SocketStage {
     /// For a client that is started now, in `role`, with `torrent`.
     ///
     /// # Errors
-    /// When it cannot be started, or does not get ready.
+    /// When it cannot be started, does not get ready, or `halt` is asked for meanwhile.
     pub fn client(
         file: ClientFile,
         role: Role,
         torrent: Torrent,
         launcher: Launcher,
+        halt: &Halt,
     ) -> Result<Self, OpenError> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let mut sources = Sources::for_target(IpAddr::V4(Ipv4Addr::LOCALHOST), None)?;
         let started = Live::start(file, role, torrent, launcher, &mut sources);
-        let target = runtime.block_on(started)?;
+        let target = runtime.block_on(halt.or(started));
+        let target = target.map_err(OpenError::Halted)??;
         Ok(Self::new(runtime, target, sources))
     }
 
@@ -102,7 +108,13 @@ impl SocketStage {
             target,
             sources: RefCell::new(sources),
             began: Instant::now(),
+            halt: Halt::never(),
         }
+    }
+
+    /// From now on `halt` ends whatever is being played or started.
+    pub fn heed(&mut self, halt: &Halt) {
+        self.halt = halt.clone();
     }
 
     /// The target.
@@ -154,14 +166,13 @@ impl SocketStage {
 impl Stage for SocketStage {
     fn play(&mut self, tester: &mut dyn Tester) -> Result<(), String> {
         let played = drive(tester, &self.target, &self.sources);
-        self.runtime.block_on(played);
-        Ok(())
+        self.runtime.block_on(self.halt.or(played))
     }
 
     fn play_cast(&mut self, lanes: usize, cast: &mut dyn Cast) -> Result<(), String> {
         let (target, sources) = (&self.target, &self.sources);
         let lanes = lanes.max(1);
-        self.runtime.block_on(async {
+        let played = async {
             let mut playing: Vec<Playing<'_>> = Vec::new();
             loop {
                 while playing.len() < lanes
@@ -175,8 +186,8 @@ impl Stage for SocketStage {
                 let ended = first(&mut playing).await;
                 cast.ended(ended, &|| target.log(LOG_LINES));
             }
-        });
-        Ok(())
+        };
+        self.runtime.block_on(self.halt.or(played))
     }
 
     fn addresses(&self) -> Option<u32> {
@@ -221,18 +232,23 @@ impl Stage for SocketStage {
 
     fn restart(&mut self) -> Result<(), String> {
         let restarted = self.target.restart(self.sources.get_mut());
-        let restarted = self.runtime.block_on(restarted);
+        let restarted = self.runtime.block_on(self.halt.or(restarted))?;
         restarted.map_err(|error| error.to_string())
     }
 
     fn load(&mut self, torrent: &Torrent) -> Result<(), String> {
         let sources = self.sources.get_mut();
-        let loaded = self.runtime.block_on(self.target.load(torrent, sources));
+        let loaded = self.target.load(torrent, sources);
+        let loaded = self.runtime.block_on(self.halt.or(loaded))?;
         loaded.map_err(|error| error.to_string())
     }
 
     fn elapsed(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    fn halted(&self) -> Option<String> {
+        self.halt.why()
     }
 }
 

@@ -356,6 +356,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::IgnoresCase),
     ),
     FaultSpec::new(
+        "ignores-case-of-names",
+        &["B10-RX-24", "B10-HS-08"],
+        "Reads UT_METADATA for ut_metadata.",
+        Effect::Quirk(Quirk::IgnoresCaseOfNames),
+    ),
+    FaultSpec::new(
         "deaf-after-unknown-extended-id",
         &["B10-MS-01"],
         "Reads nothing any more after an extended message of an unknown id.",

@@ -281,6 +281,26 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .seed(),
     FaultSpec::new(
+        "rejects-cancel-of-the-served",
+        &["B6-RJ-03"],
+        "Rejects what is cancelled when its block is out already.",
+        Effect::Quirk(Quirk::RejectsCancelOfServed),
+    )
+    .seed(),
+    FaultSpec::new(
+        "dht-bit-is-fast",
+        &["B6-NEG-01"],
+        "Takes the bit of the DHT for that of the fast extension.",
+        Effect::Quirk(Quirk::TakesDhtBitForFast),
+    ),
+    FaultSpec::new(
+        "serves-the-queue-after-choke",
+        &["B6-RJ-04"],
+        "Serves at a choke what is queued to the end.",
+        Effect::Quirk(Quirk::ServesOnAtChoke),
+    )
+    .seed(),
+    FaultSpec::new(
         "rejects-late-after-choke",
         &["B6-RJ-04"],
         "Sends the rejects of a choke 20 s late.",

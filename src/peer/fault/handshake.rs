@@ -35,6 +35,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::ServesUnknownHash),
     ),
     FaultSpec::new(
+        "compares-half-the-info-hash",
+        &["B3-HS-04"],
+        "Compares only the first bytes of the info hash.",
+        Effect::Quirk(Quirk::ServesSimilarHash),
+    ),
+    FaultSpec::new(
         "serves-zero-info-hash",
         &["B3-HS-27"],
         "Takes an info hash of zeros for any torrent.",

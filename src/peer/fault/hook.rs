@@ -218,6 +218,10 @@ pub(in crate::peer) enum Quirk {
     ServesUnknownHash,
     /// Serves an info hash of zeros.
     ServesZeroHash,
+    /// Serves an info hash whose first bytes are right.
+    ServesSimilarHash,
+    /// Takes the bit of the DHT for that of the fast extension.
+    TakesDhtBitForFast,
     /// Does not look at the length byte of the handshake.
     SkipsProtocolLength,
     /// Does not look at the protocol string.
@@ -256,6 +260,8 @@ pub(in crate::peer) enum Quirk {
     ExchangesEarly,
     /// A later extended handshake cannot switch an extension off.
     KeepsSwitchedOff,
+    /// Names in m are read without regard to case.
+    IgnoresCaseOfNames,
     /// Ids in m are cut to a byte.
     CutsHugeIds,
     /// A frame in which the stream ends ends the process.
@@ -320,6 +326,10 @@ pub(in crate::peer) enum Quirk {
     StallsOnOddReqq,
     /// Nothing is rejected at a choke.
     KeepsPendingAtChoke,
+    /// A cancel of what was answered is answered with a reject.
+    RejectsCancelOfServed,
+    /// A choke stops no request that is queued.
+    ServesOnAtChoke,
     /// The rejects of a choke come before it.
     RejectsBeforeChoke,
     /// Allowed-fast requests are rejected at a choke too.
@@ -454,6 +464,10 @@ pub(in crate::peer) enum Quirk {
     ImpatientInBlock,
     /// A piece is checked only the first time that it comes.
     ChecksOnce,
+    /// The last piece of the torrent is taken without its hash.
+    SkipsLastHash,
+    /// A piece of which several peers gave blocks is taken without its hash.
+    SkipsMixedHash,
     /// The last block of a piece is left out of the check.
     ChecksAllButLastBlock,
     /// Blocks of pieces under way are served.

@@ -412,13 +412,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             }),
         ),
     )
-    .also(&[
-        "B3-FR-24",
-        "B10-RX-05",
-        "B3-HV-04",
-        "B3-CN-02",
-        "B11-RATE-03",
-    ]),
+    .also(&["B3-FR-24", "B10-RX-05"]),
     FaultSpec::new(
         "metadata-type-is-text",
         &["B9-DATA-05"],

@@ -146,6 +146,20 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .leech(),
     FaultSpec::new(
+        "leaves-last-piece-unchecked",
+        &["B3-PC-08"],
+        "Takes the last piece of the torrent without looking at its hash.",
+        Effect::Quirk(Quirk::SkipsLastHash),
+    )
+    .leech(),
+    FaultSpec::new(
+        "leaves-mixed-piece-unchecked",
+        &["B3-PC-08"],
+        "Takes a piece without looking at its hash if several peers gave blocks of it.",
+        Effect::Quirk(Quirk::SkipsMixedHash),
+    )
+    .leech(),
+    FaultSpec::new(
         "leaves-last-block-unchecked",
         &["B3-PC-08"],
         "Leaves the last block of a piece out of the check.",

@@ -52,6 +52,7 @@ struct Head {
     role: String,
     /// By verdict, as in `verdicts`.
     counts: Vec<u32>,
+    lost: Option<String>,
 }
 
 #[derive(Debug)]
@@ -92,6 +93,7 @@ fn page(matrix: &Matrix, runs: &[RunOutcome], context: &Context) -> Page {
             client: line(column.client.as_deref().unwrap_or("–")).into_owned(),
             role: line(column.role.as_deref().unwrap_or("–")).into_owned(),
             counts: Verdict::ALL.map(|it| column.summary.count(it)).to_vec(),
+            lost: column.lost.as_deref().map(|lost| line(lost).into_owned()),
         })
         .collect();
     let rows: Vec<Line> = matrix.rows.iter().map(Line::of).collect();

@@ -1,24 +1,21 @@
 //! A client under test that we started: its start, verbs, health and end.
 
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::file::{ClientFile, Command, Need};
-use super::folder::Folder;
+use super::folder::{furnish, name_places, write_script};
 use super::health::{self, Usage};
-use super::log::Log;
-use super::run::{self, run};
+use super::kept::{Kept, Start, fresh_path};
+use super::run::run;
 use super::template::Vars;
 use crate::peer::Role;
-use crate::target::guard::{self, Ended, Report};
+use crate::target::guard::Ended;
 use crate::target::probe::{Looks, ProbeError, look};
 use crate::target::source::Sources;
 use crate::target::tracker::Tracker;
@@ -34,22 +31,7 @@ pub struct Client {
     file: ClientFile,
     addr: SocketAddr,
     vars: Vars,
-    folder: PathBuf,
-    guard: Child,
-    /// The guard cleans up when this is closed, by us or by our death.
-    hold: Option<ChildStdin>,
-    state: watch::Receiver<State>,
-    log: Log,
-}
-
-/// What the guard has told of the client.
-#[derive(Debug, Clone, Default)]
-struct State {
-    pid: Option<u32>,
-    failed: Option<String>,
-    ended: Option<Ended>,
-    /// The guard itself is gone.
-    lost: bool,
+    kept: Kept,
 }
 
 /// State of a client's processes.
@@ -161,6 +143,10 @@ impl Launcher {
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
 }
 
 impl ClientFile {
@@ -168,8 +154,8 @@ impl ClientFile {
     ///
     /// # Errors
     /// When something that it needs is missing.
-    pub async fn check(&self) -> Result<Option<String>, ClientError> {
-        let desk = Desk::new(self).map_err(|source| self.system(source))?;
+    pub async fn check(&self, launcher: &Launcher) -> Result<Option<String>, ClientError> {
+        let desk = Desk::new(self, launcher)?;
         for need in &self.needs {
             desk.need(need).await.map_err(|why| ClientError::Need {
                 client: self.name.clone(),
@@ -193,18 +179,26 @@ impl ClientFile {
 
 /// Where a driver's commands run before there is a client.
 pub(super) struct Desk {
-    folder: Folder,
+    kept: Kept,
     vars: Vars,
 }
 
 impl Desk {
     /// A folder with the driver's script in it.
-    pub(super) fn new(file: &ClientFile) -> io::Result<Self> {
-        let folder = Folder::new(&file.name)?;
+    ///
+    /// # Errors
+    /// When that cannot be made.
+    pub(super) fn new(file: &ClientFile, launcher: &Launcher) -> Result<Self, ClientError> {
+        if !cfg!(unix) {
+            return Err(ClientError::Unsupported);
+        }
+        let path = fresh_path(&file.name);
         let mut vars = file.vars.clone();
-        let script = folder.write_script(file.script.as_ref())?;
-        vars.insert("script".to_owned(), script);
-        Ok(Self { folder, vars })
+        name_places(&path, file.script.as_ref(), &mut vars);
+        let kept = Kept::open(launcher, path, &Start::default());
+        let kept = kept.map_err(|source| file.system(source))?;
+        write_script(kept.path(), file.script.as_ref()).map_err(|source| file.system(source))?;
+        Ok(Self { kept, vars })
     }
 
     /// A command as it is run.
@@ -218,7 +212,7 @@ impl Desk {
     /// Why it does not.
     pub(super) async fn need(&self, need: &Need) -> Result<(), String> {
         let argv = need.run.fill(&self.vars);
-        match run(&argv, self.folder.path(), COMMAND_LIMIT).await {
+        match run(&argv, self.kept.path(), COMMAND_LIMIT).await {
             Ok(ran) if ran.code == Some(0) => Ok(()),
             Ok(ran) => Err(ran.last),
             Err(why) => Err(why),
@@ -231,7 +225,7 @@ impl Desk {
     /// Why there is none.
     pub(super) async fn version(&self, command: &Command) -> Result<String, String> {
         let argv = command.fill(&self.vars);
-        let ran = run(&argv, self.folder.path(), COMMAND_LIMIT).await?;
+        let ran = run(&argv, self.kept.path(), COMMAND_LIMIT).await?;
         let texts = [ran.out.as_str(), ran.last.as_str()];
         let found = texts.into_iter().find_map(version_in);
         found.ok_or_else(|| format!("no word with digits and a dot in `{}`", ran.last))
@@ -263,7 +257,7 @@ impl Client {
     /// # Errors
     /// When it does not come to that in the driver's time.
     pub(in crate::target) async fn get_ready(
-        &mut self,
+        &self,
         role: Role,
         torrent: &Torrent,
         sources: &mut Sources,
@@ -294,14 +288,10 @@ impl Client {
             });
         }
         let system = |source| file.system(source);
-        let mut folder = Folder::new(&file.name).map_err(system)?;
         let bind = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let [port, ctl] = free_ports(bind).map_err(system)?;
+        let path = fresh_path(&file.name);
         let mut vars = file.vars.clone();
-        vars.insert(
-            "script".to_owned(),
-            folder.write_script(file.script.as_ref()).map_err(system)?,
-        );
         for (name, value) in [
             ("bind", bind.to_string()),
             ("port", port.to_string()),
@@ -310,54 +300,32 @@ impl Client {
         ] {
             vars.insert(name.to_owned(), value);
         }
-        folder.furnish(file, role, torrent, tracker, &mut vars)?;
-        let client = Self::spawn(file, launcher, folder.path(), vars, bind, port)?;
-        folder.hand_over();
-        Ok(client)
-    }
-
-    fn spawn(
-        file: &ClientFile,
-        launcher: &Launcher,
-        folder: &Path,
-        vars: Vars,
-        bind: IpAddr,
-        port: u16,
-    ) -> Result<Self, ClientError> {
-        let mut command = std::process::Command::new(&launcher.0);
-        command
-            .arg(guard::SUBCOMMAND)
-            .arg(folder)
-            .arg(file.grace.as_millis().to_string())
-            .args(file.start.fill(&vars))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        run::without_proxies(&mut command);
-        for (name, value) in &file.env {
-            command.env(name, value.fill(&vars));
-        }
-        let mut guard = command.spawn().map_err(|source| file.system(source))?;
-        let hold = guard.stdin.take();
-        let state = follow(guard.stdout.take());
-        let log = guard.stderr.take().map(Log::follow).unwrap_or_default();
+        name_places(&path, file.script.as_ref(), &mut vars);
+        let env = file.env.iter();
+        let start = Start {
+            argv: file.start.fill(&vars),
+            env: env
+                .map(|(name, value)| (name.clone(), value.fill(&vars)))
+                .collect(),
+            grace: file.grace,
+        };
+        let mut kept = Kept::open(launcher, path, &start).map_err(system)?;
+        write_script(kept.path(), file.script.as_ref()).map_err(system)?;
+        furnish(kept.path(), file, role, torrent, tracker, &vars)?;
+        kept.start().map_err(system)?;
         Ok(Self {
             file: file.clone(),
             addr: SocketAddr::new(bind, port),
             vars,
-            folder: folder.to_owned(),
-            guard,
-            hold,
-            state,
-            log,
+            kept,
         })
     }
 
     /// Waits for the process, then does what the driver wants done once it runs.
-    pub(super) async fn begin(&mut self) -> Result<(), ClientError> {
-        let started = self
-            .state
-            .wait_for(|state| state.pid.is_some() || state.failed.is_some() || state.lost);
+    pub(super) async fn begin(&self) -> Result<(), ClientError> {
+        let mut state = self.kept.state().clone();
+        let started =
+            state.wait_for(|state| state.pid.is_some() || state.failed.is_some() || state.lost);
         let why = match timeout(COMMAND_LIMIT, started).await {
             Ok(Ok(state)) if state.pid.is_some() => None,
             Ok(Ok(state)) => Some(state.failed.clone()),
@@ -368,7 +336,7 @@ impl Client {
         }
         if let Some(after) = &self.file.after_start {
             let argv = after.fill(&self.vars);
-            match run(&argv, &self.folder, self.file.ready_within).await {
+            match run(&argv, self.kept.path(), self.file.ready_within).await {
                 Ok(ran) if ran.code == Some(0) => {}
                 Ok(ran) => return Err(self.no_start(format!("after_start: {}", ran.last))),
                 Err(why) => return Err(self.no_start(format!("after_start: {why}"))),
@@ -409,7 +377,7 @@ impl Client {
                     client: self.file.name.clone(),
                     within: self.file.ready_within,
                     why,
-                    log: self.log.last(LOG_LINES),
+                    log: self.kept.log().last(LOG_LINES),
                 });
             }
             sleep(LOOK_AGAIN).await;
@@ -420,12 +388,12 @@ impl Client {
         ClientError::Start {
             client: self.file.name.clone(),
             why,
-            log: self.log.last(LOG_LINES),
+            log: self.kept.log().last(LOG_LINES),
         }
     }
 
     fn ended(&self) -> Option<Ended> {
-        self.state.borrow().ended
+        self.kept.state().borrow().ended
     }
 
     /// The driver.
@@ -445,12 +413,12 @@ impl Client {
 
     /// The last lines of its own output.
     pub fn log(&self, lines: usize) -> Vec<String> {
-        self.log.last(lines)
+        self.kept.log().last(lines)
     }
 
     /// Looks at its processes.
     pub fn health(&self) -> ClientHealth {
-        let state = self.state.borrow().clone();
+        let state = self.kept.state().borrow().clone();
         let Usage { memory, files, .. } = match state.pid {
             Some(pid) if state.ended.is_none() => health::of_group(pid),
             _ => Usage::default(),
@@ -469,7 +437,7 @@ impl Client {
     /// How its first process has ended: exit code, if it has one, and how in words. `None` while it
     /// runs. Costs nothing.
     pub fn death_so_far(&self) -> Option<(Option<i32>, String)> {
-        let state = self.state.borrow();
+        let state = self.kept.state().borrow();
         match state.ended {
             Some(Ended::Exit(code)) => Some((Some(code), format!("exit code {code}"))),
             Some(ended) => Some((None, ended.to_string())),
@@ -480,27 +448,27 @@ impl Client {
 
     /// Whether it wrote of a panic, or a sanitizer's report, since that was last taken.
     pub fn alarmed(&self) -> bool {
-        self.log.alarmed()
+        self.kept.log().alarmed()
     }
 
     /// Takes what it wrote of that.
     pub fn take_alarm(&self) -> Vec<String> {
-        self.log.take_alarm()
+        self.kept.log().take_alarm()
     }
 
     /// The folder that it lives in.
     pub(super) fn folder(&self) -> &Path {
-        &self.folder
+        self.kept.path()
     }
 
     /// Id of its first process, which is that of its group.
     pub(super) fn group(&self) -> Option<u32> {
-        self.state.borrow().pid
+        self.kept.state().borrow().pid
     }
 
     /// The processes of its group.
     pub fn members(&self) -> Vec<u32> {
-        let pid = self.state.borrow().pid;
+        let pid = self.kept.state().borrow().pid;
         pid.map(health::members).unwrap_or_default()
     }
 
@@ -512,7 +480,7 @@ impl Client {
     /// Waits until its first process has ended: exit code, if it has one, and how in words.
     /// Dropping the future loses nothing.
     pub async fn death(&self) -> (Option<i32>, String) {
-        let mut state = self.state.clone();
+        let mut state = self.kept.state().clone();
         let over = state.wait_for(|state| state.ended.is_some() || state.lost);
         let ended = over.await.ok().and_then(|state| state.ended);
         match ended {
@@ -535,7 +503,7 @@ impl Client {
         let argv = known
             .or(self.file.other_verb.as_ref())
             .map(|command| command.fill(&vars));
-        let folder = self.folder.clone();
+        let folder = self.kept.path().to_owned();
         async move {
             let Some(argv) = argv else {
                 return VerbOutcome::Unknown;
@@ -571,34 +539,11 @@ impl Client {
         })
     }
 
-    /// Ends it and waits until nothing of it is left. Who stops waiting may wait again.
+    /// Ends it and waits until nothing of it is left. Who stops waiting may wait again; dropping
+    /// it waits as well, and blocks.
     pub async fn stop(&mut self) {
-        self.hold = None;
-        let end = Instant::now() + self.file.grace + STOP_LIMIT;
-        while matches!(self.guard.try_wait(), Ok(None)) && Instant::now() < end {
-            sleep(STOP_STEP).await;
-        }
+        self.kept.stop().await;
     }
-}
-
-/// Reads the guard's reports in a thread of its own.
-fn follow(from: Option<ChildStdout>) -> watch::Receiver<State> {
-    let (sender, receiver) = watch::channel(State::default());
-    thread::spawn(move || {
-        let lines = from.map(|from| BufReader::new(from).lines());
-        for line in lines.into_iter().flatten().map_while(Result::ok) {
-            let Ok(report) = line.parse::<Report>() else {
-                continue;
-            };
-            sender.send_modify(|state| match report {
-                Report::Started(pid) => state.pid = Some(pid),
-                Report::Failed(why) => state.failed = Some(why),
-                Report::Ended(ended) => state.ended = Some(ended),
-            });
-        }
-        sender.send_modify(|state| state.lost = true);
-    });
-    receiver
 }
 
 /// Ports that nobody uses now. All are held until the last is found, so that they differ.
@@ -655,11 +600,6 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 const LOOK_LIMIT: Duration = Duration::from_secs(5);
 
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
-/// Time for the guard beyond the client's own grace.
-const STOP_LIMIT: Duration = Duration::from_secs(8);
-
-const STOP_STEP: Duration = Duration::from_millis(5);
 
 const LOG_LINES: usize = 8;
 

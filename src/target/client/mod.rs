@@ -9,6 +9,7 @@ pub mod doctor;
 mod file;
 mod folder;
 mod health;
+mod kept;
 mod launch;
 mod load;
 mod log;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use crate::target::guard::MARK;
 use crate::wire::escape::peer_text;
 
 /// What a command came to.
@@ -19,7 +20,8 @@ pub(super) struct Ran {
     pub(super) last: String,
 }
 
-/// Runs a command to its end, which must come in `within`.
+/// Runs a command to its end, which must come in `within`. If we die before, the guard of `folder`
+/// ends it.
 ///
 /// # Errors
 /// When it cannot be started or does not end: why.
@@ -31,6 +33,7 @@ pub(super) async fn run(argv: &[String], folder: &Path, within: Duration) -> Res
     command.args(args).current_dir(folder).kill_on_drop(true);
     command.stdin(Stdio::null());
     without_proxies(command.as_std_mut());
+    command.env(MARK, folder);
     let output = match tokio::time::timeout(within, command.output()).await {
         Ok(Ok(output)) => output,
         Ok(Err(error)) => return Err(format!("{program}: {error}")),

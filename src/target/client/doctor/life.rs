@@ -21,7 +21,7 @@ enum Stage {
 
 impl Doctor<'_> {
     /// Whether its process runs and `after_start` went well.
-    pub(super) async fn start(&mut self, client: &mut Client) -> bool {
+    pub(super) async fn start(&mut self, client: &Client) -> bool {
         let came = match client.begin().await {
             Ok(()) => Came::Well(String::new()),
             Err(ClientError::Start { why, log, .. }) => Came::Badly {

@@ -117,7 +117,7 @@ pub async fn examine(
     launcher: &Launcher,
     tell: &mut dyn FnMut(Check),
 ) {
-    if !needs(file, tell).await {
+    if !needs(file, launcher, tell).await {
         return;
     }
     for role in roles.iter().filter(|role| file.roles.contains(role)) {
@@ -135,12 +135,12 @@ pub async fn examine(
 }
 
 /// What can be found out without starting the client; whether it can be started.
-async fn needs(file: &ClientFile, tell: &mut dyn FnMut(Check)) -> bool {
+async fn needs(file: &ClientFile, launcher: &Launcher, tell: &mut dyn FnMut(Check)) -> bool {
     let mut say = |what: String, came| {
         let role = None;
         tell(Check { role, what, came });
     };
-    let desk = match Desk::new(file) {
+    let desk = match Desk::new(file, launcher) {
         Ok(desk) => desk,
         Err(error) => {
             say("folder".to_owned(), Came::badly(error.to_string(), FOLDER));
@@ -200,14 +200,14 @@ impl Doctor<'_> {
         };
         let heard = tracker.as_ref();
         let client = Client::launch(self.file, self.role, self.torrent, launcher, heard);
-        let mut client = match client {
+        let client = match client {
             Ok(client) => client,
             Err(error) => {
                 self.say("start", Came::badly(error.to_string(), FOLDER));
                 return;
             }
         };
-        if self.start(&mut client).await && self.serves(&client).await {
+        if self.start(&client).await && self.serves(&client).await {
             self.verbs(&client).await;
             self.dial(&client, tracker.as_ref()).await;
             self.still_serves(&client).await;
