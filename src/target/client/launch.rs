@@ -247,7 +247,7 @@ impl Client {
         tracker: Option<&Tracker>,
         sources: &mut Sources,
     ) -> Result<Self, ClientError> {
-        let mut client = Self::launch(file, role, torrent, launcher, tracker)?;
+        let client = Self::launch(file, role, torrent, launcher, tracker)?;
         client.get_ready(role, torrent, sources).await?;
         Ok(client)
     }
