@@ -181,6 +181,7 @@ fn can_be_read(find: &Find) {
 
 #[test]
 fn a_target_that_dies_often_does_not_hold_up_the_end() {
+    let mut open = 0;
     for (duration, start) in [(3600, 5), (3600, 60), (900, 1), (900, 30)] {
         let config = Config {
             duration: Some(secs(duration)),
@@ -206,13 +207,11 @@ fn a_target_that_dies_often_does_not_hold_up_the_end() {
                 .all(|find| find.suspicion.oracle == Oracle::Death),
             "{what}"
         );
-        let open = done
-            .finds
-            .iter()
-            .filter(|find| find.left == Left::Isolation);
-        assert!(open.count() > 0, "{what}");
+        let left = done.finds.iter().filter(|find| !find.left.is_nothing());
+        open += left.count();
         done.finds.iter().for_each(can_be_read);
     }
+    assert!(open > 0, "there was time for everything");
 }
 
 #[test]
