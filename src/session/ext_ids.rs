@@ -170,3 +170,28 @@ impl ExtIds {
         self.seen.get(&id).map(|(_, order)| *order)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(m: &[(&str, u8)]) -> ExtendedHandshake {
+        ExtendedHandshake::new().with_m(m)
+    }
+
+    #[test]
+    fn only_what_the_first_handshake_told_is_certain() {
+        let mut ids = ExtIds::default();
+        ids.tell(1, 1, &told(&[("ut_metadata", 3)]));
+        assert_eq!(ids.certain_id("ut_metadata"), Some(3));
+        ids.tell(2, 2, &told(&[("ut_metadata", 4), ("ut_pex", 5)]));
+        assert_eq!(
+            (ids.id("ut_metadata"), ids.certain_id("ut_metadata")),
+            (Some(4), None)
+        );
+        assert_eq!(
+            (ids.id("ut_pex"), ids.certain_id("ut_pex")),
+            (Some(5), None)
+        );
+    }
+}

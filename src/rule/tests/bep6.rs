@@ -309,3 +309,57 @@ fn tainted_connections_are_judged_by_absolute_rules_only() {
         assert_eq!(case.session.tainted(), tainted);
     }
 }
+
+/// 64 different requests.
+fn queue() -> Vec<BlockRef> {
+    let places = (0..8).flat_map(|index| (0..8).map(move |n| (index, n * 2048)));
+    places
+        .map(|(index, begin)| BlockRef {
+            index,
+            begin,
+            length: 2048,
+        })
+        .collect()
+}
+
+#[test]
+fn choke_throws_the_queue_away() {
+    let rule = "choke-rejects-the-queue";
+    // Some blocks were on their way.
+    let mut case = Case::seed();
+    for block in queue() {
+        case.sends(Request(block));
+    }
+    case.gets(Choke);
+    for (n, block) in queue().into_iter().enumerate() {
+        if n < 20 {
+            case.gets_block(block);
+        } else {
+            case.gets(RejectRequest(block));
+        }
+    }
+    case.holds(rule).is_clean();
+    // All of them were served.
+    let mut case = Case::seed();
+    for block in queue() {
+        case.sends(Request(block));
+    }
+    case.gets(Choke);
+    for block in queue() {
+        case.gets_block(block);
+    }
+    case.breaks(
+        rule,
+        "48 blocks that were requested before the choke came behind it, and no reject",
+    );
+    // An unchoke takes the choke back.
+    let mut case = Case::seed();
+    for block in queue() {
+        case.sends(Request(block));
+    }
+    case.gets(Choke).gets(Unchoke);
+    for block in queue() {
+        case.gets_block(block);
+    }
+    case.ignores(rule).is_clean();
+}

@@ -445,6 +445,7 @@ mod tests {
     fn a_driver_needs_no_more_than_a_name_and_a_command() {
         let file = load("name: tiny\nstart: [tinybt, -p, \"{port}\", -d, \"{data}\"]\n").unwrap();
         assert_eq!((file.jobs(), file.instances()), (1, 1));
+        assert!(!file.isolate());
         assert_eq!(file.roles(), [Role::Seed, Role::Leech]);
         assert_eq!(file.verbs().count(), 0);
     }
