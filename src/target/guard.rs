@@ -1,7 +1,7 @@
 //! The process between a run and a client: `btspec __guard`.
 //!
 //! A run that is killed cannot clean up, so this does: it makes the state folder, starts the client
-//! in a process group of its own once standard input says [`START`], and when that ends, because the
+//! in a process group of its own once standard input says `start`, and when that ends, because the
 //! run asks for it or is no more, it ends the group and removes the folder. What it has to say goes
 //! to standard output, one line each (`Report`); the client's output goes to standard error.
 
