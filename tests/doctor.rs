@@ -135,13 +135,17 @@ fn a_client_that_does_not_serve_is_told_what_is_missing() {
 }
 
 #[test]
-fn verbs_that_lie_are_told() {
+fn a_driver_that_says_yes_to_everything_is_told() {
     let ran = examine("yes_man", "seed", as_it_is);
     assert_eq!(ran.code, 1);
     assert!(
         ran.out.contains("FAIL  seed: an unknown verb is refused"),
         "{ran:#?}"
     );
+}
+
+#[test]
+fn verbs_that_lie_are_told() {
     let ran = examine("always_complete", "leech", as_it_is);
     told(&ran, "verb `complete`", "every piece");
     let ran = examine("no_folder", "leech", as_it_is);
@@ -157,6 +161,10 @@ fn verbs_that_lie_are_told() {
             .contains("FAIL  seed: verb `pause`: exit code 1: no such call"),
         "{ran:#?}"
     );
+}
+
+#[test]
+fn a_dial_that_does_not_come_is_told() {
     let ran = examine("no_dial", "seed", as_it_is);
     told(&ran, "dial by `add-peer`: it does not dial within", "{arg}");
 }

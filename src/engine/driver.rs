@@ -19,8 +19,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::io::{
     Action, CloseKind, ConnId, ConnectError, Health, Input, Place, Source, Tester, VerbResult,
 };
-use crate::target::client::VerbOutcome;
-use crate::target::{Listing, Live, Sources, Tracker};
+use crate::target::client::{Client, VerbOutcome};
+use crate::target::{Listing, Live, RESTART, Sources, Tracker};
 use crate::transport::{DialError, Event, Incoming, ListenerId, Sockets};
 
 pub use stage::{OpenError, SocketStage};
@@ -45,9 +45,14 @@ pub async fn drive(tester: &mut dyn Tester, target: &Live, sources: &RefCell<Sou
     if sources.borrow().is_single() {
         wires.let_go().await;
     }
+    if let Some(mut another) = wires.another.take() {
+        another.stop().await;
+    }
 }
 
 type Verb = Pin<Box<dyn Future<Output = VerbOutcome>>>;
+
+type Start<'a> = Pin<Box<dyn Future<Output = Result<Client, String>> + 'a>>;
 
 type Death<'a> = Pin<Box<dyn Future<Output = (Option<i32>, String)> + 'a>>;
 
@@ -73,6 +78,10 @@ struct Wires<'a> {
     /// Announces that the tester has been told of.
     announces: u64,
     verbs: Vec<(Asker, Verb)>,
+    /// The client is being started once more, for a verb.
+    start_another: Option<(u32, Start<'a>)>,
+    /// Where we dial since then.
+    another: Option<Client>,
     death: Option<Death<'a>>,
     /// Events delivered although a deadline has passed.
     late: u32,
@@ -114,6 +123,8 @@ impl<'a> Wires<'a> {
             places: Vec::new(),
             announces: 0,
             verbs: Vec::new(),
+            start_another: None,
+            another: None,
             death: target
                 .can_restart()
                 .then(|| -> Death<'a> { Box::pin(target.death()) }),
@@ -144,6 +155,11 @@ impl<'a> Wires<'a> {
                 CloseKind::Rst => self.sockets.rst(conn.0),
             },
             Action::Reading { conn, on } => self.sockets.reading(conn.0, on),
+            Action::Verb { id, command }
+                if command == RESTART && self.target.can_start_another() =>
+            {
+                self.start_another = Some((id, Box::pin(self.target.start_another())));
+            }
             Action::Verb { id, command } => {
                 let verb = Box::pin(self.target.verb(&command));
                 self.verbs.push((Asker::Tester(id), verb));
@@ -169,8 +185,14 @@ impl<'a> Wires<'a> {
             let until = Instant::now() + LET_GO;
             self.waiting.push_back((until, conn, source));
         } else {
-            self.sockets.dial(conn.0, source, self.target.addr());
+            self.sockets.dial(conn.0, source, self.listens_at());
         }
+    }
+
+    /// Where the target that was started last listens.
+    fn listens_at(&self) -> SocketAddr {
+        let another = self.another.as_ref().map(Client::addr);
+        another.unwrap_or_else(|| self.target.addr())
     }
 
     /// Dials what has waited for the end of other connections.
@@ -180,7 +202,7 @@ impl<'a> Wires<'a> {
                 return;
             }
             self.waiting.pop_front();
-            self.sockets.dial(conn.0, source, self.target.addr());
+            self.sockets.dial(conn.0, source, self.listens_at());
         }
     }
 
@@ -317,6 +339,13 @@ impl<'a> Wires<'a> {
                 return Poll::Ready(Seen::Verb(asker, outcome));
             }
         }
+        if let Some((id, start)) = &mut self.start_another
+            && let Poll::Ready(started) = start.as_mut().poll(cx)
+        {
+            let id = *id;
+            self.start_another = None;
+            return Poll::Ready(Seen::Started(id, started));
+        }
         if let Some(death) = &mut self.death
             && let Poll::Ready((code, note)) = death.as_mut().poll(cx)
         {
@@ -330,6 +359,16 @@ impl<'a> Wires<'a> {
     fn tell(&mut self, seen: Seen) -> Option<Input> {
         Some(match seen {
             Seen::Died(code, note) => Input::Died { code, note },
+            Seen::Started(id, started) => Input::VerbDone {
+                id,
+                result: match started {
+                    Ok(client) => {
+                        self.another = Some(client);
+                        VerbResult::Done(String::new())
+                    }
+                    Err(why) => VerbResult::Failed(why),
+                },
+            },
             Seen::Verb(Asker::Tester(id), outcome) => Input::VerbDone {
                 id,
                 result: match outcome {
@@ -467,6 +506,7 @@ fn health(target: &Live) -> Health {
 enum Seen {
     Event(Event),
     Verb(Asker, VerbOutcome),
+    Started(u32, Result<Client, String>),
     Died(Option<i32>, String),
 }
 

@@ -98,7 +98,11 @@ impl Peer {
         if self.defects.has(Quirk::IgnoresHaveAll) {
             return;
         }
-        self.they_announce(conn, PieceSet::all(pieces));
+        let named = match self.defects.has(Quirk::HaveAllLacksLast) {
+            true => PieceSet::of(pieces, 0..pieces.saturating_sub(1)),
+            false => PieceSet::all(pieces),
+        };
+        self.they_announce(conn, named);
     }
 
     pub(super) fn they_have_none(&mut self, conn: u32) {

@@ -1,5 +1,6 @@
 //! From bytes to reactions: handshake, frames, and what each message does.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,6 +10,7 @@ use super::connection::{Burst, Phase};
 use super::event::{CloseReason, PeerEvent};
 use super::fault::{Quirk, React, What};
 use super::host::{Peer, State, Timer};
+use crate::wire::bencode::Value;
 use crate::wire::extension::ExtendedHandshake;
 use crate::wire::{
     DecodeError, ExtensionMessage, Frame, FrameDecoder, FrameError, Handshake, Kind, Message,
@@ -560,6 +562,19 @@ impl Peer {
             });
         }
         self.schedule_pex(conn);
+        if self.defects.has(Quirk::DialsCutPort) {
+            self.dial_cut_port(conn, &handshake);
+        }
+    }
+
+    fn dial_cut_port(&mut self, conn: u32, handshake: &ExtendedHandshake) {
+        let remote = self.connections.get(&conn).map(|c| c.remote.ip());
+        if let (Some(ip), Some(Value::Int(port))) = (remote, handshake.get("p"))
+            && *port > i128::from(u16::MAX)
+        {
+            let cut = u16::try_from(port & 0xffff).unwrap_or_default();
+            self.connect(SocketAddr::new(ip, cut));
+        }
     }
 }
 

@@ -102,12 +102,13 @@ pub enum Function {
     Min,
     Max,
     Len,
+    Port,
     Range,
 }
 
 impl Function {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Min, Self::Max, Self::Len, Self::Range];
+    pub const ALL: [Self; 5] = [Self::Min, Self::Max, Self::Len, Self::Port, Self::Range];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -115,6 +116,7 @@ impl Function {
             Self::Min => "min",
             Self::Max => "max",
             Self::Len => "len",
+            Self::Port => "port",
             Self::Range => "range",
         }
     }
@@ -380,6 +382,14 @@ impl Expr {
                 [Val::Bytes(bytes)] => Ok(Val::Int(bytes.len() as i128)),
                 [Val::List(list)] => Ok(Val::Int(list.len() as i128)),
                 _ => Err(self.fault("`len` takes bytes or a list")),
+            },
+            // BEP 23: a contact ends with its port.
+            Function::Port => match values.as_slice() {
+                [Val::Bytes(bytes)] if matches!(bytes.len(), 6 | 18) => {
+                    let port = bytes.last_chunk().copied().unwrap_or_default();
+                    Ok(Val::Int(u16::from_be_bytes(port).into()))
+                }
+                _ => Err(self.fault("`port` takes a contact of 6 or 18 bytes")),
             },
             Function::Min | Function::Max => {
                 if let [Val::List(_)] = values.as_slice()

@@ -338,7 +338,7 @@ impl Parser<'_> {
         };
         let arguments = self.list(")")?;
         let fits = match function {
-            Function::Len => arguments.len() == 1,
+            Function::Len | Function::Port => arguments.len() == 1,
             Function::Min | Function::Max => !arguments.is_empty(),
             Function::Range => (2..=3).contains(&arguments.len()),
         };

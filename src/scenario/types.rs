@@ -144,11 +144,15 @@ fn call(function: Function, arguments: &[Expr], types: &dyn Types) -> Result<Typ
             }
             Ok(Type::Int)
         }
+        (Function::Port, [contact]) => {
+            want(contact, types, Type::Bytes)?;
+            Ok(Type::Int)
+        }
         (Function::Min | Function::Max, [one]) => {
             want(one, types, Type::List)?;
             Ok(Type::Int)
         }
-        (Function::Min | Function::Max | Function::Len, _) => {
+        (Function::Min | Function::Max | Function::Len | Function::Port, _) => {
             for argument in arguments {
                 want(argument, types, Type::Int)?;
             }

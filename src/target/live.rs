@@ -126,6 +126,33 @@ impl Live {
         ready
     }
 
+    /// Whether [`start_another`](Self::start_another) can work.
+    pub fn can_start_another(&self) -> bool {
+        self.started.is_some()
+    }
+
+    /// The client once more, beside the one that runs, with a folder and ports of its own. It is
+    /// told of no tracker: what that hears is of the first one.
+    ///
+    /// # Errors
+    /// When it does not start, or nobody started the first one.
+    pub async fn start_another(&self) -> Result<Client, String> {
+        let Some(it) = &self.started else {
+            return Err("somebody else starts the target".to_owned());
+        };
+        let sources = Sources::for_target(self.addr.ip(), None);
+        let mut sources = sources.map_err(|error| error.to_string())?;
+        let started = Client::start(
+            &it.file,
+            it.role,
+            &it.torrent,
+            &it.launcher,
+            None,
+            &mut sources,
+        );
+        started.await.map_err(|error| error.to_string())
+    }
+
     /// Ends the client and starts it anew with another torrent. A target that is not ours has what
     /// it has.
     ///
@@ -172,13 +199,14 @@ impl Live {
         self.started.as_ref().map_or(JOBS, |s| s.file.jobs())
     }
 
-    /// Verbs that its driver knows, and what our trackers do themselves.
+    /// Verbs that its driver knows, and what we do ourselves.
     pub fn verbs(&self) -> impl Iterator<Item = &str> {
+        let anew = self.can_start_another().then_some(RESTART);
         let started = self.started.iter();
         let two = started.filter(|it| it.tracker.is_some() && it.torrent.metainfo().is_private());
         let own = two.map(|_| SWITCH_TRACKER);
         let driver = self.started.iter().flat_map(|started| started.file.verbs());
-        driver.chain(own)
+        driver.chain(own).chain(anew)
     }
 
     /// Words of `needs` that its driver switches off.
@@ -296,3 +324,6 @@ const JOBS: usize = 16;
 
 /// The verb that is ours: the tracker in use stops answering, and the other one begins.
 const SWITCH_TRACKER: &str = "switch-tracker";
+
+/// The verb for which the client is [started once more](Live::start_another).
+pub const RESTART: &str = "restart";

@@ -16,7 +16,7 @@ pub mod spec;
 pub mod tracker;
 
 pub use halt::{Halt, Halter};
-pub use live::Live;
+pub use live::{Live, RESTART};
 pub use probe::{Looks, ProbeError, Sight, look};
 pub use role::{RoleError, role_of};
 pub use serve::Server;

@@ -147,6 +147,29 @@ fn no_preflight_plays_on() {
 
 #[cfg(unix)]
 #[test]
+fn restart_starts_the_target_once_more() {
+    let binary = env!("CARGO_BIN_EXE_btspec");
+    let serve = format!(
+        "exec '{binary}' serve --listen 127.0.0.1:{{port}} --role {{role}} --torrent {{torrent}} --data {{data}}"
+    );
+    let constant = format!("{serve} --fault same-peer-id-after-restart");
+    let filter = "id(handshake/peer-id-after-restart)";
+    let played = |command: &str| json(&["--exec", command, "--role", "seed", "--filter", filter]);
+    let (_, report) = played(&serve);
+    let case = &report["cases"][0];
+    assert_eq!(case["verdict"], "pass", "{case:#}");
+    let targets: BTreeSet<_> = case["connections"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|conn| conn["target"].to_string())
+        .collect();
+    assert_eq!(targets.len(), 2, "{case:#}");
+    let (_, report) = played(&constant);
+    assert_eq!(report["cases"][0]["verdict"], "warn", "{report:#}");
+}
+
+#[test]
 fn exec_starts_the_target_and_ends_it() {
     let binary = env!("CARGO_BIN_EXE_btspec");
     let command = format!(

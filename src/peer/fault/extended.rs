@@ -336,6 +336,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
+        "dials-cut-port",
+        &["B10-RX-21"],
+        "Cuts a listen port that does not fit to 16 bits, and dials it.",
+        Effect::Quirk(Quirk::DialsCutPort),
+    ),
+    FaultSpec::new(
         "ignores-reqq",
         &["B10-RX-22"],
         "Keeps more requests outstanding than the other end bears.",

@@ -109,6 +109,13 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .leech(),
     FaultSpec::new(
+        "have-all-lacks-the-last",
+        &["B6-HA-04"],
+        "Takes have_all for all pieces but the last.",
+        Effect::Quirk(Quirk::HaveAllLacksLast),
+    )
+    .leech(),
+    FaultSpec::new(
         "interested-in-nothing",
         &["B6-HA-05", "B3-IN-02"],
         "Is interested in peers that have nothing.",

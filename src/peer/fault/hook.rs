@@ -278,6 +278,8 @@ pub(in crate::peer) enum Quirk {
     DialsPrivateContacts,
     /// Every contact of a message is dialled.
     DialsEveryPort,
+    /// A listen port that does not fit is cut to 16 bits and dialled.
+    DialsCutPort,
     /// Tells trackers another peer id than peers.
     AnnouncesAnotherId,
     /// Ends when it may still write to a connection whose other end has closed.
@@ -370,6 +372,8 @@ pub(in crate::peer) enum Quirk {
     SuggestIsAvailability,
     /// `have_all` does not count.
     IgnoresHaveAll,
+    /// `have_all` does not count for the last piece.
+    HaveAllLacksLast,
     /// Serves while choking, without fast.
     ServesWhileChoked,
     /// Serves while choking, with fast.
