@@ -344,7 +344,7 @@ impl<'a> Wires<'a> {
         {
             let id = *id;
             self.start_another = None;
-            return Poll::Ready(Seen::Started(id, started));
+            return Poll::Ready(Seen::Started(id, started.map(Box::new)));
         }
         if let Some(death) = &mut self.death
             && let Poll::Ready((code, note)) = death.as_mut().poll(cx)
@@ -363,7 +363,7 @@ impl<'a> Wires<'a> {
                 id,
                 result: match started {
                     Ok(client) => {
-                        self.another = Some(client);
+                        self.another = Some(*client);
                         VerbResult::Done(String::new())
                     }
                     Err(why) => VerbResult::Failed(why),
@@ -506,7 +506,7 @@ fn health(target: &Live) -> Health {
 enum Seen {
     Event(Event),
     Verb(Asker, VerbOutcome),
-    Started(u32, Result<Client, String>),
+    Started(u32, Result<Box<Client>, String>),
     Died(Option<i32>, String),
 }
 
