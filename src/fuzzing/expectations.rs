@@ -122,6 +122,8 @@ fn updated(
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
     let kept = lines(&edited);
     for line in text.lines() {
+        // The last one may end in a carriage return alone, and gets its line feed.
+        let line = line.strip_suffix('\r').unwrap_or(line);
         let commented = format!("# {line}");
         assert!(
             kept.iter().any(|it| it == line || *it == commented),

@@ -280,11 +280,14 @@ impl Peer {
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
+        let pads = self.defects.has(Quirk::CountsShortBlocks);
         let any_index = self.defects.has(Quirk::IgnoresIndex);
         let fits = |block: &BlockRef| {
             (block.index == index || (any_index && block.index.abs_diff(index) == 1))
                 && block.begin == begin
-                && (block.length == length || (wrong_length && length > 0))
+                && (block.length == length
+                    || (wrong_length && length > 0)
+                    || (pads && (1..block.length).contains(&length)))
         };
         if let Some(at) = c.pending.iter().position(|p| fits(&p.block)) {
             let pending = c.pending.remove(at);
@@ -293,6 +296,11 @@ impl Peer {
             c.rejects_in_a_row = 0;
             match pending.id {
                 Some(_) => self.outcome(conn, pending.id, RequestOutcome::Piece(bytes)),
+                None if pads => {
+                    let mut padded = bytes.to_vec();
+                    padded.resize(pending.block.length as usize, 0);
+                    self.keep_block(conn, pending.block, padded.into());
+                }
                 None => self.keep_block(conn, pending.block, bytes),
             }
             return;

@@ -386,6 +386,8 @@ pub(in crate::peer) enum Quirk {
     TruncatesLong,
     /// Pieces are not checked.
     SkipsHash,
+    /// A block that is too short is padded and counts.
+    CountsShortBlocks,
     /// Blocks of the wrong length count, and pieces are not checked.
     AcceptsWrongLength,
     /// Blocks that nobody asked for are kept, and pieces are not checked.

@@ -587,6 +587,13 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .leech()
     .also(&["B3-FR-24"]),
     FaultSpec::new(
+        "counts-short-blocks",
+        &["B3-PC-11"],
+        "Pads a block that is too short, and counts it until the hash of the piece fails.",
+        Effect::Quirk(Quirk::CountsShortBlocks),
+    )
+    .leech(),
+    FaultSpec::new(
         "dies-of-duplicate-block",
         &["B3-PC-13"],
         "Ends when a block comes again.",
