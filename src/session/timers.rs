@@ -29,10 +29,11 @@ impl Session {
         }
         self.timers.heard = Some(at);
         self.timers.answered = at;
-        if self.fast() {
+        // Who dials may have said both behind its handshake, before ours was there.
+        if self.fast() && self.theirs.first_typed.is_none() {
             self.timers.availability = Some(at.saturating_add(OPENING));
         }
-        if self.extended() {
+        if self.extended() && self.theirs.extended_handshakes == 0 {
             self.timers.extended = Some(at.saturating_add(OPENING));
         }
     }

@@ -43,6 +43,7 @@ pub fn main() -> Fixture {
         let content = seeded(0x6d61_696e, 1026 * 32768 + 16384 + 4321);
         let total = content.geometry().total_len();
         let builder = Builder::new("btspec-main")
+            .announce(TRACKER_URL)
             .file(&["first.bin"], FIRST_LEN)
             .file(&["folder", "second.bin"], total.saturating_sub(FIRST_LEN))
             .extra("btspec filler", Value::Bytes(filler()));
@@ -56,12 +57,13 @@ pub fn one_piece() -> Fixture {
     static ONE_PIECE: OnceLock<Torrent> = OnceLock::new();
     let torrent = ONE_PIECE.get_or_init(|| {
         let content = seeded(0x6f6e_6521, 20_000);
-        made(&Builder::new("btspec-one-piece.bin"), content)
+        let builder = Builder::new("btspec-one-piece.bin").announce(TRACKER_URL);
+        made(&builder, content)
     });
     fixture("one-piece", torrent)
 }
 
-/// 67 pieces of 32 KiB in one file, announced to a tracker on loopback.
+/// 67 pieces of 32 KiB in one file.
 pub fn tracker() -> Fixture {
     static TRACKER: OnceLock<Torrent> = OnceLock::new();
     let torrent = TRACKER.get_or_init(|| tracker_at(TRACKER_URL));
@@ -80,7 +82,8 @@ pub fn private() -> Fixture {
     static PRIVATE: OnceLock<Torrent> = OnceLock::new();
     let torrent = PRIVATE.get_or_init(|| {
         let content = seeded(0x7072_6976, 66 * 32768 + 16384 + 1234);
-        made(&Builder::new("btspec-private.bin").private(), content)
+        let builder = Builder::new("btspec-private.bin").private();
+        made(&builder.announce(TRACKER_URL), content)
     });
     fixture("private", torrent)
 }
@@ -152,6 +155,8 @@ const FIRST_LEN: u64 = 10_000_001;
 
 const FILLER_LINES: u32 = 400;
 
+/// On loopback, where normally nobody is. A torrent file names a tracker (BEP 3, "metainfo files"),
+/// and rTorrent and CTorrent load none that does not.
 const TRACKER_URL: &str = "http://127.0.0.1:6969/announce";
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ pub(super) fn furnish(
             let metainfo = torrent.metainfo();
             metainfo.announced_at(&tracker.url(), second.as_deref())
         }
-        None => torrent.metainfo().encode(),
+        None => torrent.metainfo().announced_at(NOBODY, None),
     };
     std::fs::write(&torrent_file, metainfo).map_err(|error| failed(&torrent_file, error))?;
     if role == Role::Seed {
@@ -80,6 +80,10 @@ fn script_path(folder: &Path, script: &Script) -> PathBuf {
     let name = Path::new(&script.name).file_name().unwrap_or_default();
     folder.join(format!("driver-{}", name.to_string_lossy()))
 }
+
+/// Where no tracker is: some clients load no torrent that names none, and a tracker of the torrent's
+/// own may lead to strangers.
+const NOBODY: &str = "http://127.0.0.1:9/announce";
 
 const DATA: &str = "data";
 

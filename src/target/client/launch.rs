@@ -1,9 +1,8 @@
 //! A client under test that we started: its start, verbs, health and end.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
@@ -12,6 +11,7 @@ use super::file::{ClientFile, Command, Need};
 use super::folder::{furnish, name_places, write_script};
 use super::health::{self, Usage};
 use super::kept::{Kept, Start, fresh_path};
+use super::ports::free_ports;
 use super::run::run;
 use super::template::Vars;
 use crate::peer::Role;
@@ -546,33 +546,6 @@ impl Client {
     }
 }
 
-/// Ports that nobody uses now. All are held until the last is found, so that they differ.
-///
-/// A client takes its time to listen. Until then nobody else may get them: they lie below those that
-/// systems give to outgoing connections, and this process hands out none twice before it has been round.
-fn free_ports<const N: usize>(ip: IpAddr) -> io::Result<[u16; N]> {
-    static HANDED_OUT: AtomicU32 = AtomicU32::new(0);
-    // Runs beside this one begin elsewhere.
-    let first = std::process::id().wrapping_mul(7919);
-    let mut ports = [0; N];
-    let mut held = Vec::with_capacity(N);
-    for port in &mut ports {
-        let mut tries = 0..PORTS;
-        let listener = loop {
-            let next = first.wrapping_add(HANDED_OUT.fetch_add(1, Ordering::Relaxed));
-            let place = u16::try_from(next % u32::from(PORTS)).unwrap_or_default();
-            match TcpListener::bind(SocketAddr::new(ip, FIRST_PORT + place)) {
-                Ok(listener) => break listener,
-                Err(error) if tries.next().is_none() => return Err(error),
-                Err(_) => {}
-            }
-        };
-        *port = listener.local_addr()?.port();
-        held.push(listener);
-    }
-    Ok(ports)
-}
-
 /// The first word that looks like a version: digits and dots.
 fn version_in(text: &str) -> Option<String> {
     let digits = |c: char| c.is_ascii_digit() || c == '.';
@@ -584,11 +557,6 @@ fn version_in(text: &str) -> Option<String> {
 fn indented(log: &[String]) -> String {
     log.iter().map(|line| format!("\n    {line}")).collect()
 }
-
-/// Ports for clients: above the well-known ones, below 32,768, where Linux begins with those for
-/// outgoing connections.
-const FIRST_PORT: u16 = 12_000;
-const PORTS: u16 = 20_000;
 
 /// Exit code of a verb that a driver does not know.
 const UNKNOWN_VERB: i32 = 64;
@@ -617,12 +585,5 @@ mod tests {
         ] {
             assert_eq!(version_in(text).as_deref(), version, "{text}");
         }
-    }
-
-    #[test]
-    fn free_ports_differ() {
-        let ports = free_ports::<8>(IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap();
-        let unique = ports.iter().collect::<std::collections::BTreeSet<_>>();
-        assert_eq!(unique.len(), 8);
     }
 }

@@ -13,6 +13,7 @@ mod kept;
 mod launch;
 mod load;
 mod log;
+mod ports;
 mod run;
 mod template;
 
