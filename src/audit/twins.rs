@@ -103,6 +103,13 @@ pub const TWINS: &[Twin] = &[
             s.idle_counts_keep_alives = false;
         })
     }),
+    Twin::new("uploads-sixty-four-kib-a-second", |c| {
+        c.with_settings(|s| {
+            s.serve_delay = ms(250);
+            s.serve_in_turn = true;
+            s.reqq = 128;
+        })
+    }),
     // Segments.
     Twin::new("one-byte-at-a-time", |c| c.with_settings(|s| s.drip = true)),
     Twin::new("everything-in-one-write", |c| c.with_settings(|s| s.coalesce = ms(200))),

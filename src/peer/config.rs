@@ -196,6 +196,8 @@ pub struct Settings {
     pub interested_delay: Duration,
     /// Time between a request and its piece.
     pub serve_delay: Duration,
+    /// Whether that is the time for each block, one behind the other.
+    pub serve_in_turn: bool,
     /// Time between a request and its reject.
     pub reject_delay: Duration,
     /// Time added before every write on a connection.
@@ -310,6 +312,7 @@ impl Default for Settings {
             unchoke_flickers: None,
             interested_delay: Duration::ZERO,
             serve_delay: Duration::ZERO,
+            serve_in_turn: false,
             reject_delay: Duration::ZERO,
             pacing: Duration::ZERO,
             coalesce: Duration::ZERO,

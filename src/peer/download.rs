@@ -379,6 +379,7 @@ impl Peer {
             || (self.defects.has(Quirk::ChecksOnce) && self.store.has_failed(block.index))
             || (self.defects.has(Quirk::SkipsLastHash)
                 && block.index == self.torrent.geometry().last())
+            || (self.defects.has(Quirk::SkipsCompletingHash) && self.store.lacks_one())
         {
             Check::Nothing
         } else if self.defects.has(Quirk::SkipsMixedHash) {

@@ -89,6 +89,11 @@ impl Store {
         self.have.is_full()
     }
 
+    /// Whether one piece is missing and no more.
+    pub(super) fn lacks_one(&self) -> bool {
+        self.have.count() + 1 == self.torrent.geometry().pieces()
+    }
+
     /// Bytes held in memory.
     pub(super) fn resident(&self) -> u64 {
         self.buffered

@@ -433,6 +433,20 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .leech(),
     FaultSpec::new(
+        "takes-upload-only-for-everything",
+        &["B3-PC-03"],
+        "Asks who says upload_only for pieces that it never announced.",
+        on(
+            |s| s.is(Kind::Unchoke) && lacked(s).is_some(),
+            React::Say(|s| {
+                let blocks = lacked(s).and_then(|index| s.peer.torrent.geometry().block(index, 0));
+                let requests = blocks.into_iter().map(Message::Request);
+                requests.map(Wire::Message).collect()
+            }),
+        ),
+    )
+    .leech(),
+    FaultSpec::new(
         "hides-that-it-is-a-partial-seed",
         &["B21-UO-01"],
         "Does not say upload_only when it wants nothing more.",
@@ -549,4 +563,14 @@ fn nested(payload: &Bytes) -> bool {
 fn off(seen: &Seen<'_>, name: &str) -> bool {
     let hello = seen.extended_handshake();
     hello.and_then(|hello| hello.ext_id(name)) == Some(0)
+}
+
+/// A piece that neither end has, where the other end says `upload_only`.
+fn lacked(seen: &Seen<'_>) -> Option<u32> {
+    let conn = seen.peer.conn;
+    let hello = conn.their_extended.as_ref()?;
+    let wanted =
+        |index: &u32| !conn.their_pieces.get(*index) && !seen.peer.store.have().get(*index);
+    let mut pieces = (0..seen.pieces()).filter(|_| hello.upload_only() == Some(1));
+    pieces.find(wanted)
 }

@@ -352,6 +352,8 @@ pub(in crate::peer) enum Quirk {
     ForgetsAfterCancel,
     /// A cancel takes the oldest request of its piece.
     CancelsByPiece,
+    /// A cancel takes the request of its place, whatever its length.
+    CancelsAnyLength,
     /// A cancel takes the newest request.
     CancelsNewest,
     /// A cancel takes the same request of every peer without fast, also a later one.
@@ -472,6 +474,8 @@ pub(in crate::peer) enum Quirk {
     ChecksOnce,
     /// The last piece of the torrent is taken without its hash.
     SkipsLastHash,
+    /// The piece that completes the torrent is taken without its hash.
+    SkipsCompletingHash,
     /// A piece of which several peers gave blocks is taken without its hash.
     SkipsMixedHash,
     /// The last block of a piece is left out of the check.
