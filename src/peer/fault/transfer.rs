@@ -314,7 +314,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 })]
             }),
         ),
-    ),
+    )
+    .also(&["B3-RQ-01"]),
 ];
 
 /// Bytes of a block; 0 for anything else.
