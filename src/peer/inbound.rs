@@ -378,7 +378,11 @@ impl Peer {
                 self.they_are_interested(conn);
             }
             Message::NotInterested => {
-                c.them.interested = false;
+                let lost = std::mem::replace(&mut c.them.interested, false);
+                if lost && self.settings.close_uninterested && self.store.have().is_full() {
+                    self.close(conn, CloseReason::Redundant);
+                    return;
+                }
                 self.lost_interest_counts_for_others(conn);
                 if self.settings.choke_uninterested {
                     self.choke_now(conn);
