@@ -355,6 +355,7 @@ impl Peer {
             burst: Burst::default(),
             last_message: self.now,
             segments: 0,
+            frame_segments: 0,
             frame_since: self.now,
             gone: BTreeSet::new(),
             forgotten: Vec::new(),

@@ -241,7 +241,7 @@ impl Peer {
             c.offset += needed as u64;
             match c.frames.next_frame() {
                 Ok(Some(frame)) => {
-                    c.segments = 0;
+                    c.frame_segments = std::mem::replace(&mut c.segments, 0);
                     if let Some(again) = self.frame(conn, &frame) {
                         let mut all = BytesMut::from(&again[..]);
                         all.extend_from_slice(&bytes);

@@ -264,6 +264,7 @@ impl Peer {
         c.segments = c.segments.saturating_add(1);
         let block = c.frames.buffered().get(4) == Some(&7);
         if c.frames.buffered().is_empty() {
+            c.segments = 1;
             c.frame_since = self.now;
         }
         let slow = self.now.saturating_sub(c.frame_since) > IMPATIENCE;
