@@ -254,6 +254,8 @@ pub(in crate::peer) enum Quirk {
     OwnIdsDialling,
     /// Peers of a private torrent stay when the tracker is another one.
     KeepsOldPeers,
+    /// Peers of a private torrent that dialled in stay when the tracker is another one.
+    KeepsOldCallers,
     /// Peers of a private torrent hear of each other.
     ExchangesPrivately,
     /// Connections without a session are told of by ut_pex.
