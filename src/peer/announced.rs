@@ -74,7 +74,7 @@ impl Peer {
         } else {
             bits
         };
-        let set = match PieceSet::from_bitfield(bytes, pieces) {
+        let mut set = match PieceSet::from_bitfield(bytes, pieces) {
             Ok(set) => set,
             Err(BitfieldError::SpareBits { .. })
                 if self.settings.spare_bits == Tolerance::Ignore
@@ -90,6 +90,9 @@ impl Peer {
                 return;
             }
         };
+        if self.defects.has(Quirk::BitfieldLacksLast) {
+            set.clear(self.torrent.geometry().last());
+        }
         self.they_announce(conn, set);
     }
 

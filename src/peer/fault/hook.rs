@@ -374,6 +374,8 @@ pub(in crate::peer) enum Quirk {
     SuggestIsAvailability,
     /// `have_all` does not count.
     IgnoresHaveAll,
+    /// A bitfield does not count for the last piece.
+    BitfieldLacksLast,
     /// `have_all` does not count for the last piece.
     HaveAllLacksLast,
     /// Serves while choking, without fast.
