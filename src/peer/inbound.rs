@@ -81,9 +81,7 @@ impl Peer {
             // Only a defect has not spoken yet.
             self.greet(conn);
         }
-        let lost = (self.defects.has(Quirk::LosesCoalesced) && !initiator)
-            || (self.defects.has(Quirk::LosesCoalescedDialling) && initiator);
-        if lost {
+        if self.loses_coalesced(initiator, &theirs) {
             bytes.clear();
         }
         if self.handshaken(conn, theirs) {
@@ -102,7 +100,7 @@ impl Peer {
             return Ok(None);
         };
         let raw = c.opening.raw();
-        if let Some(taken_for) = self.lenient_handshake(&raw) {
+        if let Some(taken_for) = self.lenient_handshake(&raw, c.initiator) {
             return Ok(taken_for);
         }
         let theirs = c.opening.handshake();

@@ -226,6 +226,18 @@ pub(in crate::peer) enum Quirk {
     SkipsProtocolLength,
     /// Does not look at the protocol string.
     SkipsProtocolString,
+    /// The length byte of the answer to a dial is not looked at.
+    SkipsProtocolLengthDialling,
+    /// The protocol string of the answer to a dial is not looked at.
+    SkipsProtocolStringDialling,
+    /// The protocol string is misspelled on dialled connections.
+    MisspellsDialling,
+    /// The peer id of the other end comes back to it.
+    EchoesPeerId,
+    /// Bytes behind a handshake without any extension in the same segment are lost.
+    LosesCoalescedPlain,
+    /// So many bytes are kept once a have names a piece that no torrent can have.
+    GrowsAtHugeHave(u64),
     /// Bytes behind the handshake in the same segment are lost.
     LosesCoalesced,
     /// The same, on dialled connections.
