@@ -15,6 +15,7 @@ use crate::wire::{BlockRef, Kind, Message};
 
 impl Peer {
     pub(super) fn they_have(&mut self, conn: u32, index: u32) {
+        self.huge_have |= i32::try_from(index).is_err();
         if index >= self.torrent.geometry().pieces() {
             if self.settings.spare_bits == Tolerance::Close {
                 self.close(conn, CloseReason::BadAvailability);

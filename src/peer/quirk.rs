@@ -105,6 +105,7 @@ impl Peer {
         let leaks = self.defects.leaks().map(|quirk| match quirk {
             Quirk::Leaks(kind, bytes) => self.stats.received.of(kind).messages * bytes,
             Quirk::LeaksConnections(bytes) => gone * bytes,
+            Quirk::GrowsAtHugeHave(bytes) if self.huge_have => bytes,
             _ => 0,
         });
         leaks.sum()

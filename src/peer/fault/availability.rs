@@ -401,6 +401,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
+        "grows-at-huge-have",
+        &["B3-HV-03"],
+        "Makes room for as many pieces as the largest have names.",
+        Effect::Quirk(Quirk::GrowsAtHugeHave(1 << 29)),
+    ),
+    FaultSpec::new(
         "deaf-after-huge-have",
         &["B3-HV-03"],
         "Reads nothing any more behind a have of 2^31 or more.",

@@ -595,7 +595,9 @@ impl Defects {
     /// How much is kept of a message of this kind, and of a connection.
     pub(in crate::peer) fn leaks(&self) -> impl Iterator<Item = Quirk> + '_ {
         self.set.iter().filter_map(|fault| match fault.effect {
-            Effect::Quirk(quirk @ (Quirk::Leaks(..) | Quirk::LeaksConnections(_))) => Some(quirk),
+            Effect::Quirk(
+                quirk @ (Quirk::Leaks(..) | Quirk::LeaksConnections(_) | Quirk::GrowsAtHugeHave(_)),
+            ) => Some(quirk),
             _ => None,
         })
     }
