@@ -70,6 +70,11 @@ pub const TWINS: &[Twin] = &[
         c.with_settings(|s| s.unchoke_flickers = Some(ms(3000)))
     }),
     Twin::new("never-chokes-again", |c| c.with_settings(|s| s.choke_uninterested = false)),
+    Twin::new("lets-go-of-who-wants-nothing", |c| c.with_settings(|s| s.close_uninterested = true)),
+    Twin::new("few-requests-without-fast", |c| {
+        let c = c.with_reserved(Reserved::with(&[Capability::Extended]));
+        c.with_settings(|s| s.reqq = 8)
+    }),
     Twin::new("one-request-at-a-time", |c| c.with_settings(|s| s.pipeline = 1)),
     Twin::new("suggests-pieces", |c| c.with_settings(|s| s.suggestions = 4)),
     Twin::new("many-requests-at-a-time", |c| c.with_settings(|s| s.pipeline = 68)),

@@ -15,6 +15,7 @@ use crate::wire::{BlockRef, Kind, Message};
 
 impl Peer {
     pub(super) fn they_have(&mut self, conn: u32, index: u32) {
+        self.huge_have |= i32::try_from(index).is_err();
         if index >= self.torrent.geometry().pieces() {
             if self.settings.spare_bits == Tolerance::Close {
                 self.close(conn, CloseReason::BadAvailability);
@@ -74,7 +75,7 @@ impl Peer {
         } else {
             bits
         };
-        let set = match PieceSet::from_bitfield(bytes, pieces) {
+        let mut set = match PieceSet::from_bitfield(bytes, pieces) {
             Ok(set) => set,
             Err(BitfieldError::SpareBits { .. })
                 if self.settings.spare_bits == Tolerance::Ignore
@@ -90,6 +91,9 @@ impl Peer {
                 return;
             }
         };
+        if self.defects.has(Quirk::BitfieldLacksLast) {
+            set.clear(self.torrent.geometry().last());
+        }
         self.they_announce(conn, set);
     }
 

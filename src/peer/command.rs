@@ -296,8 +296,12 @@ impl Peer {
     /// BEP 27: with another tracker, the peers of a private torrent are others.
     fn leave_tracker(&mut self) {
         if self.torrent.metainfo().is_private() && !self.defects.has(Quirk::KeepsOldPeers) {
-            let ids = self.ids();
-            ids.into_iter()
+            let callers_stay = self.defects.has(Quirk::KeepsOldCallers);
+            let leave = self.connections.values();
+            let leave = leave.filter(|c| c.initiator || !callers_stay).map(|c| c.id);
+            let leave: Vec<u32> = leave.collect();
+            leave
+                .into_iter()
                 .for_each(|conn| self.close(conn, CloseReason::OtherTracker));
         }
     }

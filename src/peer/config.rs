@@ -186,6 +186,8 @@ pub struct Settings {
     pub rotate_every: Duration,
     /// Whether `not_interested` makes us choke.
     pub choke_uninterested: bool,
+    /// Whether a seed closes when a peer loses its interest.
+    pub close_uninterested: bool,
     /// Whether peers are unchoked before they are interested.
     pub unchoke_everybody: bool,
     /// Whether interest of a peer that is unchoked already gets another unchoke.
@@ -307,6 +309,7 @@ impl Default for Settings {
             unchoke_delay: Duration::ZERO,
             rotate_every: Duration::from_secs(30),
             choke_uninterested: true,
+            close_uninterested: false,
             unchoke_everybody: false,
             unchoke_again: false,
             unchoke_flickers: None,

@@ -168,6 +168,8 @@ pub(super) struct Connection {
     pub(super) burst: Burst,
     /// Segments since the last frame was complete.
     pub(super) segments: u32,
+    /// Segments in which the frame came that is being looked at.
+    pub(super) frame_segments: u32,
     /// When the frame under way began.
     pub(super) frame_since: Duration,
     /// Pieces that were taken back.

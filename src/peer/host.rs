@@ -65,6 +65,8 @@ pub struct Peer {
     pub(super) hearsay: BTreeSet<SocketAddr>,
     /// Whether anybody was ever unchoked (a defect).
     pub(super) ever_unchoked: bool,
+    /// Whether a have named a piece that no torrent can have (a defect).
+    pub(super) huge_have: bool,
 }
 
 /// An extension that new connections get.
@@ -165,6 +167,7 @@ impl Peer {
             half_closed: BTreeSet::new(),
             hearsay: BTreeSet::new(),
             ever_unchoked: false,
+            huge_have: false,
         };
         peer.add_own_extensions();
         peer
@@ -355,6 +358,7 @@ impl Peer {
             burst: Burst::default(),
             last_message: self.now,
             segments: 0,
+            frame_segments: 0,
             frame_since: self.now,
             gone: BTreeSet::new(),
             forgotten: Vec::new(),

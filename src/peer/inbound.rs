@@ -81,9 +81,7 @@ impl Peer {
             // Only a defect has not spoken yet.
             self.greet(conn);
         }
-        let lost = (self.defects.has(Quirk::LosesCoalesced) && !initiator)
-            || (self.defects.has(Quirk::LosesCoalescedDialling) && initiator);
-        if lost {
+        if self.loses_coalesced(initiator, &theirs) {
             bytes.clear();
         }
         if self.handshaken(conn, theirs) {
@@ -102,7 +100,7 @@ impl Peer {
             return Ok(None);
         };
         let raw = c.opening.raw();
-        if let Some(taken_for) = self.lenient_handshake(&raw) {
+        if let Some(taken_for) = self.lenient_handshake(&raw, c.initiator) {
             return Ok(taken_for);
         }
         let theirs = c.opening.handshake();
@@ -241,7 +239,7 @@ impl Peer {
             c.offset += needed as u64;
             match c.frames.next_frame() {
                 Ok(Some(frame)) => {
-                    c.segments = 0;
+                    c.frame_segments = std::mem::replace(&mut c.segments, 0);
                     if let Some(again) = self.frame(conn, &frame) {
                         let mut all = BytesMut::from(&again[..]);
                         all.extend_from_slice(&bytes);
@@ -378,7 +376,11 @@ impl Peer {
                 self.they_are_interested(conn);
             }
             Message::NotInterested => {
-                c.them.interested = false;
+                let lost = std::mem::replace(&mut c.them.interested, false);
+                if lost && self.settings.close_uninterested && self.store.have().is_full() {
+                    self.close(conn, CloseReason::Redundant);
+                    return;
+                }
                 self.lost_interest_counts_for_others(conn);
                 if self.settings.choke_uninterested {
                     self.choke_now(conn);

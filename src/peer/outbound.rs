@@ -208,8 +208,7 @@ impl Peer {
             || self.our_handshake(conn).encode().to_vec(),
             |bytes| bytes.to_vec(),
         );
-        let ordinal = self.connections.get(&conn).map_or(0, |c| c.ordinal);
-        self.defects.hello(ordinal, &mut bytes);
+        self.alter_handshake(conn, &mut bytes);
         let mut from = 0;
         for (n, cut) in opening.cuts.into_iter().chain([bytes.len()]).enumerate() {
             let part = bytes.get(from..cut.min(bytes.len())).unwrap_or_default();

@@ -105,6 +105,7 @@ impl Peer {
         let leaks = self.defects.leaks().map(|quirk| match quirk {
             Quirk::Leaks(kind, bytes) => self.stats.received.of(kind).messages * bytes,
             Quirk::LeaksConnections(bytes) => gone * bytes,
+            Quirk::GrowsAtHugeHave(bytes) if self.huge_have => bytes,
             _ => 0,
         });
         leaks.sum()
@@ -182,7 +183,11 @@ impl Peer {
 
     /// Defects: another length byte or protocol string is overlooked, and the bytes behind it are
     /// taken for what they stand for. `None` if the defect has nothing to do with these bytes.
-    pub(super) fn lenient_handshake(&self, raw: &Bytes) -> Option<Option<Handshake>> {
+    pub(super) fn lenient_handshake(
+        &self,
+        raw: &Bytes,
+        initiator: bool,
+    ) -> Option<Option<Handshake>> {
         let other_length = *raw.first()? != 19;
         let other_string = !other_length
             && raw
@@ -190,8 +195,18 @@ impl Peer {
                 .zip(&self.our_handshake(0).encode())
                 .take(20)
                 .any(|(a, b)| a != b);
-        let overlooked = (other_length && self.defects.has(Quirk::SkipsProtocolLength))
-            || (other_string && self.defects.has(Quirk::SkipsProtocolString));
+        let has =
+            |quirk, dialling| self.defects.has(quirk) || (initiator && self.defects.has(dialling));
+        let overlooked = (other_length
+            && has(
+                Quirk::SkipsProtocolLength,
+                Quirk::SkipsProtocolLengthDialling,
+            ))
+            || (other_string
+                && has(
+                    Quirk::SkipsProtocolString,
+                    Quirk::SkipsProtocolStringDialling,
+                ));
         overlooked.then(|| {
             let taken_for = Handshake {
                 peer_id: PeerId(*b"-XX0000-000000000000"),
@@ -199,6 +214,37 @@ impl Peer {
             };
             (raw.len() >= Handshake::LEN - 1).then_some(taken_for)
         })
+    }
+
+    /// Defects: our handshake with other bytes.
+    pub(super) fn alter_handshake(&self, conn: u32, bytes: &mut Vec<u8>) {
+        let Some(c) = self.connections.get(&conn) else {
+            return;
+        };
+        self.defects.hello(c.ordinal, bytes);
+        if c.initiator
+            && self.defects.has(Quirk::MisspellsDialling)
+            && let Some(byte) = bytes.get_mut(12)
+        {
+            *byte = b'P';
+        }
+        let raw = c.opening.raw();
+        if self.defects.has(Quirk::EchoesPeerId)
+            && let Some(theirs) = raw.get(48..Handshake::LEN)
+        {
+            bytes.truncate(48);
+            bytes.extend_from_slice(theirs);
+        }
+    }
+
+    /// Defects: what is behind the handshake in its segment is lost.
+    pub(super) fn loses_coalesced(&self, initiator: bool, theirs: &Handshake) -> bool {
+        let has = |quirk| self.defects.has(quirk);
+        if initiator {
+            return has(Quirk::LosesCoalescedDialling);
+        }
+        let plain = theirs.reserved.0 == [0; 8];
+        has(Quirk::LosesCoalesced) || (plain && has(Quirk::LosesCoalescedPlain))
     }
 
     /// A defect: frames of requests that are too short or too long are made to fit.
@@ -264,6 +310,7 @@ impl Peer {
         c.segments = c.segments.saturating_add(1);
         let block = c.frames.buffered().get(4) == Some(&7);
         if c.frames.buffered().is_empty() {
+            c.segments = 1;
             c.frame_since = self.now;
         }
         let slow = self.now.saturating_sub(c.frame_since) > IMPATIENCE;

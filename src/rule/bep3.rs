@@ -11,7 +11,7 @@ use crate::session::{
 };
 use crate::torrent::BLOCK_LEN;
 use crate::trace::What;
-use crate::wire::{Capability, HandshakeError, Kind, Message, Reserved};
+use crate::wire::{Capability, HandshakeError, Kind, Message, PeerId, Reserved};
 
 /// A silence of this length is worth a keep-alive to some client (BitTorrent-protocol: 55 s).
 const IDLE: Duration = Duration::from_secs(45);
@@ -26,10 +26,13 @@ const REPEATS_BORNE: u64 = 4;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// BEP 3, "peer protocol": byte 19, protocol name, reserved bytes, info hash, peer id. Openings of
-/// a target that dials may be encrypted and are not judged; after another info hash of ours the
-/// target may send what it likes.
-pub fn handshake_layout(event: &Event, session: &Session, _: &Context) -> Ruling {
+/// a target that dials may be encrypted and are not judged, unless they begin like a handshake; after
+/// another info hash of ours the target may send what it likes. A peer id is the target's own.
+pub fn handshake_layout(event: &Event, session: &Session, context: &Context) -> Ruling {
     match &event.observation.what {
+        What::Handshake(handshake) if comes_back(handshake.peer_id, session, context) => {
+            Ruling::Broken("the peer id is our own, sent back".to_owned())
+        }
         What::Handshake(handshake) => {
             let hash = session.torrent().info_hash();
             Ruling::check(handshake.info_hash == hash, || {
@@ -39,8 +42,24 @@ pub fn handshake_layout(event: &Event, session: &Session, _: &Context) -> Ruling
         What::BadHandshake(error) if session.initiator() && !begins_with_frame(error) => {
             Ruling::Broken(error.to_string())
         }
+        What::BadHandshake(error) if begins_like_one(error) => Ruling::Broken(error.to_string()),
         _ => Ruling::NotApplicable,
     }
+}
+
+/// Whether the target has answered with the id that a tester gave. A case may give it the target's
+/// own id, and a client that is watched may have dialled itself.
+fn comes_back(peer_id: PeerId, session: &Session, context: &Context) -> bool {
+    let ours = session.ours().handshake().map(|h| h.peer_id);
+    session.initiator()
+        && ours == Some(peer_id)
+        && peer_id.0.starts_with(b"-BS")
+        && !context.peer_ids.values().any(|id| *id == peer_id)
+}
+
+/// Whether five bytes of a handshake are right. The key of an encrypted opening is random.
+fn begins_like_one(error: &HandshakeError) -> bool {
+    matches!(error, HandshakeError::WrongProtocol { offset, .. } if *offset >= 5)
 }
 
 /// BEP 3, "peer protocol": the handshake comes first. A stream that begins with a zero byte begins

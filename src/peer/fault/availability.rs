@@ -166,6 +166,13 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         on(spare, React::Exit),
     ),
     FaultSpec::new(
+        "overlooks-the-last-bit",
+        &["B3-IN-01"],
+        "Overlooks the last piece in a bitfield.",
+        Effect::Quirk(Quirk::BitfieldLacksLast),
+    )
+    .leech(),
+    FaultSpec::new(
         "hangs-behind-late-bitfield",
         &["B3-BF-10"],
         "Does nothing any more behind a bitfield that came late, of a peer without fast.",
@@ -392,6 +399,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             },
             React::Exit,
         ),
+    ),
+    FaultSpec::new(
+        "grows-at-huge-have",
+        &["B3-HV-03"],
+        "Makes room for as many pieces as the largest have names.",
+        Effect::Quirk(Quirk::GrowsAtHugeHave(1 << 29)),
     ),
     FaultSpec::new(
         "deaf-after-huge-have",

@@ -58,6 +58,28 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         send(|s| s.is(Kind::Port) && s.peer.conn.ordinal > 1, Alter::Drop),
     ),
     FaultSpec::new(
+        "tells-port-to-callers-only",
+        &["B5-PT-01"],
+        "Sends no port message to whom it dialled.",
+        send(|s| s.is(Kind::Port) && s.peer.conn.initiator, Alter::Drop),
+    )
+    .dialling(),
+    FaultSpec::new(
+        "tells-port-mirrored",
+        &["B5-PT-01"],
+        "Sends the bytes of its port the other way round.",
+        send(
+            |s| s.is(Kind::Port),
+            Alter::Other(|s| match s.message {
+                Message::Port { port } => {
+                    let port = port.swap_bytes();
+                    vec![Wire::Message(Message::Port { port })]
+                }
+                _ => Vec::new(),
+            }),
+        ),
+    ),
+    FaultSpec::new(
         "closes-on-second-port",
         &["B5-PT-03"],
         "Closes when a second port message comes.",

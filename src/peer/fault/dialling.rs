@@ -1,5 +1,7 @@
 //! Defects that show on connections which the peer dials.
 
+use std::time::Duration;
+
 use super::extended::{changed, hello};
 use super::{Alter, Effect, FaultSpec, Nth, Quirk, React, What, on, send};
 use crate::wire::Kind;
@@ -151,6 +153,96 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B10-NEG-02"],
         "Sends no extended handshake on connections that it dialled.",
         send(|s| hello(s) && s.peer.conn.initiator, Alter::Drop),
+    )
+    .dialling(),
+    FaultSpec::new(
+        "dies-of-eof-in-answer-to-dial",
+        &["B3-HS-23"],
+        "Ends when the answer to a dial ends in the middle.",
+        on(
+            |s| {
+                let begun = matches!(s.what, What::Eof(rest) if !rest.is_empty());
+                begun && s.peer.conn.initiator && !s.peer.conn.is_open()
+            },
+            React::Exit,
+        ),
+    )
+    .dialling(),
+    FaultSpec::new(
+        "dies-of-reset-in-answer-to-dial",
+        &["B3-HS-23"],
+        "Ends when a connection is reset in the middle of the answer to a dial.",
+        on(
+            |s| {
+                let conn = s.peer.conn;
+                let begun = conn.initiator && !conn.is_open() && !conn.opening.raw().is_empty();
+                matches!(s.what, What::Reset) && begun
+            },
+            React::Exit,
+        ),
+    )
+    .dialling(),
+    FaultSpec::new(
+        "dials-any-protocol",
+        &["B3-HS-07"],
+        "Does not compare the protocol string that comes back on a dial.",
+        Effect::Quirk(Quirk::SkipsProtocolStringDialling),
+    )
+    .dialling(),
+    FaultSpec::new(
+        "dials-any-protocol-length",
+        &["B3-HS-06"],
+        "Does not look at the first byte that comes back on a dial.",
+        Effect::Quirk(Quirk::SkipsProtocolLengthDialling),
+    )
+    .dialling(),
+    FaultSpec::new(
+        "misspells-protocol-when-dialling",
+        &["B3-HS-02"],
+        "Writes the protocol string with a capital P when it dials.",
+        Effect::Quirk(Quirk::MisspellsDialling),
+    )
+    .dialling(),
+    FaultSpec::new(
+        "shows-no-bitfield-when-dialling",
+        &["B3-BF-04"],
+        "Sends no bitfield to whom it dialled, unless with fast.",
+        send(
+            |s| s.is(Kind::Bitfield) && s.peer.conn.initiator && !s.peer.conn.agreed.fast,
+            Alter::Drop,
+        ),
+    )
+    .dialling(),
+    FaultSpec::new(
+        "have-only-to-callers",
+        &["B3-HV-01"],
+        "Says have only to peers that dialled in.",
+        send(|s| s.is(Kind::Have) && s.peer.conn.initiator, Alter::Drop),
+    )
+    .leech()
+    .dialling(),
+    FaultSpec::new(
+        "leaves-whom-it-dialled-after-a-minute",
+        &["B3-TO-04"],
+        "Closes connections that it dialled after a minute.",
+        on(
+            |s| {
+                let conn = s.peer.conn;
+                let age = s.peer.now.saturating_sub(conn.open_since);
+                s.is(Kind::KeepAlive) && conn.initiator && age >= Duration::from_secs(60)
+            },
+            React::Close,
+        ),
+    )
+    .dialling(),
+    FaultSpec::new(
+        "keeps-no-dialled-connection-alive",
+        &["B3-TO-01"],
+        "Sends no keep-alives to whom it dialled.",
+        send(
+            |s| s.is(Kind::KeepAlive) && s.peer.conn.initiator,
+            Alter::Drop,
+        ),
     )
     .dialling(),
     FaultSpec::new(

@@ -17,6 +17,19 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::LosesDrippedFrames),
     ),
     FaultSpec::new(
+        "split-bitfield-is-lost",
+        &["B3-FR-01"],
+        "Overlooks a bitfield that comes in more than one segment.",
+        on(split_bitfield, React::Ignore),
+    )
+    .leech(),
+    FaultSpec::new(
+        "split-bitfield-closes",
+        &["B3-FR-01"],
+        "Closes on a bitfield that comes in more than one segment.",
+        on(split_bitfield, React::Close),
+    ),
+    FaultSpec::new(
         "misreads-split-prefix",
         &["B3-FR-02"],
         "Forgets the first bytes of a length prefix that comes in two segments.",
@@ -240,6 +253,11 @@ pub(super) fn with(sent: &Sent<'_>, bytes: Vec<u8>) -> Vec<Wire> {
 /// The message as it is, and another behind it.
 pub(super) fn and(sent: &Sent<'_>, message: Message) -> Vec<Wire> {
     vec![Wire::Message(sent.message.clone()), Wire::Message(message)]
+}
+
+/// A bitfield whose frame ends in another segment than it began in.
+fn split_bitfield(seen: &super::Seen<'_>) -> bool {
+    seen.is(Kind::Bitfield) && seen.peer.conn.frame_segments > 1
 }
 
 fn unassigned() -> Vec<u8> {

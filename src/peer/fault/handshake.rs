@@ -77,6 +77,19 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::LosesCoalesced),
     ),
     FaultSpec::new(
+        "plain-handshake-coalesced-loses-bytes",
+        &["B3-HS-10"],
+        "Messages in the segment that ends a handshake without any extension are lost.",
+        Effect::Quirk(Quirk::LosesCoalescedPlain),
+    )
+    .leech(),
+    FaultSpec::new(
+        "echoes-peer-id",
+        &["B3-HS-02"],
+        "Gives a peer its own id back.",
+        Effect::Quirk(Quirk::EchoesPeerId),
+    ),
+    FaultSpec::new(
         "closes-on-unknown-reserved-bits",
         &["B3-HS-14"],
         "Closes when a reserved bit is set that it does not know.",

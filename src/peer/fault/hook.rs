@@ -226,6 +226,18 @@ pub(in crate::peer) enum Quirk {
     SkipsProtocolLength,
     /// Does not look at the protocol string.
     SkipsProtocolString,
+    /// The length byte of the answer to a dial is not looked at.
+    SkipsProtocolLengthDialling,
+    /// The protocol string of the answer to a dial is not looked at.
+    SkipsProtocolStringDialling,
+    /// The protocol string is misspelled on dialled connections.
+    MisspellsDialling,
+    /// The peer id of the other end comes back to it.
+    EchoesPeerId,
+    /// Bytes behind a handshake without any extension in the same segment are lost.
+    LosesCoalescedPlain,
+    /// So many bytes are kept once a have names a piece that no torrent can have.
+    GrowsAtHugeHave(u64),
     /// Bytes behind the handshake in the same segment are lost.
     LosesCoalesced,
     /// The same, on dialled connections.
@@ -254,6 +266,8 @@ pub(in crate::peer) enum Quirk {
     OwnIdsDialling,
     /// Peers of a private torrent stay when the tracker is another one.
     KeepsOldPeers,
+    /// Peers of a private torrent that dialled in stay when the tracker is another one.
+    KeepsOldCallers,
     /// Peers of a private torrent hear of each other.
     ExchangesPrivately,
     /// Connections without a session are told of by ut_pex.
@@ -374,6 +388,8 @@ pub(in crate::peer) enum Quirk {
     SuggestIsAvailability,
     /// `have_all` does not count.
     IgnoresHaveAll,
+    /// A bitfield does not count for the last piece.
+    BitfieldLacksLast,
     /// `have_all` does not count for the last piece.
     HaveAllLacksLast,
     /// Serves while choking, without fast.
@@ -583,7 +599,9 @@ impl Defects {
     /// How much is kept of a message of this kind, and of a connection.
     pub(in crate::peer) fn leaks(&self) -> impl Iterator<Item = Quirk> + '_ {
         self.set.iter().filter_map(|fault| match fault.effect {
-            Effect::Quirk(quirk @ (Quirk::Leaks(..) | Quirk::LeaksConnections(_))) => Some(quirk),
+            Effect::Quirk(
+                quirk @ (Quirk::Leaks(..) | Quirk::LeaksConnections(_) | Quirk::GrowsAtHugeHave(_)),
+            ) => Some(quirk),
             _ => None,
         })
     }

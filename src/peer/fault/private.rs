@@ -44,6 +44,13 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .dialling(),
     FaultSpec::new(
+        "keeps-callers-of-old-tracker",
+        &["B27-PV-06"],
+        "Keeps peers of a private torrent that dialled in when it turns to another tracker.",
+        Effect::Quirk(Quirk::KeepsOldCallers),
+    )
+    .dialling(),
+    FaultSpec::new(
         "dials-private-contacts",
         &["B27-PV-02"],
         "Dials peers of a private torrent that a ut_pex message names.",

@@ -13,6 +13,19 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Set(|s| s.keep_alive = Duration::MAX),
     ),
     FaultSpec::new(
+        "keeps-alive-who-keeps-alive",
+        &["B3-TO-01"],
+        "Sends no keep-alives to who says something else every minute.",
+        send(
+            |s| {
+                let conn = s.peer.conn;
+                let talks = s.peer.now.saturating_sub(conn.last_message).as_secs() < 60;
+                s.is(Kind::KeepAlive) && talks && conn.last_received <= conn.last_message
+            },
+            Alter::Drop,
+        ),
+    ),
+    FaultSpec::new(
         "keep-alive-has-an-id",
         &["B3-TO-02", "B3-TO-01"],
         "Sends a message of an unknown id as keep-alive.",

@@ -50,6 +50,34 @@ fn handshake_layout() {
         "handshake-layout",
         "handshake differs from `BitTorrent protocol` at byte 17: 0x6b, not 0x63",
     );
+    // On a dial it may be the key of an encrypted opening, but for the beginning.
+    let mut case = Case::of(Script::accepting(&[], &[]));
+    case.gets_opening(b"\x13Bit!orrent protocol");
+    case.ignores("handshake-layout");
+    let mut case = Case::of(Script::accepting(&[], &[]));
+    case.gets_opening(b"\x13BitTorrent Protocol");
+    case.breaks(
+        "handshake-layout",
+        "handshake differs from `BitTorrent protocol` at byte 12: 0x50, not 0x70",
+    );
+}
+
+#[test]
+fn our_peer_id_does_not_come_back() {
+    let opening = |id: &[u8; 20]| {
+        let mut bytes = b"\x13BitTorrent protocol\0\0\0\0\0\0\0\0".to_vec();
+        bytes.extend_from_slice(&crate::session::testing::torrent().info_hash().0);
+        bytes.extend_from_slice(id);
+        bytes
+    };
+    let ours = b"-BS0001-testertester";
+    let mut case = Case::of(Script::new(&[], &[]));
+    case.greets().gets_opening(&opening(ours));
+    case.breaks("handshake-layout", "the peer id is our own, sent back");
+    // Whoever dials has spoken first.
+    let mut case = Case::of(Script::accepting(&[], &[]));
+    case.gets_opening(&opening(ours)).greets();
+    case.holds("handshake-layout");
 }
 
 #[test]
