@@ -131,9 +131,6 @@ pub const TWINS: &[Twin] = &[
     }),
     Twin::new("closes-on-bad-requests", |c| c.with_settings(|s| bad_requests(s, RequestPolicy::Close))),
     Twin::new("drops-bad-requests", |c| c.with_settings(|s| bad_requests(s, RequestPolicy::Reject))),
-    Twin::new("answers-empty-requests-with-nothing", |c| {
-        c.with_settings(|s| s.on_request.zero_length = RequestPolicy::Accept)
-    }),
     Twin::new("leaves-what-is-rejected-to-others", |c| {
         c.with_settings(|s| s.reject_backoff = ms(3_600_000))
     }),

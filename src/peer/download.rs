@@ -510,6 +510,7 @@ impl Peer {
         let loose = self.defects.has(Quirk::MatchesRejectsLoosely);
         let forgets = self.defects.has(Quirk::ForgetsRejected);
         let choked = self.defects.has(Quirk::ForgetsRejectedChoked);
+        let gone = self.defects.has(Quirk::ForgetsRejectedGone);
         // Whoever takes the wrong one for rejected has time to get it all the same.
         let backoff = self.settings.reject_backoff * if loose { 3 } else { 1 };
         let Some(c) = self.connections.get_mut(&conn) else {
@@ -527,7 +528,8 @@ impl Peer {
         let pending = c.pending.remove(at);
         c.answered = now;
         c.allowed_to_us.remove(&block.index);
-        if forgets || (choked && c.them.choking) {
+        let gone = gone && !c.their_pieces.get(block.index);
+        if forgets || gone || (choked && c.them.choking) {
             self.store.abandon(block.index);
             return;
         }

@@ -100,10 +100,10 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .leech(),
     FaultSpec::new(
-        "overlooks-reject-of-what-was-taken-back",
+        "forgets-what-was-taken-back-and-rejected",
         &["B54-RX-02"],
-        "Waits on for a block whose piece was taken back when its request is rejected.",
-        on(|s| rejected_and_gone(s).is_some(), React::Ignore),
+        "Never asks again for a block that was rejected while its piece was taken back.",
+        Effect::Quirk(Quirk::ForgetsRejectedGone),
     )
     .leech(),
     FaultSpec::new(

@@ -362,6 +362,8 @@ pub(in crate::peer) enum Quirk {
     ForgetsRejected,
     /// Blocks that are rejected under choke are never asked for again.
     ForgetsRejectedChoked,
+    /// Blocks that are rejected while their piece was taken back are never asked for again.
+    ForgetsRejectedGone,
     /// With fast, the unchoke behind a choke drops our requests.
     DropsPendingAtUnchoke,
     /// With fast, blocks that nobody asked for are skipped while something of their piece is asked.
