@@ -236,6 +236,10 @@ pub struct Settings {
     pub close_redundant: bool,
     /// Whether the extended handshake comes after the availability.
     pub availability_first: bool,
+    /// Whether a bitfield is in the write of the handshake on connections that we open.
+    pub dials_in_one_breath: bool,
+    /// Whether the allowed-fast set is told in another order on each connection.
+    pub allowed_fast_shuffled: bool,
     /// Client name in the extended handshake; empty leaves it out.
     pub client: String,
     /// Whether `upload_only` is told by a seed.
@@ -334,6 +338,8 @@ impl Default for Settings {
             honour_allowed_fast: true,
             close_redundant: false,
             availability_first: false,
+            dials_in_one_breath: false,
+            allowed_fast_shuffled: false,
             client: "btspec reference".to_owned(),
             tell_upload_only: false,
             dht_port: None,

@@ -314,6 +314,7 @@ impl Peer {
             opening: HandshakeDecoder::new(),
             greeted: false,
             said: false,
+            announced: false,
             expected: None,
             pex: Default::default(),
             theirs: None,

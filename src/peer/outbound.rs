@@ -221,10 +221,30 @@ impl Peer {
             }
             self.put_raw(conn, part);
         }
+        self.announce_in_one_breath(conn);
         if let Some(c) = self.connections.get_mut(&conn) {
             c.said = true;
         }
         self.open_if_ready(conn);
+    }
+
+    /// On a dial, what we have, before we know them. Only a bitfield suits everybody.
+    fn announce_in_one_breath(&mut self, conn: u32) {
+        let whole = self.defects.has(Quirk::HaveAllWithDial) && self.store.complete();
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        if !c.initiator || !(self.settings.dials_in_one_breath || whole) {
+            return;
+        }
+        c.announced = true;
+        let bits = self.store.have().to_bitfield();
+        let message = if whole {
+            Message::HaveAll
+        } else {
+            Message::Bitfield { bits }
+        };
+        self.send(conn, message);
     }
 
     pub(super) fn our_handshake(&self, conn: u32) -> Handshake {
@@ -281,6 +301,9 @@ impl Peer {
 
     /// Says which pieces we have. BEP 6: exactly one of three messages, first.
     fn announce(&mut self, conn: u32) {
+        if self.connections.get(&conn).is_some_and(|c| c.announced) {
+            return;
+        }
         let fast = self.connections.get(&conn).is_some_and(|c| c.agreed.fast);
         let masked = self.settings.super_seed && !self.defects.has(Quirk::SuperSeedShowsAll);
         let have = if masked {
@@ -345,6 +368,10 @@ impl Peer {
             let shift = c.ordinal;
             let moved = set.iter().map(|index| (index + shift) % pieces.max(1));
             set = moved.collect();
+        }
+        if self.settings.allowed_fast_shuffled {
+            let by = c.ordinal as usize % set.len().max(1);
+            set.rotate_left(by);
         }
         set.retain(|index| !c.their_pieces.get(*index));
         c.allowed_to_them.clone_from(&set);

@@ -109,6 +109,9 @@ impl Store {
         if !self.have.get(block.index) {
             return None;
         }
+        if block.length == 0 {
+            return Some(Bytes::new());
+        }
         match self.kept.get(&block.index) {
             Some(piece) => {
                 let begin = block.begin as usize;

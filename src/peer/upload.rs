@@ -259,6 +259,10 @@ impl Peer {
             return;
         }
         let fast = self.connections.get(&conn).is_some_and(|c| c.agreed.fast);
+        let waits = self.waits(conn) && cause == RefusalCause::Choked;
+        if fast && waits && self.defects.has(Quirk::ForgetsWaiting) {
+            return;
+        }
         match self.settings.on_request.of(cause) {
             RequestPolicy::Accept if self.store.block(&block).is_some() => self.queue(conn, block),
             RequestPolicy::Accept | RequestPolicy::Reject | RequestPolicy::RejectOrClose

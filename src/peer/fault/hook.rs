@@ -376,6 +376,20 @@ pub(in crate::peer) enum Quirk {
     MatchesRejectsLoosely,
     /// Rejected blocks are never asked for again.
     ForgetsRejected,
+    /// Blocks that are rejected under choke are never asked for again.
+    ForgetsRejectedChoked,
+    /// Blocks that are rejected while their piece was taken back are never asked for again.
+    ForgetsRejectedGone,
+    /// With fast, the unchoke behind a choke drops our requests.
+    DropsPendingAtUnchoke,
+    /// With fast, blocks that nobody asked for are skipped while something of their piece is asked.
+    ToleratesBesidePiece,
+    /// With fast, blocks that nobody asked for are skipped while anything is asked.
+    ToleratesBesideAny,
+    /// Requests of interested peers that are still choked are forgotten. Unchokes late.
+    ForgetsWaiting,
+    /// On a dial, have_all goes out with the handshake.
+    HaveAllWithDial,
     /// With fast, a choke drops our requests.
     DropsPendingAtTheirChoke,
     /// Without fast, blocks dropped by a choke are never asked for again.
@@ -583,6 +597,10 @@ impl Defects {
             if let Effect::Set(set) = fault.effect {
                 set(settings);
             }
+            if let Effect::Quirk(Quirk::ForgetsWaiting) = fault.effect {
+                // Else nobody waits.
+                settings.unchoke_delay = WAIT;
+            }
         }
     }
 
@@ -660,6 +678,9 @@ impl Defects {
         })
     }
 }
+
+/// How long a defect lets interested peers wait for their unchoke.
+const WAIT: Duration = Duration::from_secs(3);
 
 fn count(counts: &mut BTreeMap<(usize, u32), u32>, fault: usize, conn: u32) -> u32 {
     let count = counts.entry((fault, conn)).or_default();
