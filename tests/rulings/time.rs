@@ -410,3 +410,52 @@ fn accepting_closes_and_counts_encrypted_openings() {
     assert_eq!(openings.count(), 1);
     assert_eq!(outcome.connections.len(), 2);
 }
+
+#[test]
+fn a_request_that_comes_again_or_crosses_proves_no_life() {
+    let text = file(
+        "    cites: [B3-HS-03]
+    given:
+      - connect: {reserved: [fast], hello: [have_none]}
+      - alive: {}
+    steps:
+      - send: choke
+      - survives: {stay: pass, close: fail}
+",
+    )
+    .replace("[seed]", "[leech]");
+    // Asks for both blocks of a piece that it hears of. The deaf one says the second request behind
+    // a choke, as if they had crossed, and both again when its patience ends; it reads no more.
+    let leech = |deaf: bool| {
+        let mut told = None;
+        let mut hears = true;
+        move |_: u32, message: &Message, _: &btspec::torrent::Torrent| {
+            let asked = |index, begin| {
+                let length = 16384;
+                Do::Say(Message::Request(BlockRef {
+                    index,
+                    begin,
+                    length,
+                }))
+            };
+            match (message, told) {
+                (Message::Have { index }, _) if hears => {
+                    told = Some(*index);
+                    let mut says = vec![Do::Say(Message::Interested), asked(*index, 0)];
+                    says.extend((!deaf).then(|| asked(*index, 16384)));
+                    says
+                }
+                (Message::Choke, Some(index)) if deaf => {
+                    hears = false;
+                    let again = |begin| later(20.0, asked(index, begin));
+                    vec![asked(index, 16384), again(0), again(16384)]
+                }
+                _ => vec![],
+            }
+        }
+    };
+    let opening = || vec![Do::Say(Message::HaveNone)];
+    assert_verdict(&faked(&text, opening(), leech(false)), Verdict::Pass);
+    let deaf = faked(&text, opening(), leech(true));
+    assert_verdict(&deaf, Verdict::Inconclusive);
+}

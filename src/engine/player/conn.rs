@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::engine::io::ConnectError;
 use crate::outcome::{ClosedBy, How};
 use crate::scenario::ast::Corrupt;
-use crate::session::{Session, SessionConfig, frame_limit};
+use crate::session::{Asked, Session, SessionConfig, frame_limit};
 use crate::torrent::{PieceSet, Torrent};
 use crate::trace::{ConnId, Dir, StreamDecoder};
 use crate::wire::Message;
@@ -52,6 +52,8 @@ pub(super) struct Conn {
     pub(super) provocation_at: Option<Duration>,
     /// Sends go on without a look at what came.
     pub(super) in_burst: bool,
+    /// How we stood when that began.
+    before: Before,
     /// First entry of the log that an expectation may look at.
     pub(super) cursor: usize,
     pub(super) closed: Option<Closed>,
@@ -84,6 +86,13 @@ pub(super) struct Conn {
     /// Time between two answers of the reference core, and when the next may go out.
     pub(super) pace: Duration,
     pub(super) next_answer: Duration,
+}
+
+/// What a leech knew of us.
+#[derive(Debug)]
+struct Before {
+    has: PieceSet,
+    choking: bool,
 }
 
 /// How far a connection has come.
@@ -144,6 +153,10 @@ impl Conn {
             provocation: 0,
             provocation_at: Some(at),
             in_burst: false,
+            before: Before {
+                has: PieceSet::none(geometry.pieces()),
+                choking: true,
+            },
             cursor: 0,
             closed: None,
             target_closed: false,
@@ -164,6 +177,40 @@ impl Conn {
             pace: Duration::ZERO,
             next_answer: Duration::ZERO,
         }
+    }
+
+    /// Steps send without a look at what comes from now on, until they look.
+    pub(super) fn begin_burst(&mut self) {
+        self.in_burst = true;
+        self.before = Before {
+            has: self.session.ours().has().clone(),
+            choking: self.session.choking_sent(),
+        };
+    }
+
+    /// Whether a request of the target shows that it has read what we sent in the latest burst or
+    /// behind it. A request may have crossed that, and one that comes again may follow from nothing
+    /// but the target's patience.
+    pub(super) fn follows_news(&self, asked: &Asked) -> bool {
+        let index = asked.entry.block.index;
+        let unchoked = self.before.choking && !self.session.choking_sent();
+        let told = self.session.ours().has().get(index) && !self.before.has.get(index);
+        unchoked || told && !self.repeats(asked)
+    }
+
+    /// Whether a request of the target was sent by somebody who still ran when the last bytes of a
+    /// step had arrived.
+    pub(super) fn shows_life(&self, asked: &Asked) -> bool {
+        let provoked = self.provoked_at();
+        let crossed = provoked.is_none_or(|at| asked.entry.at < at + CROSSING);
+        self.follows_news(asked) || !crossed
+    }
+
+    /// Whether the target has asked for the same block before.
+    fn repeats(&self, asked: &Asked) -> bool {
+        let Asked { entry, .. } = asked;
+        let mut entries = self.session.ledger_theirs().entries();
+        entries.any(|other| other.block == entry.block && other.id < entry.id)
     }
 
     /// Bytes can be sent.
@@ -192,6 +239,9 @@ impl Conn {
         self.provocation_at.or(closed)
     }
 }
+
+/// What comes later than this behind a provocation has not crossed it.
+const CROSSING: Duration = Duration::from_secs(2);
 
 /// Cuts `bytes` into segments of these sizes, the last one again and again if `repeat`.
 pub(super) fn cut(bytes: &Bytes, sizes: &[usize], repeat: bool) -> Vec<Bytes> {

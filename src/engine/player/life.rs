@@ -367,21 +367,34 @@ impl Ctx {
             .unwrap_or_else(|| Life::Unwilling(format!("not unchoked within {}", seconds(grant)))))
     }
 
-    /// Waits for a request of the target.
+    /// Waits for a request of the target that follows from what we sent last.
     async fn next_request(&self, conn: Index) -> Flow<Life> {
         let grant = self.scaled(self.with(|s| Limits::of(s).grant));
         // What the author sent last may have been the reason to request: it counts from there.
         let from = self.cursor(conn);
-        let asked = |seen: &Seen| matches!(seen.event.kind, EventKind::Request(_));
         let came = self.with(|state| {
             let mut log = state.log.iter().skip(from);
-            log.any(|seen| seen.conn == conn && asked(seen))
+            log.any(|seen| seen.conn == conn && follows_news(state, seen))
         });
         if !came {
             self.bait(conn);
         }
-        let waiting = self.answer(conn, from, grant, |seen| {
-            asked(seen).then_some(Life::Proved)
+        let mut scan = from;
+        let deadline = self.deadline(conn, grant);
+        let waiting = self.wait(deadline, |state| {
+            while let Some(seen) = state.log.get(scan).map(Rc::clone) {
+                scan += 1;
+                if seen.conn != conn {
+                    continue;
+                }
+                if seen.close().is_some() {
+                    return Ok(Some(Life::Closed));
+                }
+                if follows_news(state, &seen) {
+                    return Ok(Some(Life::Proved));
+                }
+            }
+            Ok(None)
         });
         let life = self.uncounted(waiting).await?;
         Ok(
@@ -391,8 +404,8 @@ impl Ctx {
         )
     }
 
-    /// Gives a leech a reason to request, where it has none: a piece that it lacks, an unchoke.
-    /// That piece is served, so that the next probe finds the leech idle again.
+    /// Gives a leech a reason to request: a piece that it lacks, or an unchoke. That piece is
+    /// served, so that the next probe finds the leech idle again.
     fn bait(&self, conn: Index) {
         let messages = self.with(|state| {
             let known = state.conns.get(conn)?;
@@ -400,6 +413,7 @@ impl Ctx {
                 return None;
             }
             let session = &known.session;
+            let choking = session.choking_sent();
             let asked = |piece: u32| {
                 let mut entries = session.ledger_theirs().entries();
                 entries.any(|entry| entry.block.index == piece)
@@ -407,15 +421,15 @@ impl Ctx {
             let wanted = |piece: u32| !session.target_has().get(piece) && !asked(piece);
             let offers = session.ours().has().iter().any(wanted);
             let mut messages = Vec::new();
-            if !offers {
+            // Of what we offer already it may ask at any time, whether or not it reads on.
+            if !(offers && choking) {
                 let index = PlayEnv::new(state, Some(conn)).spare()?;
                 messages.push(Message::Have { index });
                 if let Some(known) = state.conns.get_mut(conn) {
                     known.serves.set(index);
                 }
             }
-            let session = &state.conns.get(conn)?.session;
-            if session.choking_sent() {
+            if choking {
                 messages.push(Message::Unchoke);
             }
             Some(messages)
@@ -633,6 +647,15 @@ impl Ctx {
             })
             .await;
     }
+}
+
+/// Whether this is a request that shows that the target reads on.
+fn follows_news(state: &State, seen: &Seen) -> bool {
+    let EventKind::Request(asked) = &seen.event.kind else {
+        return false;
+    };
+    let conn = state.conns.get(seen.conn);
+    conn.is_some_and(|conn| conn.follows_news(asked))
 }
 
 /// Sends a probe's message; where in the log its answer can be.

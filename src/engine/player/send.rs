@@ -50,7 +50,7 @@ impl Ctx {
                 return (false, true);
             };
             if !conn.in_burst {
-                conn.in_burst = true;
+                conn.begin_burst();
                 conn.cursor = conn.cursor.max(received);
             }
             (conn.gone || conn.write_failed, conn.own_closed)

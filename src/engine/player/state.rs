@@ -615,7 +615,10 @@ impl State {
                 let served = answer.how == AnswerHow::Piece && answer.corrupt.is_none();
                 (served, true)
             }
-            EventKind::Request(_) => (true, false),
+            EventKind::Request(asked) => {
+                let conn = self.conns.get(index);
+                (conn.is_some_and(|conn| conn.shows_life(asked)), false)
+            }
             EventKind::Extended(used) if used.answer => {
                 let data = matches!(
                     event.payload,

@@ -314,7 +314,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .leech(),
     FaultSpec::new(
         "says-have-late",
-        &["B3-HV-01"],
+        &["B3-HV-07"],
         "Says have 40 s late.",
         send(|s| s.is(Kind::Have), Alter::Late(Duration::from_secs(40))),
     )
