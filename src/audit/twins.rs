@@ -133,6 +133,9 @@ pub const TWINS: &[Twin] = &[
             s.unrequested_reject = Tolerance::Ignore;
         })
     }),
+    Twin::new("drops-odd-extended-handshakes", |c| {
+        c.with_settings(|s| s.drops_odd_handshakes = true)
+    }),
     Twin::new("closes-on-anything-odd", |c| {
         c.with_settings(|s| {
             s.unknown_id = Tolerance::Close;

@@ -275,6 +275,8 @@ pub struct Settings {
     pub unknown_id: Tolerance,
     /// Extended messages whose payload does not decode.
     pub malformed_extension: Tolerance,
+    /// Whether extended handshakes with a flaw anywhere are dropped whole.
+    pub drops_odd_handshakes: bool,
     /// Late or repeated availability messages.
     pub late_availability: Tolerance,
     /// Spare bits set in a bitfield, and `have` out of range.
@@ -357,6 +359,7 @@ impl Default for Settings {
             malformed: Tolerance::Close,
             unknown_id: Tolerance::Ignore,
             malformed_extension: Tolerance::Ignore,
+            drops_odd_handshakes: false,
             late_availability: Tolerance::Ignore,
             spare_bits: Tolerance::Close,
             unrequested_piece: Tolerance::Close,

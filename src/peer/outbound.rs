@@ -454,7 +454,9 @@ impl Peer {
             return;
         };
         let own = c.extensions.iter().find(|slot| slot.name == name);
-        let pex = name == "ut_pex" && self.defects.has(Quirk::ExchangesUnasked);
+        let tells = self.defects.has(Quirk::ExchangesUnasked)
+            || self.defects.has(Quirk::ExchangesUnaskedLater);
+        let pex = name == "ut_pex" && tells;
         let unasked = own.filter(|_| pex);
         let Some(theirs) = c.their_id(name).or_else(|| unasked.map(|slot| slot.id)) else {
             return;
@@ -510,9 +512,19 @@ impl Peer {
         let mistaken = self.defects.has(Quirk::TakesDhtBitForFast)
             && self.reserved.has(Capability::Fast)
             && theirs.reserved.has(Capability::Dht);
+        let [.., five, _, seven] = theirs.reserved.0;
+        let any = |quirk, bits, capability| {
+            self.defects.has(quirk) && bits != 0 && self.reserved.has(capability)
+        };
+        let fast = any(Quirk::TakesByteForFast, seven & 0xfe, Capability::Fast);
+        let extended = any(
+            Quirk::TakesByteForExtended,
+            five & 0xfc,
+            Capability::Extended,
+        );
         Agreed {
-            fast: both(Capability::Fast) || mistaken,
-            extended: both(Capability::Extended),
+            fast: both(Capability::Fast) || mistaken || fast,
+            extended: both(Capability::Extended) || extended,
             dht: both(Capability::Dht),
         }
     }

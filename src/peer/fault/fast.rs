@@ -346,6 +346,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::TakesDhtBitForFast),
     ),
     FaultSpec::new(
+        "takes-other-bits-for-fast",
+        &["B6-NEG-01"],
+        "Takes any bit of the last reserved byte for that of the fast extension.",
+        Effect::Quirk(Quirk::TakesByteForFast),
+    ),
+    FaultSpec::new(
         "serves-the-queue-after-choke",
         &["B6-RJ-04"],
         "Serves at a choke what is queued to the end.",

@@ -282,8 +282,18 @@ pub(in crate::peer) enum Quirk {
     DiesOfPartialFrame,
     /// Who offers no ut_pex is told all the same, under our own id.
     ExchangesUnasked,
+    /// Who offers no ut_pex is told all the same, but not with the first message of the others.
+    ExchangesUnaskedLater,
     /// Contacts that somebody told of are passed on.
     ExchangesHearsay,
+    /// Contacts that were told before are dropped, though they are still here.
+    DropsWhatIsNotNew,
+    /// Only contacts of the latest message are dropped.
+    DropsLatestOnly,
+    /// Peers whose connection is reset are not dropped.
+    ForgetsResetPeers,
+    /// A listen port that does not fit is cut to 16 bits and told of.
+    ExchangesCutPort,
     /// The second ut_pex message follows the first after a few seconds.
     ExchangesTwiceAtFirst,
     /// Incoming connections are told of with the port that they come from.
@@ -294,6 +304,8 @@ pub(in crate::peer) enum Quirk {
     DialsEveryPort,
     /// A listen port that does not fit is cut to 16 bits and dialled.
     DialsCutPort,
+    /// The same, once the connection has ended.
+    DialsCutPortLater,
     /// Tells trackers another peer id than peers.
     AnnouncesAnotherId,
     /// Ends when it may still write to a connection whose other end has closed.
@@ -328,12 +340,22 @@ pub(in crate::peer) enum Quirk {
     SkipsSecondHandshake,
     /// Extension ids are shared between connections.
     SharesExtensionIds,
+    /// Extension ids outlive the connection: who comes again has those of the first time.
+    KeepsIdsOfPeer,
+    /// Nothing is read behind the first key that it does not know.
+    StopsAtUnknownKey,
+    /// Any bit of the sixth reserved byte is that of the extension protocol.
+    TakesByteForExtended,
+    /// Any bit of the last reserved byte is that of the fast extension.
+    TakesByteForFast,
     /// Keys are compared without regard to case.
     IgnoresCase,
     /// A later extended handshake replaces the earlier one.
     ReplacesExtensions,
     /// Their `reqq` is not looked at.
     IgnoresReqq,
+    /// The last `reqq` that anybody said counts for everybody.
+    SharesReqq,
     /// An extension keeps the first id that the other end gave it.
     KeepsFirstId,
     /// The peer id has no prefix that anybody knows.
@@ -546,6 +568,10 @@ pub(in crate::peer) enum Quirk {
     MetadataToOther,
     /// A metadata request in the same segment as another one is lost.
     OneMetadataAtATime,
+    /// A metadata request for a piece that is about to be sent, to whomever, is lost.
+    MetadataOncePerPiece,
+    /// Metadata requests beyond four in one segment are lost.
+    MetadataQueueOfFour,
     /// Metadata that nobody asked for is kept and served.
     KeepsUnsolicitedMetadata,
     /// A DontHave takes back the piece behind the one it names.
