@@ -84,7 +84,7 @@ fn fixture_writes_the_same_bytes_every_time() {
         assert_eq!(ran.code, 0, "{ran:?}");
         assert_eq!(ran.out.lines().count(), 4);
     }
-    for name in ["main", "one-piece", "tracker", "private"] {
+    for name in ["main", "one-piece", "tracker", "private", "even", "large"] {
         let file = format!("{name}.torrent");
         assert_eq!(
             std::fs::read(a.join(&file)).unwrap(),

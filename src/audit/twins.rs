@@ -56,6 +56,13 @@ pub const TWINS: &[Twin] = &[
     Twin::new("second-extended-handshake", |c| {
         c.with_settings(|s| s.extended_again = Some(ms(9000)))
     }),
+    Twin::new("dials-in-one-breath", |c| {
+        c.with_settings(|s| {
+            s.dials_in_one_breath = true;
+            s.unchoke_delay = ms(20_000);
+        })
+    }),
+    Twin::new("allowed-fast-in-any-order", |c| c.with_settings(|s| s.allowed_fast_shuffled = true)),
     Twin::new("no-allowed-fast", |c| c.with_settings(|s| s.allowed_fast = 0)),
     Twin::new("waits-for-the-whole-handshake", |c| c.with_settings(|s| s.reply_after = 68)),
     // Choke, interest and requests.
@@ -108,6 +115,13 @@ pub const TWINS: &[Twin] = &[
             s.idle_counts_keep_alives = false;
         })
     }),
+    Twin::new("uploads-sixty-four-kib-a-second", |c| {
+        c.with_settings(|s| {
+            s.serve_delay = ms(250);
+            s.serve_in_turn = true;
+            s.reqq = 128;
+        })
+    }),
     // Segments.
     Twin::new("one-byte-at-a-time", |c| c.with_settings(|s| s.drip = true)),
     Twin::new("everything-in-one-write", |c| c.with_settings(|s| s.coalesce = ms(200))),
@@ -119,6 +133,9 @@ pub const TWINS: &[Twin] = &[
             s.unrequested_reject = Tolerance::Ignore;
         })
     }),
+    Twin::new("drops-odd-extended-handshakes", |c| {
+        c.with_settings(|s| s.drops_odd_handshakes = true)
+    }),
     Twin::new("closes-on-anything-odd", |c| {
         c.with_settings(|s| {
             s.unknown_id = Tolerance::Close;
@@ -129,6 +146,9 @@ pub const TWINS: &[Twin] = &[
     }),
     Twin::new("closes-on-bad-requests", |c| c.with_settings(|s| bad_requests(s, RequestPolicy::Close))),
     Twin::new("drops-bad-requests", |c| c.with_settings(|s| bad_requests(s, RequestPolicy::Reject))),
+    Twin::new("leaves-what-is-rejected-to-others", |c| {
+        c.with_settings(|s| s.reject_backoff = ms(3_600_000))
+    }),
     Twin::new("serves-long-requests", |c| c.with_settings(|s| s.max_request = 128 * 1024)),
     Twin::new("resets-what-it-closes", |c| c.with_settings(|s| s.close_with_reset = true)),
     Twin::new("gives-up-on-the-first-corrupt-piece", |c| c.with_settings(|s| s.corrupt_limit = 1)),

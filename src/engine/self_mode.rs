@@ -83,6 +83,8 @@ impl<'a> SelfMode<'a> {
                 fixture::main().torrent,
                 fixture::one_piece().torrent,
                 fixture::private().torrent,
+                fixture::even().torrent,
+                fixture::large().torrent,
             ],
             make,
             world: WorldConfig::default(),

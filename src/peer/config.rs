@@ -198,6 +198,8 @@ pub struct Settings {
     pub interested_delay: Duration,
     /// Time between a request and its piece.
     pub serve_delay: Duration,
+    /// Whether that is the time for each block, one behind the other.
+    pub serve_in_turn: bool,
     /// Time between a request and its reject.
     pub reject_delay: Duration,
     /// Time added before every write on a connection.
@@ -234,6 +236,10 @@ pub struct Settings {
     pub close_redundant: bool,
     /// Whether the extended handshake comes after the availability.
     pub availability_first: bool,
+    /// Whether a bitfield is in the write of the handshake on connections that we open.
+    pub dials_in_one_breath: bool,
+    /// Whether the allowed-fast set is told in another order on each connection.
+    pub allowed_fast_shuffled: bool,
     /// Client name in the extended handshake; empty leaves it out.
     pub client: String,
     /// Whether `upload_only` is told by a seed.
@@ -269,6 +275,8 @@ pub struct Settings {
     pub unknown_id: Tolerance,
     /// Extended messages whose payload does not decode.
     pub malformed_extension: Tolerance,
+    /// Whether extended handshakes with a flaw anywhere are dropped whole.
+    pub drops_odd_handshakes: bool,
     /// Late or repeated availability messages.
     pub late_availability: Tolerance,
     /// Spare bits set in a bitfield, and `have` out of range.
@@ -313,6 +321,7 @@ impl Default for Settings {
             unchoke_flickers: None,
             interested_delay: Duration::ZERO,
             serve_delay: Duration::ZERO,
+            serve_in_turn: false,
             reject_delay: Duration::ZERO,
             pacing: Duration::ZERO,
             coalesce: Duration::ZERO,
@@ -331,6 +340,8 @@ impl Default for Settings {
             honour_allowed_fast: true,
             close_redundant: false,
             availability_first: false,
+            dials_in_one_breath: false,
+            allowed_fast_shuffled: false,
             client: "btspec reference".to_owned(),
             tell_upload_only: false,
             dht_port: None,
@@ -348,6 +359,7 @@ impl Default for Settings {
             malformed: Tolerance::Close,
             unknown_id: Tolerance::Ignore,
             malformed_extension: Tolerance::Ignore,
+            drops_odd_handshakes: false,
             late_availability: Tolerance::Ignore,
             spare_bits: Tolerance::Close,
             unrequested_piece: Tolerance::Close,

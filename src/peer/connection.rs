@@ -100,6 +100,8 @@ pub(super) struct Connection {
     pub(super) greeted: bool,
     /// Whether ours was sent.
     pub(super) said: bool,
+    /// What we have was told behind our handshake, before theirs.
+    pub(super) announced: bool,
     /// What they were told of other peers.
     pub(super) pex: Told,
     /// The peer id that they should have, if anybody told.

@@ -93,6 +93,7 @@ impl Peer {
     pub(super) fn they_unchoke(&mut self, conn: u32) {
         let repeats = self.defects.has(Quirk::UnchokeRepeats);
         let counts = self.defects.has(Quirk::CountsChokes);
+        self.lose_pending_at_unchoke(conn);
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
@@ -107,6 +108,21 @@ impl Peer {
             }
         }
         self.choke_counts_for_others(conn, false);
+    }
+
+    /// A defect: an unchoke begins anew, with fast too.
+    fn lose_pending_at_unchoke(&mut self, conn: u32) {
+        let drops = self.defects.has(Quirk::DropsPendingAtUnchoke);
+        let Some(c) = self.connections.get_mut(&conn).filter(|_| drops) else {
+            return;
+        };
+        if !c.agreed.fast || !c.them.choking || c.stats.received.of(Kind::Choke).messages == 0 {
+            return;
+        }
+        for pending in std::mem::take(&mut c.pending) {
+            self.store.released(conn, &pending.block);
+            self.outcome(conn, pending.id, RequestOutcome::Choked);
+        }
     }
 
     // Requests.
@@ -352,7 +368,10 @@ impl Peer {
             return;
         };
         if c.agreed.fast {
-            if self.settings.unrequested_piece == Tolerance::Close {
+            let beside = self.defects.has(Quirk::ToleratesBesideAny) && !c.pending.is_empty()
+                || self.defects.has(Quirk::ToleratesBesidePiece)
+                    && c.pending.iter().any(|p| p.block.index == index);
+            if self.settings.unrequested_piece == Tolerance::Close && !beside {
                 self.close(conn, CloseReason::UnrequestedPiece);
             }
             return;
@@ -379,6 +398,7 @@ impl Peer {
             || (self.defects.has(Quirk::ChecksOnce) && self.store.has_failed(block.index))
             || (self.defects.has(Quirk::SkipsLastHash)
                 && block.index == self.torrent.geometry().last())
+            || (self.defects.has(Quirk::SkipsCompletingHash) && self.store.lacks_one())
         {
             Check::Nothing
         } else if self.defects.has(Quirk::SkipsMixedHash) {
@@ -490,6 +510,8 @@ impl Peer {
         let now = self.now;
         let loose = self.defects.has(Quirk::MatchesRejectsLoosely);
         let forgets = self.defects.has(Quirk::ForgetsRejected);
+        let choked = self.defects.has(Quirk::ForgetsRejectedChoked);
+        let gone = self.defects.has(Quirk::ForgetsRejectedGone);
         // Whoever takes the wrong one for rejected has time to get it all the same.
         let backoff = self.settings.reject_backoff * if loose { 3 } else { 1 };
         let Some(c) = self.connections.get_mut(&conn) else {
@@ -507,7 +529,9 @@ impl Peer {
         let pending = c.pending.remove(at);
         c.answered = now;
         c.allowed_to_us.remove(&block.index);
-        if forgets {
+        let gone = gone && !c.their_pieces.get(block.index);
+        if forgets || gone || (choked && c.them.choking) {
+            self.store.abandon(block.index);
             return;
         }
         c.rejected.retain(|(_, until)| *until > now);

@@ -10,13 +10,15 @@ use super::fault::Quirk;
 use super::host::{Peer, Timer};
 use crate::wire::ExtensionMessage;
 use crate::wire::bencode::Value;
-use crate::wire::extension::PexMessage;
+use crate::wire::extension::{ExtendedHandshake, PexMessage};
 
 /// What one connection was told of the others.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Told {
     /// Contacts that were added and not dropped since.
     peers: BTreeSet<SocketAddr>,
+    /// Contacts of the latest message; only a defect looks at it.
+    latest: BTreeSet<SocketAddr>,
     messages: u32,
     scheduled: bool,
 }
@@ -34,9 +36,15 @@ impl Peer {
             return;
         };
         let unasked = self.defects.has(Quirk::ExchangesUnasked);
-        if !c.pex.scheduled && (c.their_id("ut_pex").is_some() || unasked) {
+        let later = self.defects.has(Quirk::ExchangesUnaskedLater);
+        let offered = c.their_id("ut_pex").is_some();
+        if !c.pex.scheduled && (offered || unasked || later) {
             c.pex.scheduled = true;
-            self.timer(at, Timer::Pex(conn));
+            let pause = match offered || unasked {
+                true => Duration::ZERO,
+                false => self.settings.pex_every,
+            };
+            self.timer(at + pause, Timer::Pex(conn));
         }
     }
 
@@ -56,10 +64,16 @@ impl Peer {
         let new = |(at, _): &(&SocketAddr, &u8)| !told.contains(at);
         let added = now.iter().filter(new).take(most);
         let added: Vec<(SocketAddr, u8)> = added.map(|(at, flags)| (*at, *flags)).collect();
-        let gone = told.iter().filter(|at| !now.contains_key(at));
+        let again = c.pex.messages > 0 && self.defects.has(Quirk::DropsWhatIsNotNew);
+        let latest = self.defects.has(Quirk::DropsLatestOnly);
+        let gone = told
+            .iter()
+            .filter(|at| !now.contains_key(at) || again)
+            .filter(|at| !latest || c.pex.latest.contains(at));
         let dropped: Vec<SocketAddr> = gone.take(most).copied().collect();
         if !added.is_empty() || !dropped.is_empty() {
             c.pex.messages += 1;
+            c.pex.latest = added.iter().map(|(at, _)| *at).collect();
             c.pex.peers.extend(added.iter().map(|(at, _)| *at));
             c.pex.peers.retain(|at| !dropped.contains(at));
             let message = ExtensionMessage::Pex(message(&added, &dropped));
@@ -91,8 +105,34 @@ impl Peer {
             return self.defects.has(Quirk::ExchangesEarly).then_some(c.remote);
         }
         // The port that an incoming connection comes from is nobody's ear.
-        let port = c.their_extended.as_ref()?.p()?;
+        let theirs = c.their_extended.as_ref()?;
+        let cut = || cut_port(theirs).filter(|_| self.defects.has(Quirk::ExchangesCutPort));
+        let port = theirs.p().or_else(cut)?;
         (port != 0).then(|| SocketAddr::new(c.remote.ip(), port))
+    }
+
+    /// A defect: nobody is told that a peer has gone whose connection was reset.
+    pub(super) fn forget_reset(&mut self, conn: u32) {
+        if !self.defects.has(Quirk::ForgetsResetPeers) {
+            return;
+        }
+        let contact = self.connections.get(&conn).and_then(|c| self.contact(c));
+        if let Some(contact) = contact {
+            for c in self.connections.values_mut() {
+                c.pex.peers.remove(&contact);
+            }
+        }
+    }
+
+    /// A defect: a listen port that does not fit is cut to 16 bits and dialled.
+    pub(super) fn dial_cut_port(&mut self, conn: u32) {
+        let at = self.connections.get(&conn).and_then(|c| {
+            let port = cut_port(c.their_extended.as_ref()?)?;
+            Some(SocketAddr::new(c.remote.ip(), port))
+        });
+        if let Some(at) = at {
+            self.connect(at);
+        }
     }
 
     /// Dials some of the peers that somebody told us of.
@@ -120,6 +160,13 @@ impl Peer {
             }
         }
     }
+}
+
+/// The lowest 16 bits of a listen port that has more (a defect).
+fn cut_port(theirs: &ExtendedHandshake) -> Option<u16> {
+    let port = theirs.get("p")?.as_int()?;
+    let huge = port > i128::from(u16::MAX);
+    huge.then(|| u16::try_from(port & 0xffff).ok()).flatten()
 }
 
 fn flags(c: &Connection) -> u8 {

@@ -14,6 +14,7 @@ mod exchange;
 mod extended;
 mod fast;
 mod framing;
+mod geometry;
 mod handshake;
 mod hook;
 mod late;
@@ -150,6 +151,7 @@ const AREAS: &[&[FaultSpec]] = &[
     handshake::FAULTS,
     dialling::FAULTS,
     framing::FAULTS,
+    geometry::FAULTS,
     fast::FAULTS,
     extended::FAULTS,
     metadata::FAULTS,

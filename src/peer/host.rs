@@ -59,6 +59,10 @@ pub struct Peer {
     pub(super) shared_ids: BTreeMap<String, u8>,
     /// Metadata that somebody sent unasked (a defect).
     pub(super) planted: Option<Bytes>,
+    /// The first ids of each peer, and the connection on which it gave them (a defect).
+    pub(super) kept_ids: BTreeMap<PeerId, (u32, BTreeMap<String, u8>)>,
+    /// Pieces of metadata about to be sent, and when (a defect).
+    pub(super) answering: Vec<(i128, Duration)>,
     /// Connections whose other end has closed and may still read (a defect).
     half_closed: BTreeSet<u32>,
     /// Contacts that others have told of (a defect).
@@ -164,6 +168,8 @@ impl Peer {
             failures: 0,
             shared_ids: BTreeMap::new(),
             planted: None,
+            kept_ids: BTreeMap::new(),
+            answering: Vec::new(),
             half_closed: BTreeSet::new(),
             hearsay: BTreeSet::new(),
             ever_unchoked: false,
@@ -220,6 +226,7 @@ impl Peer {
             Input::Eof { conn } => self.ended(conn),
             Input::Reset { conn } => {
                 if !self.react(conn, What::Reset) {
+                    self.forget_reset(conn);
                     self.drop_connection(conn, CloseReason::RemoteRst);
                 }
             }
@@ -314,6 +321,7 @@ impl Peer {
             opening: HandshakeDecoder::new(),
             greeted: false,
             said: false,
+            announced: false,
             expected: None,
             pex: Default::default(),
             theirs: None,
@@ -403,6 +411,9 @@ impl Peer {
 
     /// Forgets a connection that is no more, and settles what it owed.
     pub(super) fn drop_connection(&mut self, conn: u32, reason: CloseReason) {
+        if self.defects.has(Quirk::DialsCutPortLater) {
+            self.dial_cut_port(conn);
+        }
         let Some(c) = self.connections.remove(&conn) else {
             return;
         };

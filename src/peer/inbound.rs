@@ -1,6 +1,5 @@
 //! From bytes to reactions: handshake, frames, and what each message does.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -8,9 +7,8 @@ use bytes::{Bytes, BytesMut};
 use super::config::{ExtendedWhen, Tolerance};
 use super::connection::{Burst, Phase};
 use super::event::{CloseReason, PeerEvent};
-use super::fault::{Quirk, React, What};
+use super::fault::{Quirk, React, What, Wire};
 use super::host::{Peer, State, Timer};
-use crate::wire::bencode::Value;
 use crate::wire::extension::ExtendedHandshake;
 use crate::wire::{
     DecodeError, ExtensionMessage, Frame, FrameDecoder, FrameError, Handshake, Kind, Message,
@@ -478,8 +476,14 @@ impl Peer {
     /// Defects of ut_metadata that remember something; true if the message is lost.
     fn mishandles_metadata(&mut self, conn: u32, ext_id: u8, payload: &Bytes) -> bool {
         let keeps = self.defects.has(Quirk::KeepsUnsolicitedMetadata);
-        let one = self.defects.has(Quirk::OneMetadataAtATime);
-        let Some(c) = self.connections.get_mut(&conn).filter(|_| keeps || one) else {
+        let most = match () {
+            () if self.defects.has(Quirk::OneMetadataAtATime) => 1,
+            () if self.defects.has(Quirk::MetadataQueueOfFour) => 4,
+            () => u32::MAX,
+        };
+        let once = self.defects.has(Quirk::MetadataOncePerPiece);
+        let acts = keeps || once || most < u32::MAX;
+        let Some(c) = self.connections.get_mut(&conn).filter(|_| acts) else {
             return false;
         };
         if c.slot(ext_id).is_none_or(|slot| slot.name != "ut_metadata") {
@@ -490,11 +494,72 @@ impl Peer {
                 self.planted = Some(data);
                 false
             }
-            Ok(ExtensionMessage::MetadataRequest { .. }) if one => {
+            Ok(ExtensionMessage::MetadataRequest { piece }) if once => {
+                self.answer_once(conn, piece);
+                true
+            }
+            Ok(ExtensionMessage::MetadataRequest { .. }) => {
                 c.burst.metadata += 1;
-                c.burst.metadata > 1
+                c.burst.metadata > most
             }
             _ => false,
+        }
+    }
+
+    /// A defect: answers take a moment, and who asks for the same piece meanwhile gets none.
+    fn answer_once(&mut self, conn: u32, piece: i128) {
+        let now = self.now;
+        self.answering.retain(|(_, at)| *at > now);
+        let id = self
+            .connections
+            .get(&conn)
+            .and_then(|c| c.their_id("ut_metadata"));
+        let Some(id) = id.filter(|_| self.answering.iter().all(|(other, _)| *other != piece))
+        else {
+            return;
+        };
+        let metainfo = self.torrent.metainfo();
+        let data = u32::try_from(piece)
+            .ok()
+            .and_then(|n| metainfo.info_piece(n));
+        let answer = match data {
+            Some(data) => ExtensionMessage::MetadataData {
+                piece,
+                total_size: Some(metainfo.info_bytes().len() as i128),
+                data,
+            },
+            None => ExtensionMessage::MetadataReject { piece },
+        };
+        let at = now + MOMENT;
+        self.answering.push((piece, at));
+        let wires = vec![Wire::Message(answer.into_message(id))];
+        self.timer(at, Timer::Say(conn, wires));
+    }
+
+    /// A defect: nothing is read behind the first key that it does not know.
+    fn read_keys(&self, mut handshake: ExtendedHandshake) -> ExtendedHandshake {
+        if self.defects.has(Quirk::StopsAtUnknownKey) {
+            let mut keys = handshake.dict.iter().map(|(key, _)| key);
+            if let Some(at) = keys.position(|key| key.starts_with(b"aa")) {
+                handshake.dict.truncate(at);
+            }
+        }
+        handshake
+    }
+
+    /// A defect: who has been here has the ids of the first time.
+    fn recall_ids(&mut self, conn: u32) {
+        if !self.defects.has(Quirk::KeepsIdsOfPeer) {
+            return;
+        }
+        if let Some(c) = self.connections.get_mut(&conn)
+            && let Some(theirs) = c.theirs
+        {
+            let kept = self.kept_ids.entry(theirs.peer_id);
+            let kept = kept.or_insert_with(|| (conn, c.their_ids.clone()));
+            if kept.0 != conn {
+                c.their_ids.clone_from(&kept.1);
+            }
         }
     }
 
@@ -504,6 +569,10 @@ impl Peer {
             conn,
             handshake: handshake.clone(),
         });
+        if self.settings.drops_odd_handshakes && is_odd(&handshake) {
+            return;
+        }
+        let handshake = self.read_keys(handshake);
         let replaces = self.defects.has(Quirk::ReplacesExtensions);
         let no_case = self.defects.has(Quirk::IgnoresCase);
         let stalls = self.defects.has(Quirk::StallsOnOddReqq);
@@ -543,6 +612,10 @@ impl Peer {
                 c.their_ids.insert(name, id);
             }
         }
+        self.recall_ids(conn);
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
         if let Some(reqq) = handshake.reqq() {
             // Zero and below say nothing that one could honour.
             let odd = reqq < 1 || reqq > i128::from(u32::MAX);
@@ -552,6 +625,15 @@ impl Peer {
                 _ => None,
             };
         }
+        let shared = c.their_reqq;
+        if self.defects.has(Quirk::SharesReqq) {
+            self.connections
+                .values_mut()
+                .for_each(|c| c.their_reqq = shared);
+        }
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
         let ids: Vec<u8> = c.extensions.iter().map(|slot| slot.id).collect();
         c.their_extended = Some(merged(c.their_extended.take(), &handshake));
         let waited = self.settings.extended_handshake == ExtendedWhen::AfterTheirs;
@@ -565,19 +647,20 @@ impl Peer {
         }
         self.schedule_pex(conn);
         if self.defects.has(Quirk::DialsCutPort) {
-            self.dial_cut_port(conn, &handshake);
+            self.dial_cut_port(conn);
         }
     }
+}
 
-    fn dial_cut_port(&mut self, conn: u32, handshake: &ExtendedHandshake) {
-        let remote = self.connections.get(&conn).map(|c| c.remote.ip());
-        if let (Some(ip), Some(Value::Int(port))) = (remote, handshake.get("p"))
-            && *port > i128::from(u16::MAX)
-        {
-            let cut = u16::try_from(port & 0xffff).unwrap_or_default();
-            self.connect(SocketAddr::new(ip, cut));
-        }
-    }
+/// Whether a strict reader of the whole dictionary stumbles over it.
+fn is_odd(handshake: &ExtendedHandshake) -> bool {
+    let binary = |v: &Bytes| std::str::from_utf8(v).is_err();
+    let large = handshake.v().is_some_and(|v| v.len() > LARGE_NAME);
+    let port_zero = handshake.p() == Some(0);
+    let upload_only = handshake.get("upload_only").and_then(|v| v.as_int());
+    let no_flag = upload_only.is_some_and(|value| !(0..=1).contains(&value));
+    let names = handshake.v().is_some_and(binary);
+    large || port_zero || no_flag || names || !handshake.flaws().is_empty()
 }
 
 /// What both handshakes say: later keys replace earlier ones, `m` is merged elsewhere.
@@ -593,10 +676,14 @@ fn merged(before: Option<ExtendedHandshake>, later: &ExtendedHandshake) -> Exten
 
 /// The first four bytes of a handshake, read as a length.
 const SECOND_HANDSHAKE: u32 = u32::from_be_bytes([19, b'B', b'i', b't']);
+/// A name of more bytes is odd.
+const LARGE_NAME: usize = 10_000;
 /// Extensions remembered of one peer.
 const MOST_EXTENSIONS: usize = 256;
 /// Keys remembered of one peer's extended handshakes.
 const MOST_KEYS: usize = 256;
+/// How long a defect takes for an answer.
+const MOMENT: Duration = Duration::from_millis(200);
 /// How long a defect waits for their extended handshake.
 const EARLY: Duration = Duration::from_secs(2);
 /// How long a defect waits for the first message.

@@ -221,10 +221,30 @@ impl Peer {
             }
             self.put_raw(conn, part);
         }
+        self.announce_in_one_breath(conn);
         if let Some(c) = self.connections.get_mut(&conn) {
             c.said = true;
         }
         self.open_if_ready(conn);
+    }
+
+    /// On a dial, what we have, before we know them. Only a bitfield suits everybody.
+    fn announce_in_one_breath(&mut self, conn: u32) {
+        let whole = self.defects.has(Quirk::HaveAllWithDial) && self.store.complete();
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        if !c.initiator || !(self.settings.dials_in_one_breath || whole) {
+            return;
+        }
+        c.announced = true;
+        let bits = self.store.have().to_bitfield();
+        let message = if whole {
+            Message::HaveAll
+        } else {
+            Message::Bitfield { bits }
+        };
+        self.send(conn, message);
     }
 
     pub(super) fn our_handshake(&self, conn: u32) -> Handshake {
@@ -281,6 +301,9 @@ impl Peer {
 
     /// Says which pieces we have. BEP 6: exactly one of three messages, first.
     fn announce(&mut self, conn: u32) {
+        if self.connections.get(&conn).is_some_and(|c| c.announced) {
+            return;
+        }
         let fast = self.connections.get(&conn).is_some_and(|c| c.agreed.fast);
         let masked = self.settings.super_seed && !self.defects.has(Quirk::SuperSeedShowsAll);
         let have = if masked {
@@ -345,6 +368,10 @@ impl Peer {
             let shift = c.ordinal;
             let moved = set.iter().map(|index| (index + shift) % pieces.max(1));
             set = moved.collect();
+        }
+        if self.settings.allowed_fast_shuffled {
+            let by = c.ordinal as usize % set.len().max(1);
+            set.rotate_left(by);
         }
         set.retain(|index| !c.their_pieces.get(*index));
         c.allowed_to_them.clone_from(&set);
@@ -427,7 +454,9 @@ impl Peer {
             return;
         };
         let own = c.extensions.iter().find(|slot| slot.name == name);
-        let pex = name == "ut_pex" && self.defects.has(Quirk::ExchangesUnasked);
+        let tells = self.defects.has(Quirk::ExchangesUnasked)
+            || self.defects.has(Quirk::ExchangesUnaskedLater);
+        let pex = name == "ut_pex" && tells;
         let unasked = own.filter(|_| pex);
         let Some(theirs) = c.their_id(name).or_else(|| unasked.map(|slot| slot.id)) else {
             return;
@@ -483,9 +512,19 @@ impl Peer {
         let mistaken = self.defects.has(Quirk::TakesDhtBitForFast)
             && self.reserved.has(Capability::Fast)
             && theirs.reserved.has(Capability::Dht);
+        let [.., five, _, seven] = theirs.reserved.0;
+        let any = |quirk, bits, capability| {
+            self.defects.has(quirk) && bits != 0 && self.reserved.has(capability)
+        };
+        let fast = any(Quirk::TakesByteForFast, seven & 0xfe, Capability::Fast);
+        let extended = any(
+            Quirk::TakesByteForExtended,
+            five & 0xfc,
+            Capability::Extended,
+        );
         Agreed {
-            fast: both(Capability::Fast) || mistaken,
-            extended: both(Capability::Extended),
+            fast: both(Capability::Fast) || mistaken || fast,
+            extended: both(Capability::Extended) || extended,
             dht: both(Capability::Dht),
         }
     }

@@ -89,6 +89,11 @@ impl Store {
         self.have.is_full()
     }
 
+    /// Whether one piece is missing and no more.
+    pub(super) fn lacks_one(&self) -> bool {
+        self.have.count() + 1 == self.torrent.geometry().pieces()
+    }
+
     /// Bytes held in memory.
     pub(super) fn resident(&self) -> u64 {
         self.buffered
@@ -103,6 +108,9 @@ impl Store {
     pub(super) fn block(&self, block: &BlockRef) -> Option<Bytes> {
         if !self.have.get(block.index) {
             return None;
+        }
+        if block.length == 0 {
+            return Some(Bytes::new());
         }
         match self.kept.get(&block.index) {
             Some(piece) => {

@@ -236,10 +236,12 @@ impl Peer {
         } else {
             Duration::ZERO
         };
-        let ready = now + self.settings.serve_delay.max(slow);
+        let delay = self.settings.serve_delay.max(slow);
         let Some(c) = self.connections.get_mut(&conn) else {
             return;
         };
+        let before = c.uploads.back().filter(|_| self.settings.serve_in_turn);
+        let ready = before.map_or(now, |upload| upload.ready.max(now)) + delay;
         if c.forgotten.contains(&block) {
             return;
         }
@@ -257,6 +259,10 @@ impl Peer {
             return;
         }
         let fast = self.connections.get(&conn).is_some_and(|c| c.agreed.fast);
+        let waits = self.waits(conn) && cause == RefusalCause::Choked;
+        if fast && waits && self.defects.has(Quirk::ForgetsWaiting) {
+            return;
+        }
         match self.settings.on_request.of(cause) {
             RequestPolicy::Accept if self.store.block(&block).is_some() => self.queue(conn, block),
             RequestPolicy::Accept | RequestPolicy::Reject | RequestPolicy::RejectOrClose
@@ -292,6 +298,7 @@ impl Peer {
         let forgets = self.defects.has(Quirk::ForgetsAfterCancel);
         let piece = self.defects.has(Quirk::CancelsByPiece);
         let newest = self.defects.has(Quirk::CancelsNewest);
+        let any_length = self.defects.has(Quirk::CancelsAnyLength);
         if self.defects.has(Quirk::CancelsEverywhere) {
             let others = self.connections.values_mut().filter(|c| c.id != conn);
             for other in others.filter(|c| !c.agreed.fast) {
@@ -306,6 +313,11 @@ impl Peer {
         let at = match (piece, newest) {
             (true, _) => c.uploads.iter().position(|u| u.block.index == block.index),
             (_, true) => c.uploads.len().checked_sub(1),
+            _ if any_length => {
+                let place = (block.index, block.begin);
+                let mut uploads = c.uploads.iter();
+                uploads.position(|u| (u.block.index, u.block.begin) == place)
+            }
             _ => c.uploads.iter().position(|upload| upload.block == block),
         };
         let Some(upload) = at.and_then(|at| c.uploads.remove(at)) else {

@@ -8,7 +8,7 @@ use crate::session::{Duty, Event, EventKind, ExtendedUse, Session, Stand};
 use crate::trace::What;
 use crate::wire::bencode::{Flaw, FlawKind, Value};
 use crate::wire::escape::peer_text;
-use crate::wire::{Capability, ExtendedHandshake, ExtensionMessage, Message};
+use crate::wire::{Capability, ExtendedHandshake, ExtensionMessage, Kind, Message};
 
 /// BEP 10, "Protocol": extended messages go to peers that set the bit. A target that does so
 /// against its own clear bit, to a tester that set it, harms nobody.
@@ -20,6 +20,10 @@ pub fn extended_needs_our_bit(event: &Event, session: &Session, _: &Context) -> 
         What::Message(Message::Extended { ext_id, .. }) => Ruling::Broken(format!(
             "extended message {ext_id}, and our handshake does not set the bit"
         )),
+        // Whoever dials may say it before it knows.
+        _ if ended(event, session) && session.was_early(Kind::Extended) => Ruling::Broken(
+            "extended message before our handshake, which does not set the bit".to_owned(),
+        ),
         _ if ended(event, session) && they_offer(session, Capability::Extended) => Ruling::Held,
         _ => Ruling::NotApplicable,
     }

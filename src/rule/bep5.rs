@@ -4,7 +4,7 @@ use super::judge::Context;
 use super::table::Ruling;
 use super::view::{ended, we_offer};
 use crate::session::{Event, EventKind, Session};
-use crate::wire::Capability;
+use crate::wire::{Capability, Kind};
 
 /// BEP 5, "BitTorrent protocol extension": port goes to peers that set the DHT bit.
 pub fn port_needs_dht_bit(event: &Event, session: &Session, _: &Context) -> Ruling {
@@ -16,7 +16,12 @@ pub fn port_needs_dht_bit(event: &Event, session: &Session, _: &Context) -> Ruli
         EventKind::Port => Ruling::check(offered, || {
             "port, and our handshake does not set the DHT bit".to_owned()
         }),
-        _ if ended(event, session) && !offered => Ruling::Held,
+        // Whoever dials may say it before it knows.
+        _ if ended(event, session) && !offered => {
+            Ruling::check(!session.was_early(Kind::Port), || {
+                "port before our handshake, which does not set the DHT bit".to_owned()
+            })
+        }
         _ => Ruling::NotApplicable,
     }
 }

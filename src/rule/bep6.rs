@@ -22,20 +22,29 @@ pub fn fast_needs_own_bit(event: &Event, session: &Session, _: &Context) -> Ruli
     unnegotiated(event, session, concerns, "its handshake")
 }
 
+const FAST: [Kind; 5] = [
+    Kind::SuggestPiece,
+    Kind::HaveAll,
+    Kind::HaveNone,
+    Kind::RejectRequest,
+    Kind::AllowedFast,
+];
+
+/// What a target that dials says before it has our handshake is judged by that handshake, at the
+/// end.
 fn unnegotiated(event: &Event, session: &Session, concerns: bool, whose: &str) -> Ruling {
     if !concerns || session.established_at().is_none() {
         return Ruling::NotApplicable;
     }
+    let early = FAST.into_iter().find(|kind| session.was_early(*kind));
     match event.observation.kind() {
-        Some(
-            kind @ (Kind::SuggestPiece
-            | Kind::HaveAll
-            | Kind::HaveNone
-            | Kind::RejectRequest
-            | Kind::AllowedFast),
-        ) => Ruling::Broken(format!(
+        Some(kind) if FAST.contains(&kind) => Ruling::Broken(format!(
             "{}, and {whose} does not set the fast bit",
             kind.name()
+        )),
+        _ if ended(event, session) && early.is_some() => Ruling::Broken(format!(
+            "{} before our handshake, and {whose} does not set the fast bit",
+            early.map_or("a fast message", Kind::name)
         )),
         // Messages have come, and none of these.
         _ if ended(event, session) && session.theirs().first_typed().is_some() => Ruling::Held,

@@ -39,6 +39,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
         include_str!("../../scenarios/framing.yaml"),
     ),
     (
+        "scenarios/geometry.yaml",
+        include_str!("../../scenarios/geometry.yaml"),
+    ),
+    (
         "scenarios/handshake.yaml",
         include_str!("../../scenarios/handshake.yaml"),
     ),

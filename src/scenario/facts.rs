@@ -16,6 +16,7 @@ pub fn torrent_value(torrent: &Torrent, path: &str) -> Option<Val> {
         "last" => geometry.last().into(),
         "last_len" => geometry.last_len().into(),
         "blocks" => geometry.piece_len().div_ceil(BLOCK_LEN).into(),
+        "shared" => shared(torrent).into(),
         "spare_bits" => geometry.spare_bits().into(),
         "bitfield_len" => i128::try_from(geometry.bitfield_len()).ok()?,
         "info_len" => i128::try_from(info.len()).ok()?,
@@ -25,6 +26,18 @@ pub fn torrent_value(torrent: &Torrent, path: &str) -> Option<Val> {
         _ => return None,
     };
     Some(Val::Int(value))
+}
+
+/// The first whole piece that lies in several files; 0 if there is none.
+fn shared(torrent: &Torrent) -> u32 {
+    let geometry = torrent.geometry();
+    let piece_len = u64::from(geometry.piece_len().max(1));
+    let inside = |end: &u64| end % piece_len != 0 && end / piece_len < u64::from(geometry.last());
+    let mut ends = torrent.metainfo().file_ends();
+    let piece = ends.find(inside).map(|end| end / piece_len);
+    piece
+        .and_then(|piece| u32::try_from(piece).ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -42,5 +55,7 @@ mod tests {
             }
         }
         assert_eq!(torrent_value(&torrent, "torrent.nothing"), None);
+        assert_eq!(shared(&torrent), 305);
+        assert_eq!(shared(&fixture::tracker().torrent), 0);
     }
 }

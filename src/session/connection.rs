@@ -11,7 +11,7 @@ use super::pex::PexHeard;
 use super::told::{Order, Told};
 use crate::torrent::{Geometry, PieceSet, Torrent};
 use crate::trace::{CloseHow, ConnId, Dir, Observation, Pending};
-use crate::wire::{BlockRef, Capability, ExtendedHandshake};
+use crate::wire::{BlockRef, Capability, ExtendedHandshake, Kind};
 
 /// What a session is told of its connection beforehand.
 #[derive(Debug, Clone)]
@@ -71,6 +71,8 @@ pub struct Session {
     pub(super) pex: PexHeard,
     pub(super) proven: Order,
     pub(super) tainted: bool,
+    /// Kinds of messages that the target sent before our handshake.
+    pub(super) early: BTreeSet<Kind>,
     /// What messages need that we sent before the target's handshake.
     pub(super) assumed: BTreeSet<Capability>,
     pub(super) closed: Option<(Dir, CloseHow)>,
@@ -130,6 +132,7 @@ impl Session {
             pex: PexHeard::default(),
             proven: 0,
             tainted: false,
+            early: BTreeSet::new(),
             assumed: BTreeSet::new(),
             closed: None,
             established_at: None,
@@ -241,6 +244,11 @@ impl Session {
     /// When both handshakes were complete.
     pub fn established_at(&self) -> Option<Duration> {
         self.established_at
+    }
+
+    /// The target has sent a message of this kind before the tester's handshake was there.
+    pub fn was_early(&self, kind: Kind) -> bool {
+        self.early.contains(&kind)
     }
 
     /// The target is choking the tester.

@@ -48,6 +48,9 @@ impl Session {
             What::BadHandshake(_) => EventKind::BadHandshake,
             What::Message(message) => {
                 self.half_mut(dir).tally(message.kind());
+                if dir == Dir::Received && self.ours.handshake.is_none() {
+                    self.early.insert(message.kind());
+                }
                 self.message(dir, message, order, typed, at, &mut payload)
             }
             What::Undecodable(_) => EventKind::Undecodable,

@@ -44,6 +44,18 @@ fn nothing_is_due_when_our_end_crosses_their_handshake() {
 }
 
 #[test]
+fn what_is_said_behind_a_dial_is_not_due_again() {
+    let mut script = Script::accepting(&[Fast, Extended], &[Fast, Extended]);
+    script.is_greeted().gets(full()).gets_hello().greets();
+    assert!(script.session.was_early(Kind::Bitfield) && !script.session.was_early(Kind::HaveAll));
+    assert_eq!(
+        script.session.poll_deadline(),
+        Some(Duration::from_secs(130)),
+        "only keep-alives are due"
+    );
+}
+
+#[test]
 fn everything_is_owed_with_fast_and_only_what_is_open_without() {
     let owed = |script: &Script| script.session.owed().count();
     let mut with = script(&[Fast]);

@@ -16,7 +16,7 @@ use crate::wire::bencode::Value;
 /// A torrent of ours, with its name in `btspec fixture`.
 #[derive(Debug, Clone)]
 pub struct Fixture {
-    /// `main`, `one-piece`, `tracker` or `private`.
+    /// `main`, `one-piece`, `tracker`, `private`, `even` or `large`.
     pub name: &'static str,
     /// Torrent and content.
     pub torrent: Torrent,
@@ -88,9 +88,37 @@ pub fn private() -> Fixture {
     fixture("private", torrent)
 }
 
+/// 16 pieces of one block, the last as long as the others, no spare bits, and four files of which
+/// one is empty and three share a piece.
+pub fn even() -> Fixture {
+    static EVEN: OnceLock<Torrent> = OnceLock::new();
+    let torrent = EVEN.get_or_init(|| {
+        let content = of_pieces(0x6576_656e, 16 * 16384, 16384);
+        let builder = Builder::new("btspec-even").announce(TRACKER_URL);
+        let builder = builder
+            .file(&["a.bin"], 5_000)
+            .file(&["b.bin"], 0)
+            .file(&["c.bin"], 2_000)
+            .file(&["d.bin"], 16 * 16384 - 7_000);
+        made(&builder, content)
+    });
+    fixture("even", torrent)
+}
+
+/// Four pieces of 2 MiB and a short one, in one file.
+pub fn large() -> Fixture {
+    static LARGE: OnceLock<Torrent> = OnceLock::new();
+    let torrent = LARGE.get_or_init(|| {
+        let content = of_pieces(0x6c61_7267, 4 * 2_097_152 + 3 * 16384 + 5, 2_097_152);
+        let builder = Builder::new("btspec-large.bin").announce(TRACKER_URL);
+        made(&builder, content)
+    });
+    fixture("large", torrent)
+}
+
 /// Every fixture.
-pub fn all() -> [Fixture; 4] {
-    [main(), one_piece(), tracker(), private()]
+pub fn all() -> [Fixture; 6] {
+    [main(), one_piece(), tracker(), private(), even(), large()]
 }
 
 /// The fixture of this name.
@@ -127,12 +155,16 @@ fn fixture(name: &'static str, torrent: &Torrent) -> Fixture {
     }
 }
 
+fn seeded(seed: u64, total_len: u64) -> Content {
+    of_pieces(seed, total_len, PIECE_LEN)
+}
+
 #[expect(
     clippy::expect_used,
     reason = "constant lengths; a test makes every one"
 )]
-fn seeded(seed: u64, total_len: u64) -> Content {
-    let geometry = Geometry::new(total_len, PIECE_LEN).expect("a fixture's lengths are sound");
+fn of_pieces(seed: u64, total_len: u64, piece_len: u32) -> Content {
+    let geometry = Geometry::new(total_len, piece_len).expect("a fixture's lengths are sound");
     Content::from_seed(seed, geometry)
 }
 
@@ -186,6 +218,18 @@ mod tests {
     }
 
     #[test]
+    fn the_others_have_what_main_has_not() {
+        let (even, large) = (even().torrent, large().torrent);
+        let geometry = even.geometry();
+        assert_eq!((geometry.pieces(), geometry.spare_bits()), (16, 0));
+        assert_eq!(geometry.last_len(), geometry.piece_len());
+        assert_eq!(geometry.block_count(0), 1);
+        let geometry = large.geometry();
+        assert_eq!((geometry.pieces(), geometry.block_count(0)), (5, 128));
+        assert_eq!(geometry.block_count(geometry.last()), 4);
+    }
+
+    #[test]
     fn is_the_same_for_everybody() {
         // Clients out there have loaded these.
         let hashes = all().map(|fixture| (fixture.name, fixture.torrent.info_hash().to_string()));
@@ -194,6 +238,8 @@ mod tests {
             ("one-piece", "77ecf46407f230b1c48434f00cffd07dbd3a86f1"),
             ("tracker", "ea29075a96abdccf4573aa165f351ad6734a8500"),
             ("private", "475973ab3efa89bed742a38cffcff8c7a4cc848d"),
+            ("even", "e8949fca4bb65bfb2ab2589989f57cd35e51fd2b"),
+            ("large", "3ba2470b60b336e0bd3a66b4358384966caba0a6"),
         ];
         assert_eq!(hashes, expected.map(|(name, hash)| (name, hash.to_owned())));
     }

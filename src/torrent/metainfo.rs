@@ -82,6 +82,14 @@ impl Metainfo {
         &self.files
     }
 
+    /// Where in the content each file ends.
+    pub(crate) fn file_ends(&self) -> impl Iterator<Item = u64> {
+        self.files.iter().scan(0_u64, |end, file| {
+            *end = end.saturating_add(file.len);
+            Some(*end)
+        })
+    }
+
     /// Whether the torrent is one file without a folder.
     pub fn is_single_file(&self) -> bool {
         self.single_file

@@ -117,7 +117,11 @@ impl<'a> PlayEnv<'a> {
     fn fresh(&self, n: usize) -> Option<Val> {
         let mut given = self.state.fresh.borrow_mut();
         while given.len() < n {
-            let piece = self.pick_fresh(&given)?;
+            let Some(piece) = self.pick_fresh(&given) else {
+                let small = self.state.torrent.geometry().pieces() < MANY_PIECES;
+                self.state.too_few.set(small);
+                return None;
+            };
             given.push(piece);
         }
         given
@@ -220,3 +224,5 @@ const BEP6_MASK_BITS: u32 = 24;
 
 /// Pieces below are named by cases about them.
 const FIRST_FRESH: u32 = 16;
+/// With fewer, a case that asks for many pieces may find that there are none left.
+const MANY_PIECES: u32 = 64;

@@ -78,13 +78,12 @@ impl Ctx {
             }
             self.restore(before);
         }
-        let peer = repeat
-            .body
-            .iter()
-            .find(|inner| matches!(inner.action, Action::Expect(_)))
-            .unwrap_or(step);
+        let expects = |inner: &&Step| matches!(inner.action, Action::Expect(_));
+        let inner = repeat.body.iter().find(expects).unwrap_or(step);
+        // The deadline of one expectation is that of all of them: nobody knows which comes last.
         let mut acting = step.clone();
-        acting.peer.clone_from(&peer.peer);
+        acting.peer.clone_from(&inner.peer);
+        acting.within = acting.within.or_else(|| inner.within.clone());
         self.assign(&acting, &wanted).await
     }
 

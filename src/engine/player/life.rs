@@ -524,18 +524,21 @@ impl Ctx {
             let fast = state.conns.iter().filter(|c| c.open() && c.session.fast());
             fast.map(|c| c.session.owed().count()).sum()
         };
-        let until = Deadline::At(self.now() + span);
-        let settled = self
-            .wait(until, |state| Ok((owed(state) == 0).then_some(())))
-            .await;
-        let settled = match settled {
-            Ok(settled) => settled,
-            Err(stop) => {
-                self.stopped(case, stop);
-                return Err(Stop::Ended);
+        // A slow target takes its time for many answers: each of them gives it time for the next.
+        let mut left = self.with(|s| owed(s));
+        while left > 0 {
+            let until = Deadline::At(self.now() + span);
+            let fewer = |state: &mut State| Ok(Some(owed(state)).filter(|now| *now < left));
+            match self.wait(until, fewer).await {
+                Ok(Some(fewer)) => left = fewer,
+                Ok(None) => break,
+                Err(stop) => {
+                    self.stopped(case, stop);
+                    return Err(Stop::Ended);
+                }
             }
-        };
-        if settled.is_none() && self.with(|s| promised(s)) > 0 {
+        }
+        if left > 0 && self.with(|s| promised(s)) > 0 {
             let place = StepRef::of_case(case);
             self.with(|state| {
                 let actual = format!(

@@ -377,6 +377,14 @@ impl Ctx {
             let now = state.now;
             match stop {
                 Stop::Ended => false,
+                Stop::Error(_) if state.too_few.get() => {
+                    let actual = "the torrent has too few pieces for this case".to_owned();
+                    let skip = Verdict::Skip;
+                    state
+                        .tally
+                        .stop_at(&place, skip, Vec::new(), actual, None, now);
+                    false
+                }
                 Stop::Error(message) => {
                     state.tally.error(&message);
                     false

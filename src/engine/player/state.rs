@@ -1,6 +1,6 @@
 //! Everything that a play knows at a moment. Steps read it and change it; inputs land here first.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
@@ -52,6 +52,8 @@ pub(super) struct State {
     pub(super) labels: BTreeSet<String>,
     /// Pieces that `$fresh` stands for, in the order in which they were asked for.
     pub(super) fresh: RefCell<Vec<u32>>,
+    /// Whether the torrent has too few pieces for those that the case asked for.
+    pub(super) too_few: Cell<bool>,
     pub(super) interrupt: Option<Interrupt>,
     /// When the script wants to look again at the latest.
     pub(super) wake: Option<Duration>,
@@ -138,6 +140,7 @@ impl State {
             appended: BTreeSet::new(),
             labels: BTreeSet::new(),
             fresh: RefCell::new(Vec::new()),
+            too_few: Cell::new(false),
             interrupt: None,
             wake: None,
             nudge: None,

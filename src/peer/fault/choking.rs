@@ -226,6 +226,38 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .leech(),
     FaultSpec::new(
+        "interested-only-while-choked",
+        &["B3-IN-03"],
+        "Says to a peer that does not choke only once that it is interested.",
+        send(
+            |s| {
+                let conn = s.peer.conn;
+                let said = conn.stats.sent.of(Kind::Interested).messages;
+                s.is(Kind::Interested) && !conn.them.choking && said > 0
+            },
+            Alter::Drop,
+        ),
+    )
+    .leech(),
+    FaultSpec::new(
+        "loses-interest-at-choke",
+        &["B3-IN-01"],
+        "Says at a choke that it is not interested, and at the next unchoke that it is.",
+        on(
+            |s| {
+                let conn = s.peer.conn;
+                let choked = s.is(Kind::Choke) && !conn.them.choking;
+                conn.us.interested && (choked || (s.is(Kind::Unchoke) && choked_again(s)))
+            },
+            React::Say(|s| {
+                let wants = s.is(Kind::Unchoke);
+                let news = if wants { Message::Interested } else { Message::NotInterested };
+                vec![Wire::Message(news)]
+            }),
+        ),
+    )
+    .leech(),
+    FaultSpec::new(
         "never-loses-interest",
         &["B3-IN-04"],
         "Never says that it is not interested.",

@@ -1,7 +1,7 @@
 //! Defects of lt_donthave (BEP 54).
 
 use super::{Alter, Effect, FaultSpec, Quirk, React, Seen, Wire, on, send};
-use crate::wire::{ExtensionMessage, Kind, Message};
+use crate::wire::{BlockRef, ExtensionMessage, Kind, Message};
 
 pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
@@ -71,6 +71,54 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B54-RX-01"],
         "Overlooks DontHave.",
         on(|s| donthave(s).is_some() && !unoffered(s), React::Ignore),
+    )
+    .leech(),
+    FaultSpec::new(
+        "ignores-donthave-behind-have-all",
+        &["B54-RX-01"],
+        "Overlooks DontHave of a peer that has said have_all.",
+        on(
+            |s| {
+                let all = s.peer.conn.stats.received.of(Kind::HaveAll).messages > 0;
+                donthave(s).is_some() && !unoffered(s) && all
+            },
+            React::Ignore,
+        ),
+    )
+    .leech(),
+    FaultSpec::new(
+        "asks-again-for-what-was-taken-back",
+        &["B54-RX-01"],
+        "Asks again at once when a request is rejected whose piece was taken back.",
+        on(
+            |s| rejected_and_gone(s).is_some(),
+            React::Say(|s| {
+                let block = rejected_and_gone(s);
+                block.map_or_else(Vec::new, |b| vec![Wire::Message(Message::Request(b))])
+            }),
+        ),
+    )
+    .leech(),
+    FaultSpec::new(
+        "forgets-what-was-taken-back-and-rejected",
+        &["B54-RX-02"],
+        "Never asks again for a block that was rejected while its piece was taken back.",
+        Effect::Quirk(Quirk::ForgetsRejectedGone),
+    )
+    .leech(),
+    FaultSpec::new(
+        "closes-on-late-block-of-what-was-taken-back",
+        &["B54-RX-03"],
+        "Closes when a block comes behind the DontHave of its piece, without the fast extension.",
+        on(
+            |s| match s.message() {
+                Some(Message::Piece { index, .. }) => {
+                    !s.peer.conn.agreed.fast && !s.peer.conn.their_pieces.get(*index)
+                }
+                _ => false,
+            },
+            React::Close,
+        ),
     )
     .leech(),
     FaultSpec::new(
@@ -216,6 +264,16 @@ fn donthave(seen: &Seen<'_>) -> Option<u32> {
         ExtensionMessage::DontHave { index } => Some(index),
         _ => None,
     }
+}
+
+/// The block that is rejected, if its piece is not there any more.
+fn rejected_and_gone(seen: &Seen<'_>) -> Option<BlockRef> {
+    let Message::RejectRequest(block) = seen.message()? else {
+        return None;
+    };
+    let conn = seen.peer.conn;
+    let asked = conn.pending.iter().any(|pending| pending.block == *block);
+    (asked && !conn.their_pieces.get(block.index)).then_some(*block)
 }
 
 /// The other end has given lt_donthave no id.

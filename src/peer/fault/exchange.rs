@@ -117,7 +117,15 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B11-NEG-01", "B10-HS-08"],
         "Sends ut_pex under its own id to a peer that has not offered it.",
         Effect::Quirk(Quirk::ExchangesUnasked),
-    ),
+    )
+    .also(&["B10-RX-04"]),
+    FaultSpec::new(
+        "pex-later-to-who-offers-none",
+        &["B11-NEG-01", "B10-HS-08"],
+        "Sends a second round of ut_pex to peers that have not offered it, too.",
+        Effect::Quirk(Quirk::ExchangesUnaskedLater),
+    )
+    .also(&["B10-RX-04"]),
     FaultSpec::new(
         "pex-passes-on-hearsay",
         &["B11-ADD-01"],
@@ -203,6 +211,24 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 })
             }),
         ),
+    ),
+    FaultSpec::new(
+        "pex-drops-latest-only",
+        &["B11-DRP-01"],
+        "Takes nobody back but those of its latest message.",
+        Effect::Quirk(Quirk::DropsLatestOnly),
+    ),
+    FaultSpec::new(
+        "pex-forgets-reset-peers",
+        &["B11-DRP-01"],
+        "Does not take peers back whose connection is reset.",
+        Effect::Quirk(Quirk::ForgetsResetPeers),
+    ),
+    FaultSpec::new(
+        "pex-drops-the-living",
+        &["B11-DRP-03"],
+        "Takes those back that it told of before, though they are still connected.",
+        Effect::Quirk(Quirk::DropsWhatIsNotNew),
     ),
     FaultSpec::new(
         "pex-drops-somebody-else",
@@ -358,6 +384,21 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 heard(s).is_some_and(excess)
             },
             React::Hang,
+        ),
+    ),
+    FaultSpec::new(
+        "dies-of-missing-flags",
+        &["B11-RX-02"],
+        "Ends when there are flags for some of the contacts only.",
+        on(
+            |s| {
+                let few = |pex: PexMessage| {
+                    let flags = pex.string("added.f").len();
+                    flags > 0 && flags < pex.string("added").len() / 6
+                };
+                heard(s).is_some_and(few)
+            },
+            React::Exit,
         ),
     ),
     FaultSpec::new(

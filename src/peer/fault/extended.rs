@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::metadata::{asked, data_under};
 use super::{Alter, Effect, FaultSpec, Nth, Quirk, React, Seen, Sent, Wire, on, send};
 use crate::peer::config::{ExtendedWhen, Role};
 use crate::wire::bencode::{self, Document, FlawKind, Limits, Value};
@@ -16,6 +17,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B10-NEG-01"],
         "Sends its extended handshake to peers without the bit.",
         Effect::Quirk(Quirk::ExtendedUnasked),
+    ),
+    FaultSpec::new(
+        "takes-other-bits-for-extended",
+        &["B10-NEG-01"],
+        "Takes any bit of the sixth reserved byte for that of the extension protocol.",
+        Effect::Quirk(Quirk::TakesByteForExtended),
     ),
     FaultSpec::new(
         "waits-for-their-extended-handshake",
@@ -80,6 +87,15 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
+        "client-name-in-latin-1",
+        &["B10-HS-04"],
+        "Sends a client name that is not UTF-8.",
+        send(
+            hello,
+            Alter::Other(|s| changed(s, |hello| hello.with("v", Value::bytes(b"\xb5Torrent 3.5")))),
+        ),
+    ),
+    FaultSpec::new(
         "wrong-yourip",
         &["B10-HS-05"],
         "Tells the other end an address that is not its own.",
@@ -95,6 +111,15 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::SpeaksEarly),
     ),
     FaultSpec::new(
+        "metadata-before-their-handshake",
+        &["B10-HS-07"],
+        "Answers for metadata under its own id until the other end's extended handshake is there.",
+        on(
+            |s| asked(s).is_some() && s.peer.conn.their_extended.is_none(),
+            React::SayInstead(|s| data_under(s, 1)),
+        ),
+    ),
+    FaultSpec::new(
         "cuts-ids-to-seven-bits",
         &["B10-HS-08", "B9-NEG-03"],
         "Sends extension messages under the lower seven bits of the id.",
@@ -105,6 +130,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B10-HS-10", "B10-HS-08"],
         "Uses the ids of whoever sent an extended handshake last.",
         Effect::Quirk(Quirk::SharesExtensionIds),
+    ),
+    FaultSpec::new(
+        "keeps-ids-of-who-comes-again",
+        &["B10-HS-10", "B10-HS-08"],
+        "Uses the ids that the same peer gave on its first connection.",
+        Effect::Quirk(Quirk::KeepsIdsOfPeer),
     ),
     FaultSpec::new(
         "closes-on-empty-dictionary",
@@ -126,6 +157,26 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 keys.any(|key| key.starts_with(b"zz"))
             },
             React::Close,
+        ),
+    ),
+    FaultSpec::new(
+        "stops-at-unknown-key",
+        &["B10-RX-02"],
+        "Reads nothing behind a key of the extended handshake that it does not know.",
+        Effect::Quirk(Quirk::StopsAtUnknownKey),
+    ),
+    FaultSpec::new(
+        "drops-handshake-with-binary-names",
+        &["B10-RX-02"],
+        "Overlooks an extended handshake in which a name is not UTF-8.",
+        on(
+            |s| {
+                let hello = s.extended_handshake().unwrap_or_default();
+                let m = hello.get("m").and_then(Value::as_dict);
+                let mut names = hello.dict.iter().chain(m.into_iter().flatten());
+                names.any(|(name, _)| std::str::from_utf8(name).is_err())
+            },
+            React::Ignore,
         ),
     ),
     FaultSpec::new(
@@ -164,6 +215,18 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         },
     ),
     FaultSpec::new(
+        "closes-when-switched-off",
+        &["B10-RX-05"],
+        "Closes when a later extended handshake switches ut_metadata off.",
+        on(
+            |s| {
+                let before = s.peer.conn.their_id("ut_metadata").is_some();
+                before && off(s, "ut_metadata")
+            },
+            React::Close,
+        ),
+    ),
+    FaultSpec::new(
         "later-handshake-replaces-ids",
         &["B10-RX-06"],
         "Forgets the extensions that a later handshake does not name.",
@@ -186,7 +249,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     ),
     FaultSpec::new(
         "pex-under-id-zero",
-        &["B10-RX-08"],
+        &["B10-RX-08", "B11-NEG-01"],
         "Sends peers under id 0 once ut_pex is switched off.",
         on(
             |s| off(s, "ut_pex"),
@@ -208,6 +271,20 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 })
             },
             React::Deafen,
+        ),
+    ),
+    FaultSpec::new(
+        "dies-of-id-that-is-no-number",
+        &["B10-RX-09"],
+        "Ends when m gives a text, a list or a dictionary for an id.",
+        on(
+            |s| {
+                let hello = s.extended_handshake().unwrap_or_default();
+                let m = hello.get("m").and_then(Value::as_dict);
+                let mut ids = m.into_iter().flatten();
+                ids.any(|(_, id)| id.as_int().is_none())
+            },
+            React::Exit,
         ),
     ),
     FaultSpec::new(
@@ -268,6 +345,18 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
+        "hangs-on-many-names",
+        &["B10-RX-16"],
+        "Does nothing any more after an extended handshake whose m has more than 256 names.",
+        on(
+            |s| {
+                s.extended_handshake()
+                    .is_some_and(|hello| hello.m().len() > 256)
+            },
+            React::Hang,
+        ),
+    ),
+    FaultSpec::new(
         "dies-of-nested-bencode",
         &["B10-RX-17"],
         "Ends at thousands of nested lists.",
@@ -291,6 +380,20 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Ends at minus zero and at leading zeros.",
         on(
             |s| flawed(s, FlawKind::NegativeZero) || flawed(s, FlawKind::LeadingZero),
+            React::Exit,
+        ),
+    ),
+    FaultSpec::new(
+        "dies-of-texts-for-numbers",
+        &["B10-RX-18"],
+        "Ends when reqq or metadata_size is a text, or the client name a number.",
+        on(
+            |s| {
+                let hello = s.extended_handshake().unwrap_or_default();
+                let text = |key: &str| matches!(hello.get(key), Some(Value::Bytes(_)));
+                let number = matches!(hello.get("v"), Some(Value::Int(_)));
+                text("reqq") || text("metadata_size") || number
+            },
             React::Exit,
         ),
     ),
@@ -342,6 +445,25 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::DialsCutPort),
     ),
     FaultSpec::new(
+        "dials-cut-port-later",
+        &["B10-RX-21"],
+        "Cuts a listen port that does not fit to 16 bits, and dials it when the connection ends.",
+        Effect::Quirk(Quirk::DialsCutPortLater),
+    ),
+    FaultSpec::new(
+        "pex-with-cut-port",
+        &["B10-RX-21"],
+        "Cuts a listen port that does not fit to 16 bits, and tells others of it.",
+        Effect::Quirk(Quirk::ExchangesCutPort),
+    ),
+    FaultSpec::new(
+        "shares-reqq",
+        &["B10-RX-22"],
+        "Takes the reqq that came last for that of everybody.",
+        Effect::Quirk(Quirk::SharesReqq),
+    )
+    .leech(),
+    FaultSpec::new(
         "ignores-reqq",
         &["B10-RX-22"],
         "Keeps more requests outstanding than the other end bears.",
@@ -381,6 +503,24 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             },
             React::Deafen,
         ),
+    ),
+    FaultSpec::new(
+        "dies-of-id-behind-its-last",
+        &["B10-MS-01"],
+        "Ends at an extended message whose id is one above its highest.",
+        on(
+            |s| {
+                let last = s.peer.conn.extensions.iter().map(|slot| slot.id).max();
+                extended_id(s).is_some_and(|id| Some(id) == last.map(|last| last + 1))
+            },
+            React::Exit,
+        ),
+    ),
+    FaultSpec::new(
+        "hangs-on-highest-extended-id",
+        &["B10-MS-01"],
+        "Does nothing any more after an extended message of id 255.",
+        on(|s| extended_id(s) == Some(255), React::Hang),
     ),
     FaultSpec::new(
         "dies-of-garbage-for-extension",
@@ -430,6 +570,20 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B21-UO-04"],
         "Wants nothing of peers that say upload_only.",
         Effect::Quirk(Quirk::AvoidsUploadOnly),
+    )
+    .leech(),
+    FaultSpec::new(
+        "takes-upload-only-for-everything",
+        &["B3-PC-03"],
+        "Asks who says upload_only for pieces that it never announced.",
+        on(
+            |s| s.is(Kind::Unchoke) && lacked(s).is_some(),
+            React::Say(|s| {
+                let blocks = lacked(s).and_then(|index| s.peer.torrent.geometry().block(index, 0));
+                let requests = blocks.into_iter().map(Message::Request);
+                requests.map(Wire::Message).collect()
+            }),
+        ),
     )
     .leech(),
     FaultSpec::new(
@@ -496,6 +650,13 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     ),
 ];
 
+fn extended_id(seen: &Seen<'_>) -> Option<u8> {
+    match seen.message()? {
+        Message::Extended { ext_id, .. } => Some(*ext_id),
+        _ => None,
+    }
+}
+
 /// Our extended handshake.
 pub(super) fn hello(sent: &Sent<'_>) -> bool {
     sent.is(Kind::ExtendedHandshake)
@@ -549,4 +710,14 @@ fn nested(payload: &Bytes) -> bool {
 fn off(seen: &Seen<'_>, name: &str) -> bool {
     let hello = seen.extended_handshake();
     hello.and_then(|hello| hello.ext_id(name)) == Some(0)
+}
+
+/// A piece that neither end has, where the other end says `upload_only`.
+fn lacked(seen: &Seen<'_>) -> Option<u32> {
+    let conn = seen.peer.conn;
+    let hello = conn.their_extended.as_ref()?;
+    let wanted =
+        |index: &u32| !conn.their_pieces.get(*index) && !seen.peer.store.have().get(*index);
+    let mut pieces = (0..seen.pieces()).filter(|_| hello.upload_only() == Some(1));
+    pieces.find(wanted)
 }

@@ -18,6 +18,14 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
+        "says-have-all-with-its-dial",
+        &["B6-NEG-01"],
+        "Dials, and says have_all behind its handshake, whatever bits come back.",
+        Effect::Quirk(Quirk::HaveAllWithDial),
+    )
+    .seed()
+    .dialling(),
+    FaultSpec::new(
         "uses-fast-without-own-bit",
         &["B6-NEG-03"],
         "Uses the fast extension with peers that have it, though its own bit is clear.",
@@ -163,6 +171,18 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
+        "dies-of-have-none-behind-have-all",
+        &["B6-HA-08"],
+        "Ends when have_none comes from a peer that had something.",
+        on(
+            |s| {
+                let had = s.peer.conn.their_pieces.count() > 0;
+                s.is(Kind::HaveNone) && s.peer.conn.agreed.fast && had
+            },
+            React::Exit,
+        ),
+    ),
+    FaultSpec::new(
         "never-unchokes-without-availability",
         &["B6-HA-09"],
         "Overlooks interest of peers that never said what they have.",
@@ -193,6 +213,13 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     )
     .leech(),
+    FaultSpec::new(
+        "seed-closes-on-suggestion",
+        &["B6-SU-01"],
+        "A seed closes when it gets a suggestion.",
+        on(|s| in_range(s, Kind::SuggestPiece), React::Close),
+    )
+    .seed(),
     FaultSpec::new(
         "dies-of-suggest-out-of-range",
         &["B6-SU-03"],
@@ -228,6 +255,24 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             nth: Nth::UpTo(100),
             react: React::Ignore,
         },
+    )
+    .seed(),
+    FaultSpec::new(
+        "rejects-only-the-first-while-choking",
+        &["B6-RJ-01", "B6-RJ-15"],
+        "Before the first unchoke, answers the first request with a reject and no other.",
+        Effect::On {
+            when: |s| choked_request(s) && !was_unchoked(s),
+            nth: Nth::After(1),
+            react: React::Ignore,
+        },
+    )
+    .seed(),
+    FaultSpec::new(
+        "forgets-requests-of-who-waits",
+        &["B6-RJ-03"],
+        "Unchokes late, and gives no answer to what interested peers ask before.",
+        Effect::Quirk(Quirk::ForgetsWaiting),
     )
     .seed(),
     FaultSpec::new(
@@ -301,6 +346,12 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Quirk(Quirk::TakesDhtBitForFast),
     ),
     FaultSpec::new(
+        "takes-other-bits-for-fast",
+        &["B6-NEG-01"],
+        "Takes any bit of the last reserved byte for that of the fast extension.",
+        Effect::Quirk(Quirk::TakesByteForFast),
+    ),
+    FaultSpec::new(
         "serves-the-queue-after-choke",
         &["B6-RJ-04"],
         "Serves at a choke what is queued to the end.",
@@ -365,6 +416,20 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "Ignores a piece that it never asked for, although fast is on.",
         Effect::Set(|s| s.unrequested_piece = Tolerance::Ignore),
     ),
+    FaultSpec::new(
+        "tolerates-unrequested-beside-its-piece",
+        &["B6-RJ-10"],
+        "Ignores a block that it never asked for while it waits for another one of the piece.",
+        Effect::Quirk(Quirk::ToleratesBesidePiece),
+    )
+    .leech(),
+    FaultSpec::new(
+        "tolerates-unrequested-beside-any",
+        &["B6-RJ-10"],
+        "Ignores a block that it never asked for while it waits for any other.",
+        Effect::Quirk(Quirk::ToleratesBesideAny),
+    )
+    .leech(),
     FaultSpec::new(
         "drops-cancelled-request",
         &["B6-RJ-11"],
@@ -434,6 +499,13 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .leech(),
     FaultSpec::new(
+        "forgets-blocks-rejected-under-choke",
+        &["B6-RJ-13"],
+        "Never asks again for a block that was rejected behind a choke.",
+        Effect::Quirk(Quirk::ForgetsRejectedChoked),
+    )
+    .leech(),
+    FaultSpec::new(
         "dies-of-duplicate-request",
         &["B6-RJ-14"],
         "Ends when a request comes that is pending.",
@@ -480,6 +552,13 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .leech(),
     FaultSpec::new(
+        "unchoke-drops-own-requests-with-fast",
+        &["B6-RJ-18"],
+        "Forgets its requests at the unchoke behind a choke although fast is on.",
+        Effect::Quirk(Quirk::DropsPendingAtUnchoke),
+    )
+    .leech(),
+    FaultSpec::new(
         "requests-before-unchoke",
         &["B6-RJ-19", "B3-CH-01"],
         "Requests any piece before the first unchoke.",
@@ -500,6 +579,31 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     )
     .leech(),
+    FaultSpec::new(
+        "ignores-request-for-missing-piece-unchoked",
+        &["B6-RJ-20"],
+        "Gives no answer to requests of peers that it serves for pieces that it lacks.",
+        on(
+            |s| {
+                let have = s.peer.store.have();
+                let missing = s.request().is_some_and(|block| !have.get(block.index));
+                missing && s.peer.conn.agreed.fast && !s.peer.conn.us.choking
+            },
+            React::Ignore,
+        ),
+    )
+    .leech(),
+    FaultSpec::new(
+        "rejects-one-request-per-choke",
+        &["B6-RJ-21"],
+        "Behind a choke, answers the first request with a reject and no other.",
+        Effect::On {
+            when: |s| choked_request(s) && was_unchoked(s),
+            nth: Nth::After(1),
+            react: React::Ignore,
+        },
+    )
+    .seed(),
     FaultSpec::new(
         "closes-on-request-after-choke",
         &["B6-RJ-21"],
@@ -541,12 +645,26 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "ignores-allowed-fast-request",
         &["B6-AF-06"],
         "Gives no answer to requests for pieces that it allowed, while choking.",
+        on(allowed_request, React::Ignore),
+    )
+    .seed(),
+    FaultSpec::new(
+        "answers-one-allowed-fast-request",
+        &["B6-AF-06"],
+        "While choking, answers one request for pieces that it allowed and no other.",
+        Effect::On {
+            when: allowed_request,
+            nth: Nth::After(1),
+            react: React::Ignore,
+        },
+    )
+    .seed(),
+    FaultSpec::new(
+        "answers-first-blocks-of-allowed-fast",
+        &["B6-AF-06"],
+        "While choking, answers requests for the first block of pieces that it allowed only.",
         on(
-            |s| {
-                let allowed = &s.peer.conn.allowed_to_them;
-                let choked = s.peer.conn.us.choking;
-                choked && s.request().is_some_and(|b| allowed.contains(&b.index))
-            },
+            |s| allowed_request(s) && s.request().is_some_and(|block| block.begin > 0),
             React::Ignore,
         ),
     )
@@ -585,6 +703,13 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     )
     .leech(),
+    FaultSpec::new(
+        "seed-closes-on-allowed-fast",
+        &["B6-AF-08"],
+        "A seed closes when it is allowed a piece.",
+        on(|s| in_range(s, Kind::AllowedFast), React::Close),
+    )
+    .seed(),
     FaultSpec::new(
         "dies-of-allowed-fast-out-of-range",
         &["B6-AF-09"],
@@ -649,6 +774,13 @@ fn choked_request(seen: &Seen<'_>) -> bool {
             && seen.peer.torrent.geometry().contains(&block)
             && !conn.allowed_to_them.contains(&block.index)
     })
+}
+
+/// A request, while we are choking, for a piece that we allowed.
+fn allowed_request(seen: &Seen<'_>) -> bool {
+    let conn = seen.peer.conn;
+    let block = seen.request();
+    conn.us.choking && block.is_some_and(|block| conn.allowed_to_them.contains(&block.index))
 }
 
 /// How many requests have come on the connection.

@@ -282,8 +282,18 @@ pub(in crate::peer) enum Quirk {
     DiesOfPartialFrame,
     /// Who offers no ut_pex is told all the same, under our own id.
     ExchangesUnasked,
+    /// Who offers no ut_pex is told all the same, but not with the first message of the others.
+    ExchangesUnaskedLater,
     /// Contacts that somebody told of are passed on.
     ExchangesHearsay,
+    /// Contacts that were told before are dropped, though they are still here.
+    DropsWhatIsNotNew,
+    /// Only contacts of the latest message are dropped.
+    DropsLatestOnly,
+    /// Peers whose connection is reset are not dropped.
+    ForgetsResetPeers,
+    /// A listen port that does not fit is cut to 16 bits and told of.
+    ExchangesCutPort,
     /// The second ut_pex message follows the first after a few seconds.
     ExchangesTwiceAtFirst,
     /// Incoming connections are told of with the port that they come from.
@@ -294,6 +304,8 @@ pub(in crate::peer) enum Quirk {
     DialsEveryPort,
     /// A listen port that does not fit is cut to 16 bits and dialled.
     DialsCutPort,
+    /// The same, once the connection has ended.
+    DialsCutPortLater,
     /// Tells trackers another peer id than peers.
     AnnouncesAnotherId,
     /// Ends when it may still write to a connection whose other end has closed.
@@ -328,12 +340,22 @@ pub(in crate::peer) enum Quirk {
     SkipsSecondHandshake,
     /// Extension ids are shared between connections.
     SharesExtensionIds,
+    /// Extension ids outlive the connection: who comes again has those of the first time.
+    KeepsIdsOfPeer,
+    /// Nothing is read behind the first key that it does not know.
+    StopsAtUnknownKey,
+    /// Any bit of the sixth reserved byte is that of the extension protocol.
+    TakesByteForExtended,
+    /// Any bit of the last reserved byte is that of the fast extension.
+    TakesByteForFast,
     /// Keys are compared without regard to case.
     IgnoresCase,
     /// A later extended handshake replaces the earlier one.
     ReplacesExtensions,
     /// Their `reqq` is not looked at.
     IgnoresReqq,
+    /// The last `reqq` that anybody said counts for everybody.
+    SharesReqq,
     /// An extension keeps the first id that the other end gave it.
     KeepsFirstId,
     /// The peer id has no prefix that anybody knows.
@@ -366,6 +388,8 @@ pub(in crate::peer) enum Quirk {
     ForgetsAfterCancel,
     /// A cancel takes the oldest request of its piece.
     CancelsByPiece,
+    /// A cancel takes the request of its place, whatever its length.
+    CancelsAnyLength,
     /// A cancel takes the newest request.
     CancelsNewest,
     /// A cancel takes the same request of every peer without fast, also a later one.
@@ -374,6 +398,20 @@ pub(in crate::peer) enum Quirk {
     MatchesRejectsLoosely,
     /// Rejected blocks are never asked for again.
     ForgetsRejected,
+    /// Blocks that are rejected under choke are never asked for again.
+    ForgetsRejectedChoked,
+    /// Blocks that are rejected while their piece was taken back are never asked for again.
+    ForgetsRejectedGone,
+    /// With fast, the unchoke behind a choke drops our requests.
+    DropsPendingAtUnchoke,
+    /// With fast, blocks that nobody asked for are skipped while something of their piece is asked.
+    ToleratesBesidePiece,
+    /// With fast, blocks that nobody asked for are skipped while anything is asked.
+    ToleratesBesideAny,
+    /// Requests of interested peers that are still choked are forgotten. Unchokes late.
+    ForgetsWaiting,
+    /// On a dial, have_all goes out with the handshake.
+    HaveAllWithDial,
     /// With fast, a choke drops our requests.
     DropsPendingAtTheirChoke,
     /// Without fast, blocks dropped by a choke are never asked for again.
@@ -488,6 +526,8 @@ pub(in crate::peer) enum Quirk {
     ChecksOnce,
     /// The last piece of the torrent is taken without its hash.
     SkipsLastHash,
+    /// The piece that completes the torrent is taken without its hash.
+    SkipsCompletingHash,
     /// A piece of which several peers gave blocks is taken without its hash.
     SkipsMixedHash,
     /// The last block of a piece is left out of the check.
@@ -528,6 +568,10 @@ pub(in crate::peer) enum Quirk {
     MetadataToOther,
     /// A metadata request in the same segment as another one is lost.
     OneMetadataAtATime,
+    /// A metadata request for a piece that is about to be sent, to whomever, is lost.
+    MetadataOncePerPiece,
+    /// Metadata requests beyond four in one segment are lost.
+    MetadataQueueOfFour,
     /// Metadata that nobody asked for is kept and served.
     KeepsUnsolicitedMetadata,
     /// A DontHave takes back the piece behind the one it names.
@@ -578,6 +622,10 @@ impl Defects {
         for fault in self.set.iter() {
             if let Effect::Set(set) = fault.effect {
                 set(settings);
+            }
+            if let Effect::Quirk(Quirk::ForgetsWaiting) = fault.effect {
+                // Else nobody waits.
+                settings.unchoke_delay = WAIT;
             }
         }
     }
@@ -656,6 +704,9 @@ impl Defects {
         })
     }
 }
+
+/// How long a defect lets interested peers wait for their unchoke.
+const WAIT: Duration = Duration::from_secs(3);
 
 fn count(counts: &mut BTreeMap<(usize, u32), u32>, fault: usize, conn: u32) -> u32 {
     let count = counts.entry((fault, conn)).or_default();

@@ -13,6 +13,8 @@ use crate::wire::bencode::{self, Value};
 use crate::wire::extension::ExtendedHandshake;
 use crate::wire::{ExtensionMessage, Kind, Message};
 
+pub(super) use self::seen::{asked, data_under};
+
 use self::seen::*;
 use self::sent::*;
 
@@ -159,6 +161,18 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         &["B9-REQ-01"],
         "Overlooks a metadata request right behind another one.",
         Effect::Quirk(Quirk::OneMetadataAtATime),
+    ),
+    FaultSpec::new(
+        "metadata-once-per-piece",
+        &["B9-REQ-01"],
+        "Overlooks a request for a piece of metadata that it is about to send to somebody.",
+        Effect::Quirk(Quirk::MetadataOncePerPiece),
+    ),
+    FaultSpec::new(
+        "metadata-queue-of-four",
+        &["B9-REQ-01"],
+        "Overlooks metadata requests beyond the fourth of a burst.",
+        Effect::Quirk(Quirk::MetadataQueueOfFour),
     ),
     FaultSpec::new(
         "metadata-not-between-blocks",

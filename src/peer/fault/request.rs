@@ -435,6 +435,13 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .seed(),
     FaultSpec::new(
+        "cancel-ignores-length",
+        &["B3-CN-01"],
+        "A cancel takes back the request of its place, whatever its length.",
+        Effect::Quirk(Quirk::CancelsAnyLength),
+    )
+    .seed(),
+    FaultSpec::new(
         "cancel-reaches-other-connections",
         &["B3-CN-01"],
         "A cancel takes back the same request of every peer without fast, for good.",

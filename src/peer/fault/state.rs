@@ -432,7 +432,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             },
             React::Close,
         ),
-    ),
+    )
+    .also(&["B3-CN-01"]),
     FaultSpec::new(
         "never-serves-cancelled-block",
         &["B3-CN-03"],

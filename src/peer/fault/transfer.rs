@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Alter, Effect, FaultSpec, Quirk, React, Seen, on, send};
+use super::{Alter, Effect, FaultSpec, Quirk, React, Seen, Sent, View, Wire, on, send};
 use crate::wire::{Kind, Message};
 
 pub(super) const FAULTS: &[FaultSpec] = &[
@@ -153,6 +153,13 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .leech(),
     FaultSpec::new(
+        "leaves-completing-piece-unchecked",
+        &["B3-PC-08"],
+        "Takes the piece that completes the torrent without looking at its hash.",
+        Effect::Quirk(Quirk::SkipsCompletingHash),
+    )
+    .leech(),
+    FaultSpec::new(
         "leaves-mixed-piece-unchecked",
         &["B3-PC-08"],
         "Takes a piece without looking at its hash if several peers gave blocks of it.",
@@ -244,6 +251,71 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         Effect::Set(|s| s.end_game = false),
     )
     .leech(),
+    // At its end.
+    FaultSpec::new(
+        "says-nothing-of-the-end",
+        &["B3-HV-01"],
+        "Announces every piece but the one that completes the torrent.",
+        send(|s| s.is(Kind::Have) && complete(s.peer), Alter::Drop),
+    )
+    .leech(),
+    FaultSpec::new(
+        "keeps-interest-when-complete",
+        &["B3-IN-04"],
+        "Loses no interest any more once it is complete.",
+        send(
+            |s| s.is(Kind::NotInterested) && complete(s.peer),
+            Alter::Drop,
+        ),
+    )
+    .leech(),
+    FaultSpec::new(
+        "interested-when-complete",
+        &["B3-IN-05"],
+        "Is interested in seeds that come once its download is complete.",
+        on(
+            |s| match s.message() {
+                Some(Message::Bitfield { bits }) => {
+                    let all = s.peer.torrent.geometry().pieces() as usize;
+                    let ones: u32 = bits.iter().map(|byte| byte.count_ones()).sum();
+                    complete(s.peer) && ones as usize == all
+                }
+                _ => false,
+            },
+            React::Say(|_| vec![Wire::Message(Message::Interested)]),
+        ),
+    )
+    .leech(),
+    FaultSpec::new(
+        "reads-on-in-one-file",
+        &["B3-FR-24", "B3-PC-01"],
+        "Sends zeros for what of a block lies in another file than its first byte.",
+        send(
+            |s| cut(s).is_some(),
+            Alter::Other(|s| {
+                let (
+                    Some(at),
+                    Message::Piece {
+                        index,
+                        begin,
+                        block,
+                    },
+                ) = (cut(s), s.message)
+                else {
+                    return Vec::new();
+                };
+                let mut bytes = block.to_vec();
+                bytes.iter_mut().skip(at).for_each(|byte| *byte = 0);
+                let (index, begin, block) = (*index, *begin, bytes.into());
+                vec![Wire::Message(Message::Piece {
+                    index,
+                    begin,
+                    block,
+                })]
+            }),
+        ),
+    )
+    .also(&["B3-RQ-01"]),
 ];
 
 /// Bytes of a block; 0 for anything else.
@@ -252,4 +324,25 @@ fn block_len(seen: &Seen<'_>) -> usize {
         Some(Message::Piece { block, .. }) => block.len(),
         _ => 0,
     }
+}
+
+fn complete(peer: View<'_>) -> bool {
+    peer.store.complete()
+}
+
+/// Where in the block that is sent a file ends and the next one begins.
+fn cut(sent: &Sent<'_>) -> Option<usize> {
+    let Message::Piece {
+        index,
+        begin,
+        block,
+    } = sent.message
+    else {
+        return None;
+    };
+    let from = sent.peer.torrent.geometry().piece_offset(*index)? + u64::from(*begin);
+    let inside = from + 1..from + block.len() as u64;
+    let mut ends = sent.peer.torrent.metainfo().file_ends();
+    let end = ends.find(|end| inside.contains(end))?;
+    usize::try_from(end - from).ok()
 }

@@ -41,6 +41,29 @@ fn fast_needs_both_bits() {
 }
 
 #[test]
+fn what_a_dialler_says_before_our_handshake_is_judged_by_it() {
+    for (ours, broken) in [(&[Fast][..], false), (&[], true)] {
+        let mut case = Case::of(Script::accepting(ours, &[Fast]));
+        case.is_greeted().gets(HaveAll).greets().closes();
+        if broken {
+            case.breaks(
+                "fast-needs-our-bit",
+                "have_all before our handshake, and our handshake does not set the fast bit",
+            );
+        } else {
+            case.is_clean();
+        }
+    }
+    let mut case = Case::of(Script::accepting(&[], &[Fast, Extended]));
+    case.is_greeted()
+        .gets_hello()
+        .gets(Message::Port { port: 1 })
+        .greets()
+        .closes();
+    case.breaks_all(&["port-needs-dht-bit", "extended-needs-our-bit"]);
+}
+
+#[test]
 fn availability_comes_once_and_first() {
     for availability in [HaveAll, HaveNone, full()] {
         let mut case = Case::both(&[Fast, Extended]);

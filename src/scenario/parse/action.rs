@@ -507,15 +507,15 @@ fn repeat(
     }
     let unordered = map.get("unordered").map_or(Ok(false), boolean)?;
     let body = reader.steps(map.require("do")?, &mut inner, &mut place.clone())?;
-    if unordered
-        && let Some(step) = body
-            .iter()
-            .find(|step| !matches!(step.action, Action::Expect(_)))
-    {
-        return Err(ScenarioError::invalid(
-            &step.span,
-            "an unordered `repeat` holds nothing but `expect`",
-        ));
+    let together = |step: &super::super::ast::Step| {
+        let alone = step.verdict.is_some() || step.note.is_some() || step.not_before.is_some();
+        let judged = !step.cites.is_empty() || !step.then.is_empty();
+        matches!(step.action, Action::Expect(_)) && !alone && !judged
+    };
+    if unordered && let Some(step) = body.iter().find(|step| !together(step)) {
+        let what = "an unordered `repeat` holds nothing but `expect`";
+        return Err(ScenarioError::invalid(&step.span, what)
+            .expected("`expect`, with `within`, `when` and `peer`: the rest beside `repeat`"));
     }
     scope.keep_lists(&inner);
     Ok(Action::Repeat(Box::new(Repeat {

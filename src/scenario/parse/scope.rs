@@ -318,13 +318,14 @@ fn first_word(path: &str) -> &str {
 const FRESH: u32 = 16;
 
 /// Names of the format (SCENARIOS 2).
-pub(in super::super) const GLOBALS: [(&str, Type); 37] = [
+pub(in super::super) const GLOBALS: [(&str, Type); 38] = [
     ("torrent.pieces", Type::Int),
     ("torrent.piece_len", Type::Int),
     ("torrent.total_len", Type::Int),
     ("torrent.last", Type::Int),
     ("torrent.last_len", Type::Int),
     ("torrent.blocks", Type::Int),
+    ("torrent.shared", Type::Int),
     ("torrent.spare_bits", Type::Int),
     ("torrent.bitfield_len", Type::Int),
     ("torrent.info_len", Type::Int),

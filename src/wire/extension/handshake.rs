@@ -53,6 +53,9 @@ pub enum KeyProblem {
         /// Largest that makes sense.
         most: i128,
     },
+    /// A text that is not UTF-8.
+    #[error("is not UTF-8")]
+    NotText,
     /// An address of the wrong length.
     #[error("has {actual} bytes")]
     WrongLength {
@@ -188,8 +191,12 @@ impl ExtendedHandshake {
 
 fn check(field: &'static Field, value: &Value) -> Option<KeyProblem> {
     match (field.ty, value) {
-        (FieldType::Int, _) if field == &P => check_range(value, 1, 65_535),
+        (FieldType::Int, _) if field == &P => check_range(value, 0, 65_535),
         (FieldType::Int, _) => check_range(value, 0, i128::from(u32::MAX)),
+        (FieldType::Text, Value::Bytes(bytes)) if field == &V => {
+            let text = std::str::from_utf8(bytes).is_ok();
+            (!text).then_some(KeyProblem::NotText)
+        }
         (FieldType::Text, Value::Bytes(bytes)) => {
             let right = match bytes.len() {
                 _ if ![&YOURIP, &IPV4, &IPV6].contains(&field) => true,
@@ -279,7 +286,7 @@ mod tests {
             .with("reqq", -1);
         let flaws: Vec<_> = handshake.flaws().iter().map(ToString::to_string).collect();
         let expected = [
-            "`p` is 65536, not within 1 and 65535",
+            "`p` is 65536, not within 0 and 65535",
             "`reqq` is -1, not within 0 and 4294967295",
             "`v` is an integer, not a string",
             "`yourip` has 3 bytes",

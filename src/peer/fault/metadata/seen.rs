@@ -19,7 +19,7 @@ pub(super) fn message(seen: &Seen<'_>) -> Option<ExtensionMessage> {
 }
 
 /// The piece that is asked for.
-pub(super) fn asked(seen: &Seen<'_>) -> Option<i128> {
+pub(in crate::peer::fault) fn asked(seen: &Seen<'_>) -> Option<i128> {
     match message(seen)? {
         ExtensionMessage::MetadataRequest { piece } => Some(piece),
         _ => None,
@@ -97,7 +97,7 @@ pub(super) fn data_or_reject(seen: &Seen<'_>, piece: i128, told: i128) -> Vec<Wi
 }
 
 /// What was asked for, under an id that nobody gave.
-pub(super) fn data_under(seen: &Seen<'_>, ext_id: u8) -> Vec<Wire> {
+pub(in crate::peer::fault) fn data_under(seen: &Seen<'_>, ext_id: u8) -> Vec<Wire> {
     let piece = asked(seen).unwrap_or(0);
     let number = u32::try_from(piece).unwrap_or(0);
     let bytes = seen.peer.torrent.metainfo().info_piece(number);
