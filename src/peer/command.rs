@@ -296,13 +296,14 @@ impl Peer {
     /// BEP 27: with another tracker, the peers of a private torrent are others.
     fn leave_tracker(&mut self) {
         if self.torrent.metainfo().is_private() && !self.defects.has(Quirk::KeepsOldPeers) {
-            let callers_stay = self.defects.has(Quirk::KeepsOldCallers);
-            let leave = self.connections.values();
-            let leave = leave.filter(|c| c.initiator || !callers_stay).map(|c| c.id);
-            let leave: Vec<u32> = leave.collect();
-            leave
-                .into_iter()
-                .for_each(|conn| self.close(conn, CloseReason::OtherTracker));
+            let mut leave = self.ids();
+            if self.defects.has(Quirk::KeepsOldCallers) {
+                let connections = &self.connections;
+                leave.retain(|id| connections.get(id).is_some_and(|c| c.initiator));
+            }
+            for conn in leave {
+                self.close(conn, CloseReason::OtherTracker);
+            }
         }
     }
 
