@@ -8,6 +8,8 @@ use crate::wire::extension::ExtendedHandshake;
 
 /// Names whose ids are remembered; an `m` with more is cut off there.
 const MAX_NAMES: usize = 256;
+/// The same for names that are switched off: many of them leave room for those that are on.
+const MAX_OFF: usize = 64;
 
 /// The ids that one side has given to extensions by the `m` of its extension handshakes.
 ///
@@ -50,7 +52,11 @@ impl ExtIds {
         let mut map = self.map.sent().clone();
         for (name, id) in handshake.m() {
             let Ok(id) = u8::try_from(id) else { continue };
-            if map.len() >= MAX_NAMES && !map.contains_key(&name) {
+            let room = match id {
+                0 => map.values().filter(|id| **id == 0).count() < MAX_OFF,
+                _ => map.len() < MAX_NAMES,
+            };
+            if !room && !map.contains_key(&name) {
                 continue;
             }
             if id != 0 {

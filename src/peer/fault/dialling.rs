@@ -247,7 +247,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .dialling(),
     FaultSpec::new(
         "shows-nothing-when-dialling",
-        &["B6-HA-01"],
+        &["B6-HA-01", "B3-BF-04"],
         "Does not say what it has on connections that it dialled.",
         send(
             |s| {

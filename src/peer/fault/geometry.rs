@@ -1,7 +1,8 @@
 //! Defects that show with torrents of a certain shape.
 
 use super::{Alter, Effect, FaultSpec, React, Seen, Sent, Wire, on, send};
-use crate::wire::{Kind, Message};
+use crate::torrent::BLOCK_LEN;
+use crate::wire::{BlockRef, Kind, Message};
 
 pub(super) const FAULTS: &[FaultSpec] = &[
     FaultSpec::new(
@@ -65,6 +66,36 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     .leech()
     .also(&["B3-CN-04"]),
     FaultSpec::new(
+        "serves-sixty-four-blocks-a-piece",
+        &["B3-RQ-01"],
+        "Serves the first 64 blocks of a piece and no others.",
+        on(
+            |s| {
+                let piece_len = s.peer.torrent.geometry().piece_len();
+                let far = (64 << 14)..piece_len;
+                s.request().is_some_and(|block| far.contains(&block.begin))
+            },
+            React::Ignore,
+        ),
+    )
+    .seed(),
+    FaultSpec::new(
+        "serves-no-piece-at-once",
+        &["B3-RQ-01"],
+        "Ignores a request for a whole piece but the last.",
+        on(
+            |s| {
+                let geometry = s.peer.torrent.geometry();
+                s.request().is_some_and(|block| {
+                    let whole = geometry.piece_size(block.index) == Some(block.length);
+                    whole && block.index != geometry.last() && block.length <= BLOCK_LEN
+                })
+            },
+            React::Ignore,
+        ),
+    )
+    .seed(),
+    FaultSpec::new(
         "serves-up-to-the-end-of-the-piece",
         &["B3-RQ-10"],
         "Serves a request of any length that its piece is long enough for.",
@@ -94,7 +125,7 @@ fn cut(sent: &Sent<'_>) -> Option<Message> {
     };
     let (index, begin) = (*index, *begin);
     let length = u32::try_from(block.len()).ok()?;
-    let read = crate::wire::BlockRef::new(index, begin & 0xffff, length);
+    let read = BlockRef::new(index, begin & 0xffff, length);
     let block = sent.peer.torrent.block(&read).filter(|_| begin > 0xffff)?;
     Some(Message::Piece {
         index,

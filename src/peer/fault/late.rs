@@ -98,13 +98,6 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     )
     .seed(),
     FaultSpec::new(
-        "asks-again-too-late",
-        &["B6-RJ-13"],
-        "Asks again for a rejected block only after 90 s.",
-        Effect::Set(|s| s.reject_backoff = Duration::from_secs(90)),
-    )
-    .leech(),
-    FaultSpec::new(
         "serves-one-byte-past-the-end",
         &["B6-RJ-16", "B3-RQ-04"],
         "Serves a block that reaches past the end of the torrent by one byte, without that byte.",

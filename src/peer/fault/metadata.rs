@@ -116,7 +116,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     ),
     FaultSpec::new(
         "metadata-unoffered-under-own-id",
-        &["B9-NEG-04"],
+        &["B9-NEG-04", "B10-HS-07"],
         "Sends metadata under its own id to a peer that gave none.",
         on(
             |s| unoffered(s) && asked(s).is_some(),
