@@ -149,6 +149,9 @@ pub const TWINS: &[Twin] = &[
     Twin::new("leaves-what-is-rejected-to-others", |c| {
         c.with_settings(|s| s.reject_backoff = ms(3_600_000))
     }),
+    Twin::new("answers-empty-requests-with-empty-pieces", |c| {
+        c.with_settings(|s| s.on_request.zero_length = RequestPolicy::Accept)
+    }),
     Twin::new("serves-long-requests", |c| c.with_settings(|s| s.max_request = 128 * 1024)),
     Twin::new("resets-what-it-closes", |c| c.with_settings(|s| s.close_with_reset = true)),
     Twin::new("gives-up-on-the-first-corrupt-piece", |c| c.with_settings(|s| s.corrupt_limit = 1)),

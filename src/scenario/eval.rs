@@ -4,6 +4,8 @@
 //! `types` checks them before the play.
 
 use std::collections::BTreeSet;
+use std::iter::StepBy;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -260,15 +262,22 @@ impl Expr {
 
     /// As [`Expr::eval`], for a list of numbers; a single number is a list of one.
     pub fn eval_pieces(&self, env: &dyn Env) -> Result<Vec<u32>, ScenarioError> {
+        let index =
+            |n: i128| u32::try_from(n).map_err(|_| self.fault(format!("{n} is no piece index")));
+        // A condition may ask for all the pieces of a torrent, and is looked at for every message.
+        if let ExprNode::Call(Function::Range, args) = &*self.node {
+            let values: Result<Vec<Val>, ScenarioError> =
+                args.iter().map(|arg| arg.eval(env)).collect();
+            let numbers = self.range(&values?)?.take(limits::LIST + 1);
+            return self.bounded(numbers.map(index).collect::<Result<_, _>>()?);
+        }
         let list = match self.eval(env)? {
             Val::List(list) => list,
             one => vec![one],
         };
         list.iter()
             .map(|entry| match entry {
-                Val::Int(n) => {
-                    u32::try_from(*n).map_err(|_| self.fault(format!("{n} is no piece index")))
-                }
+                Val::Int(n) => index(*n),
                 other => Err(self.wrong_type("a piece index", other)),
             })
             .collect()
@@ -413,38 +422,41 @@ impl Expr {
                     .ok_or_else(|| self.fault(format!("`{}` of nothing", function.name())))
             }
             Function::Range => {
-                let mut numbers = Vec::with_capacity(3);
-                for value in &values {
-                    match value {
-                        Val::Int(n) => numbers.push(*n),
-                        other => return Err(self.wrong_type("numbers", other)),
-                    }
-                }
-                let (from, below, step) = match numbers.as_slice() {
-                    [from, below] => (*from, *below, 1),
-                    [from, below, step] => (*from, *below, *step),
-                    _ => return Err(self.fault("`range` takes start, end and maybe a step")),
-                };
-                let Some(step) = usize::try_from(step).ok().filter(|step| *step > 0) else {
-                    return Err(self.fault("the step of `range` must be at least 1"));
-                };
-                let most = limits::LIST + 1;
-                self.bounded_list(
-                    (from..below)
-                        .step_by(step)
-                        .take(most)
-                        .map(Val::Int)
-                        .collect(),
-                )
+                let numbers = self.range(&values)?.take(limits::LIST + 1);
+                self.bounded_list(numbers.map(Val::Int).collect())
             }
         }
     }
 
+    /// The numbers of `range` with these arguments.
+    fn range(&self, values: &[Val]) -> Result<StepBy<Range<i128>>, ScenarioError> {
+        let mut numbers = Vec::with_capacity(3);
+        for value in values {
+            match value {
+                Val::Int(n) => numbers.push(*n),
+                other => return Err(self.wrong_type("numbers", other)),
+            }
+        }
+        let (from, below, step) = match numbers.as_slice() {
+            [from, below] => (*from, *below, 1),
+            [from, below, step] => (*from, *below, *step),
+            _ => return Err(self.fault("`range` takes start, end and maybe a step")),
+        };
+        match usize::try_from(step).ok().filter(|step| *step > 0) {
+            Some(step) => Ok((from..below).step_by(step)),
+            None => Err(self.fault("the step of `range` must be at least 1")),
+        }
+    }
+
     fn bounded_list(&self, list: Vec<Val>) -> Result<Val, ScenarioError> {
+        self.bounded(list).map(Val::List)
+    }
+
+    fn bounded<T>(&self, list: Vec<T>) -> Result<Vec<T>, ScenarioError> {
         if list.len() > limits::LIST {
             return Err(self.fault(format!("list of more than {} entries", limits::LIST)));
         }
-        Ok(Val::List(list))
+        Ok(list)
     }
 }
 

@@ -281,3 +281,31 @@ fn overflow_is_an_error_at_its_line() {
         reason(&outcome)
     );
 }
+
+#[test]
+fn a_never_is_worth_what_its_author_says() {
+    let text = |verdict: &str| {
+        file(&format!(
+            "    cites: [B3-HS-03]
+    given:
+      - connect: {{}}
+      - alive: {{}}
+    steps:
+      - never: {{of: [unchoke]}}
+        verdict: {verdict}
+        note: it comes
+      - send: interested
+      - wait: {{for: 1s, because: it is to come}}
+"
+        ))
+    };
+    for (stated, verdict) in [
+        ("info", Verdict::Info),
+        ("skip", Verdict::Skip),
+        ("warn", Verdict::Warn),
+        ("fail", Verdict::Fail),
+    ] {
+        let outcome = faked(&text(stated), seed_opening(), |_, m, t| serve(m, t));
+        assert_verdict(&outcome, verdict);
+    }
+}

@@ -23,6 +23,8 @@ pub(super) struct Monitor {
     /// What must not come, with the variables of the moment when it was armed.
     pub(super) of: Listening,
     pub(super) vars: Rc<Vars>,
+    /// What its breach is worth, if the author says so.
+    pub(super) verdict: Option<Stated>,
     /// Ends when the step of this label was met.
     pub(super) until: Option<String>,
     /// What is left of a `silence`: what a later message of ours asks for is no breach.
@@ -74,12 +76,21 @@ pub(super) fn check(state: &mut State, seen: &Seen) {
                 let actual = format!("{} came", seen.name());
                 let conn = state.conns.get(seen.conn).map(|c| c.id);
                 let at = seen.at();
-                // A prohibition of the set-up judges nobody.
-                let stated = (state.stage == Stage::Given).then_some(Stated::Inconclusive);
+                let harmless = matches!(monitor.verdict, Some(Stated::Pass | Stated::Info));
+                let stated = match (state.stage, monitor.verdict) {
+                    (Stage::Given, _) if harmless => Some(Stated::Pass),
+                    (Stage::Given, Some(Stated::Skip)) => Some(Stated::Skip),
+                    // A prohibition of the set-up judges nobody.
+                    (Stage::Given, _) => Some(Stated::Inconclusive),
+                    (_, stated) => stated,
+                };
+                if stated == Some(Stated::Pass) {
+                    continue;
+                }
                 state
                     .tally
                     .miss(&monitor.step, vec![expected], actual, conn, at, stated);
-                if state.stage <= Stage::Steps && state.interrupt.is_none() {
+                if !harmless && state.stage <= Stage::Steps && state.interrupt.is_none() {
                     state.interrupt = Some(Interrupt::Broken);
                 }
             }

@@ -67,6 +67,8 @@ impl Ctx {
                 peer: None,
                 of: of.clone(),
                 vars: Rc::clone(&state.vars),
+                // That of a branch is worth when nothing comes.
+                verdict: None,
                 until: None,
                 silence: Some(kept),
             };
@@ -89,6 +91,7 @@ impl Ctx {
                 peer: step.peer.clone(),
                 of: of.clone(),
                 vars: Rc::clone(&state.vars),
+                verdict: step.verdict,
                 until: until.map(str::to_owned),
                 silence: None,
             };
