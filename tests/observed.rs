@@ -162,3 +162,27 @@ fn a_run_that_ended_early_writes_nothing() {
     ran.stops(3, &["stays as it is"]);
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
 }
+
+#[test]
+fn a_recording_is_compared_and_written_from() {
+    let dir = folder("observed-recording");
+    let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+    let (file, usual, other) = (path("x.observed.yaml"), path("a.json"), path("b.json"));
+    let record = |to: &str, rest: &[&str]| {
+        let report = format!("json={to}");
+        let args = ["run", "--filter", BOTH, "--report", &report];
+        assert_eq!(run(args.iter().chain(rest)).code, 0);
+    };
+    record(&usual, &[]);
+    record(&other, &OTHER);
+    let compare =
+        |of: &str, rest: &[&str]| run(["report", of, "--observations", &file].iter().chain(rest));
+    compare(&usual, &[]).stops(2, &["x.observed.yaml", "--update-observations writes it"]);
+    assert_eq!(compare(&usual, &["--update-observations"]).code, 0);
+    let same = compare(&usual, &["--strict"]);
+    assert!(!same.out.contains("observations:"), "{same:#?}");
+    let changed = compare(&other, &[]);
+    assert_eq!(changed.code, 0, "{changed:#?}");
+    assert!(changed.out.contains("observations:"), "{changed:#?}");
+    assert_eq!(compare(&other, &["--strict"]).code, 1);
+}

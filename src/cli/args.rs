@@ -198,6 +198,12 @@ pub(crate) struct ReportArgs {
     /// File of known failures, held against all of them together
     #[arg(long, value_name = "FILE", env = "BTSPEC_EXPECTATIONS")]
     pub(crate) expectations: Option<PathBuf>,
+    /// File of what `info` rows observed; a change is a warn
+    #[arg(long, value_name = "FILE", env = "BTSPEC_OBSERVATIONS")]
+    pub(crate) observations: Option<PathBuf>,
+    /// Write that file anew, from what these runs observed
+    #[arg(long, requires = "observations", env = "BTSPEC_UPDATE_OBSERVATIONS")]
+    pub(crate) update_observations: bool,
     /// A warn counts as a fail
     #[arg(long, env = "BTSPEC_STRICT")]
     pub(crate) strict: bool,

@@ -7,6 +7,7 @@ use btspec::report::{Sources, text};
 
 use super::args::ReportArgs;
 use super::known::Known;
+use super::observed::Observed;
 use super::reports::Reports;
 use super::run::{self, Written};
 use super::stop::Stop;
@@ -14,6 +15,7 @@ use super::{out, select};
 
 pub(super) fn run(args: &ReportArgs) -> Result<Exit, Stop> {
     let known = Known::load(args.expectations.as_deref(), false)?;
+    let observed = Observed::load(args.observations.as_deref(), args.update_observations)?;
     let mut read = Vec::new();
     for path in &args.files {
         read.push(recording::read(path).map_err(Stop::usage)?);
@@ -31,6 +33,13 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Stop> {
         let complaints = complaints.iter();
         run.complaints
             .extend(complaints.map(|it| FileComplaint::fail(About::Expectations, it)));
+    }
+    if args.observations.is_some() {
+        run.complaints.retain(|it| it.about != About::Observations);
+        let changed = observed.changed(&run);
+        let changed = changed.iter();
+        run.complaints
+            .extend(changed.map(|it| FileComplaint::warn(About::Observations, it)));
     }
     // Whoever names expectations wants them judged; else the runs have judged theirs.
     let recorded = Exit::ALL.into_iter().find(|exit| exit.code() == run.exit);
@@ -50,5 +59,6 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Stop> {
         sources: Sources::of(&select::load(&[])?),
     };
     run::report(written, &run)?;
+    observed.update(&run)?;
     Ok(exit)
 }

@@ -30,7 +30,7 @@ fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Problems of payloads.
-pub(super) const ERRORS: [&str; 22] = [
+pub(super) const ERRORS: [&str; 23] = [
     "payload not bencoded",
     "payload not a dictionary",
     "payload without key",
@@ -39,6 +39,7 @@ pub(super) const ERRORS: [&str; 22] = [
     "key of wrong type",
     "key out of range",
     "key of wrong length",
+    "key that is no text",
     bencode::FLAWS[0],
     bencode::FLAWS[1],
     bencode::FLAWS[2],
@@ -105,6 +106,7 @@ fn key_problem(problem: &KeyProblem) -> &'static str {
         KeyProblem::WrongType { .. } => "key of wrong type",
         KeyProblem::OutOfRange { .. } => "key out of range",
         KeyProblem::WrongLength { .. } => "key of wrong length",
+        KeyProblem::NotText => "key that is no text",
     }
 }
 

@@ -32,7 +32,8 @@ pub fn torrent_value(torrent: &Torrent, path: &str) -> Option<Val> {
 fn shared(torrent: &Torrent) -> u32 {
     let geometry = torrent.geometry();
     let piece_len = u64::from(geometry.piece_len().max(1));
-    let inside = |end: &u64| end % piece_len != 0 && end / piece_len < u64::from(geometry.last());
+    let inside =
+        |end: &u64| !end.is_multiple_of(piece_len) && end / piece_len < u64::from(geometry.last());
     let mut ends = torrent.metainfo().file_ends();
     let piece = ends.find(inside).map(|end| end / piece_len);
     piece

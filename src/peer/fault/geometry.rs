@@ -24,7 +24,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         "last-piece-of-no-length",
         &["B3-RQ-03"],
         "Takes the last piece for empty when the piece length divides the total.",
-        on(|s| ask_of_whole_last(s), React::Ignore),
+        on(ask_of_whole_last, React::Ignore),
     )
     .seed(),
     FaultSpec::new(
