@@ -18,6 +18,7 @@ use command::{folder, run, with_input};
 const WELL_FORMED: &str = "suite(fast_ext) | suite(transfer) | suite(availability) | suite(choking) \
                            | suite(requests) | suite(extension_protocol) & !id(*malformed*) \
                            & !id(*odd-integers*) & !id(*deep-nesting*) & !id(*odd-addresses*) \
+                           & !id(*binary-names*) & !id(extension_protocol/large*) \
                            | suite(dht_port) | suite(ut_metadata)";
 
 /// A handshake of nobody, and messages.

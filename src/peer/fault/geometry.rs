@@ -53,7 +53,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             Alter::Other(|s| cut(s).map_or_else(Vec::new, |message| vec![Wire::Message(message)])),
         ),
     )
-    .also(&["B3-RQ-01", "B3-PC-01"]),
+    .also(&["B3-PC-01"]),
     FaultSpec::new(
         "sixty-four-blocks-a-piece",
         &["B3-PC-01"],

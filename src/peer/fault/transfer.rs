@@ -314,8 +314,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
                 })]
             }),
         ),
-    )
-    .also(&["B3-RQ-01"]),
+    ),
 ];
 
 /// Bytes of a block; 0 for anything else.
