@@ -84,7 +84,15 @@ fn fixture_writes_the_same_bytes_every_time() {
         assert_eq!(ran.code, 0, "{ran:?}");
         assert_eq!(ran.out.lines().count(), 6);
     }
-    for name in ["main", "one-piece", "tracker", "private", "even", "large"] {
+    for name in [
+        "main",
+        "one-piece",
+        "tracker",
+        "private",
+        "even",
+        "large",
+        "whole-info",
+    ] {
         let file = format!("{name}.torrent");
         assert_eq!(
             std::fs::read(a.join(&file)).unwrap(),

@@ -150,6 +150,11 @@ impl<'a> Board<'a> {
         self.left().get_mut(&turn)?.pop_front()
     }
 
+    /// What was taken and cannot be played here is for the others.
+    fn put_back(&self, turn: Turn, index: usize) {
+        self.left().entry(turn).or_default().push_front(index);
+    }
+
     fn left(&self) -> MutexGuard<'_, BTreeMap<Turn, VecDeque<usize>>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -229,7 +234,8 @@ struct State {
     trouble: Trouble,
     /// The target was gone at the end of a play.
     gone: bool,
-    /// Plays that may have met its end: alone, each shows whether it was the one.
+    /// Plays that are this target's own: they may have met its end, and alone each shows whether it
+    /// was the one; or it was started with another torrent for them.
     again: VecDeque<usize>,
     suspects: Suspects,
     /// The latest play that has ended, and its target's role.
@@ -312,7 +318,7 @@ impl Worker<'_, '_> {
         if let Supply::Board(turn) = supply
             && turn.torrent != self.torrent
         {
-            self.change(turn.torrent);
+            self.change(turn);
             return;
         }
         let isolates = self.stage.isolates();
@@ -349,11 +355,16 @@ impl Worker<'_, '_> {
         self.look_after();
     }
 
-    /// Starts the target with another torrent.
-    fn change(&mut self, to: usize) {
-        self.torrent = to;
+    /// Starts the target with the torrent of a turn, if that still has a play that nobody took: one
+    /// play is worth one start, not one of every target.
+    fn change(&mut self, turn: Turn) {
+        let Some(index) = self.board.take(turn) else {
+            return;
+        };
+        self.torrent = turn.torrent;
         let torrent = self.torrent();
         if let Err(why) = self.stage.load(&torrent) {
+            self.board.put_back(turn, index);
             self.lose(format!("not started with another torrent: {why}"));
             return;
         }
@@ -366,6 +377,11 @@ impl Worker<'_, '_> {
             reason: format!("for the torrent {}", torrent.metainfo().name()),
         });
         self.begin();
+        if self.lost.is_some() {
+            self.board.put_back(turn, index);
+        } else {
+            self.state.again.push_back(index);
+        }
     }
 
     fn torrent(&self) -> Torrent {

@@ -85,6 +85,7 @@ impl<'a> SelfMode<'a> {
                 fixture::private().torrent,
                 fixture::even().torrent,
                 fixture::large().torrent,
+                fixture::whole_info().torrent,
             ],
             make,
             world: WorldConfig::default(),

@@ -16,7 +16,7 @@ use crate::wire::bencode::Value;
 /// A torrent of ours, with its name in `btspec fixture`.
 #[derive(Debug, Clone)]
 pub struct Fixture {
-    /// `main`, `one-piece`, `tracker`, `private`, `even` or `large`.
+    /// `main`, `one-piece`, `tracker`, `private`, `even`, `large` or `whole-info`.
     pub name: &'static str,
     /// Torrent and content.
     pub torrent: Torrent,
@@ -46,7 +46,7 @@ pub fn main() -> Fixture {
             .announce(TRACKER_URL)
             .file(&["first.bin"], FIRST_LEN)
             .file(&["folder", "second.bin"], total.saturating_sub(FIRST_LEN))
-            .extra("btspec filler", Value::Bytes(filler()));
+            .extra("btspec filler", Value::Bytes(filler(FILLER_LINES)));
         made(&builder, content)
     });
     fixture("main", torrent)
@@ -116,9 +116,29 @@ pub fn large() -> Fixture {
     fixture("large", torrent)
 }
 
+/// Two pieces, and an info dictionary of exactly two pieces of metadata (BEP 9).
+pub fn whole_info() -> Fixture {
+    static WHOLE_INFO: OnceLock<Torrent> = OnceLock::new();
+    let torrent = WHOLE_INFO.get_or_init(|| {
+        let content = seeded(0x696e_666f, 32768 + 16384 + 77);
+        let builder = Builder::new("btspec-whole-info.bin").announce(TRACKER_URL);
+        let text = Value::Bytes(filler(1000).slice(..WHOLE_FILLER_LEN));
+        made(&builder.extra("btspec filler", text), content)
+    });
+    fixture("whole-info", torrent)
+}
+
 /// Every fixture.
-pub fn all() -> [Fixture; 6] {
-    [main(), one_piece(), tracker(), private(), even(), large()]
+pub fn all() -> [Fixture; 7] {
+    [
+        main(),
+        one_piece(),
+        tracker(),
+        private(),
+        even(),
+        large(),
+        whole_info(),
+    ]
 }
 
 /// The fixture of this name.
@@ -175,8 +195,8 @@ fn made(builder: &Builder, content: Content) -> Torrent {
 
 /// Text that makes an info dictionary longer than two pieces of metadata (BEP 9), and differs in
 /// each of them.
-fn filler() -> Bytes {
-    let lines = (0..FILLER_LINES).map(|line| format!("line {line:05} of what no client reads\n"));
+fn filler(lines: u32) -> Bytes {
+    let lines = (0..lines).map(|line| format!("line {line:05} of what no client reads\n"));
     lines.collect::<String>().into()
 }
 
@@ -186,6 +206,9 @@ const PIECE_LEN: u32 = 32 * 1024;
 const FIRST_LEN: u64 = 10_000_001;
 
 const FILLER_LINES: u32 = 400;
+
+/// What [`whole_info`] takes of it.
+const WHOLE_FILLER_LEN: usize = 32_626;
 
 /// On loopback, where normally nobody is. A torrent file names a tracker (BEP 3, "metainfo files"),
 /// and rTorrent and CTorrent load none that does not.
@@ -227,6 +250,9 @@ mod tests {
         let geometry = large.geometry();
         assert_eq!((geometry.pieces(), geometry.block_count(0)), (5, 128));
         assert_eq!(geometry.block_count(geometry.last()), 4);
+        let whole = whole_info().torrent;
+        assert_eq!(whole.metainfo().info_bytes().len(), 2 * 16384);
+        assert_eq!(whole.metainfo().info_pieces(), 2);
     }
 
     #[test]
@@ -240,6 +266,7 @@ mod tests {
             ("private", "475973ab3efa89bed742a38cffcff8c7a4cc848d"),
             ("even", "e8949fca4bb65bfb2ab2589989f57cd35e51fd2b"),
             ("large", "3ba2470b60b336e0bd3a66b4358384966caba0a6"),
+            ("whole-info", "dfd4b93a65cc7583ae611a32d407e400a162bf4b"),
         ];
         assert_eq!(hashes, expected.map(|(name, hash)| (name, hash.to_owned())));
     }

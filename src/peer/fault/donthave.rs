@@ -207,7 +207,8 @@ pub(super) const FAULTS: &[FaultSpec] = &[
             |s| payload_len(s).is_some_and(|len| len != 4),
             React::Deafen,
         ),
-    ),
+    )
+    .also(&["B10-MS-02"]),
     FaultSpec::new(
         "donthave-counts-down",
         &["B54-RX-05"],

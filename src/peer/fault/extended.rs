@@ -364,7 +364,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
     ),
     FaultSpec::new(
         "never-switches-extensions-off",
-        &["B10-RX-04"],
+        &["B10-RX-25"],
         "Overlooks id 0 in a later extended handshake.",
         Effect::Quirk(Quirk::KeepsSwitchedOff),
     ),

@@ -344,6 +344,33 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         },
     ),
     FaultSpec::new(
+        "metadata-last-piece-of-remainder",
+        &["B9-DATA-01"],
+        "Sends nothing of the last piece when 16 KiB divides the length of the info dictionary.",
+        send(
+            |s| last(s) && whole(&s.peer),
+            Alter::Other(|s| rebodied(s, |_| Vec::new())),
+        ),
+    ),
+    FaultSpec::new(
+        "metadata-last-piece-of-nothing-missing",
+        &["B9-REQ-01"],
+        "Overlooks a request for the last piece when 16 KiB divides the length of the info dictionary.",
+        on(
+            |s| whole(&s.peer) && asked(s) == Some(info_pieces(&s.peer) - 1),
+            React::Ignore,
+        ),
+    ),
+    FaultSpec::new(
+        "metadata-one-piece-too-many",
+        &["B9-REQ-03"],
+        "Has an empty piece behind the last one when 16 KiB divides the length of the info dictionary.",
+        on(
+            |s| whole(&s.peer) && asked(s) == Some(info_pieces(&s.peer)),
+            React::SayInstead(|s| said(s, &made(&s.peer, asked(s).unwrap_or(0), Bytes::new()))),
+        ),
+    ),
+    FaultSpec::new(
         "metadata-blocks-of-fifteen-kib",
         &["B9-DATA-01"],
         "Sends 15 KiB of the second piece, from the second time on.",

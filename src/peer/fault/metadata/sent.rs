@@ -39,6 +39,11 @@ pub(super) fn info_pieces(peer: &View<'_>) -> i128 {
     peer.torrent.metainfo().info_pieces().into()
 }
 
+/// The info dictionary has no short piece.
+pub(super) fn whole(peer: &View<'_>) -> bool {
+    info_len(peer) % METADATA_PIECE_LEN as i128 == 0
+}
+
 /// Our data and rejects.
 pub(super) fn answer(sent: &Sent<'_>) -> bool {
     sent.is(Kind::UtMetadataData) || sent.is(Kind::UtMetadataReject)
