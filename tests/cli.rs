@@ -82,7 +82,7 @@ fn fixture_writes_the_same_bytes_every_time() {
     for dir in [&a, &b] {
         let ran = run([OsStr::new("fixture"), OsStr::new("--out"), dir.as_os_str()]);
         assert_eq!(ran.code, 0, "{ran:?}");
-        assert_eq!(ran.out.lines().count(), 6);
+        assert_eq!(ran.out.lines().count(), 7);
     }
     for name in [
         "main",
