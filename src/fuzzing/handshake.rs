@@ -112,7 +112,7 @@ fn peer_id(handshake: &Handshake) -> &'static str {
 
 fn encoded(handshake: &Handshake) -> [u8; Handshake::LEN] {
     #[cfg(fuzz_selftest)]
-    if handshake.reserved.0[2] & 0x81 == 0x81 {
+    if handshake.reserved.0[2] == 0x81 {
         let mut other = *handshake;
         other.reserved.0[2] = 0;
         return other.encode();
