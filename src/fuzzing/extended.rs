@@ -160,7 +160,7 @@ fn handshake_reads(handshake: &ExtendedHandshake) {
 fn encoded(message: &ExtensionMessage) -> Bytes {
     #[cfg(fuzz_selftest)]
     if let ExtensionMessage::MetadataReject { piece } = message
-        && *piece < 0
+        && *piece > 0
     {
         return ExtensionMessage::MetadataRequest { piece: *piece }.encode_payload();
     }

@@ -433,6 +433,7 @@ fn plant(config: PeerConfig) -> PeerConfig {
 /// One of the faults that the audit knows: it dies of one message with one value.
 #[cfg(fuzz_selftest)]
 fn plant(config: PeerConfig) -> PeerConfig {
-    let fault = crate::peer::fault::by_name("dies-of-have-out-of-range").expect("a fault of that name");
+    let fault =
+        crate::peer::fault::by_name("dies-of-have-out-of-range").expect("a fault of that name");
     config.with_faults(crate::peer::FaultSet::one(fault))
 }
