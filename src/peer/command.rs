@@ -243,7 +243,10 @@ impl Peer {
             },
             (Some("pause"), _) => {
                 self.paused = true;
-                self.ids().into_iter().for_each(|conn| self.choke_now(conn));
+                for conn in self.ids() {
+                    self.choke_now(conn);
+                    self.let_go(conn);
+                }
                 VERB_DONE
             }
             (Some("resume"), _) => {

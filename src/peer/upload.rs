@@ -217,7 +217,9 @@ impl Peer {
         let Some(c) = self.connections.get(&conn) else {
             return false;
         };
-        let allowed = self.settings.honour_allowed_fast && c.allowed_to_them.contains(&index);
+        // Nobody knows how long the operator stays away, and an answer is owed (BEP 6).
+        let honours = self.settings.honour_allowed_fast && !self.paused;
+        let allowed = honours && c.allowed_to_them.contains(&index);
         let leaks = self.ever_unchoked && self.defects.has(Quirk::LeaksChokeState);
         let once = c.stats.sent.of(Kind::Unchoke).messages > 0
             && self.defects.has(Quirk::ServesAfterFirstUnchoke);
@@ -381,6 +383,19 @@ impl Peer {
         let fast = c.agreed.fast && !forgets;
         for upload in dropped.into_iter().filter(|_| fast) {
             self.reject(conn, upload.block);
+        }
+    }
+
+    /// Rejects what is still queued; without fast it is dropped.
+    pub(super) fn let_go(&mut self, conn: u32) {
+        let Some(c) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let fast = c.agreed.fast;
+        for upload in std::mem::take(&mut c.uploads) {
+            if fast {
+                self.reject(conn, upload.block);
+            }
         }
     }
 

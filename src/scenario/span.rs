@@ -36,6 +36,17 @@ impl SourceFile {
         let rest = self.text.get(start..).unwrap_or("");
         rest.lines().next().unwrap_or("")
     }
+
+    /// A place of the YAML reader's as one of this file's: for it a carriage return at the very end
+    /// ends a line, and what it misses is on the next one, which there is not.
+    pub(super) fn within(&self, line: u32, col: u32) -> (u32, u32) {
+        let last = u32::try_from(self.lines.len()).unwrap_or(u32::MAX);
+        if line <= last {
+            return (line, col);
+        }
+        let behind = self.line(last).chars().count().saturating_add(1);
+        (last, u32::try_from(behind).unwrap_or(u32::MAX))
+    }
 }
 
 impl fmt::Debug for SourceFile {

@@ -231,10 +231,12 @@ fn written<'a>(file: &'a SourceFile, at: &Location) -> Option<&'a str> {
 fn span(file: &Arc<SourceFile>, at: &Location) -> Span {
     let text = written(file, at).unwrap_or("");
     let first_line = text.lines().next().unwrap_or("");
+    let number = |n: u64| u32::try_from(n).unwrap_or(u32::MAX).max(1);
+    let (line, col) = file.within(number(at.line()), number(at.column()));
     Span {
         file: Arc::clone(file),
-        line: u32::try_from(at.line()).unwrap_or(u32::MAX).max(1),
-        col: u32::try_from(at.column()).unwrap_or(u32::MAX).max(1),
+        line,
+        col,
         len: u32::try_from(first_line.chars().count())
             .unwrap_or(1)
             .max(1),
@@ -412,6 +414,10 @@ mod tests {
             (
                 "a: 1\r\nbc\rd: 1\n",
                 "2:3: a carriage return without a line feed",
+            ),
+            (
+                "?\t\r",
+                "1:4: cannot deserialize null into string; use Option<String>",
             ),
         ] {
             assert_eq!(message(text), format!("a.yaml:{told}"), "{text:?}");

@@ -46,7 +46,7 @@ fn choke_comes_before_its_rejects_in_request_order() {
 }
 
 #[test]
-fn paused_peer_waits_for_nothing_but_the_operator() {
+fn paused_peer_rejects_what_it_would_serve_under_choke() {
     let mut talk = Talk::to(seed());
     let conn = talk.open_fast();
     let verb = |name: &str| Input::Verb {
@@ -58,10 +58,25 @@ fn paused_peer_waits_for_nothing_but_the_operator() {
     talk.messages(conn);
     talk.send(conn, &[request(allowed, 0)]);
     assert!(talk.peer.poll_deadline().unwrap() > secs(1));
-    assert_eq!(talk.messages(conn), []);
+    assert_eq!(talk.messages(conn), [reject(allowed, 0)]);
     talk.give(verb("resume"));
+    talk.send(conn, &[request(allowed, 0)]);
     talk.wait(secs(1));
     assert!(talk.messages(conn).contains(&piece(allowed, 0)));
+}
+
+#[test]
+fn pausing_rejects_what_is_queued() {
+    let mut talk = Talk::to(seed().with_settings(|s| s.serve_delay = secs(5)));
+    let conn = talk.open_fast();
+    talk.send(conn, &[Message::Interested]);
+    let allowed = talk.peer.connection(conn).unwrap().allowed_fast()[0];
+    talk.messages(conn);
+    talk.send(conn, &[request(allowed, 0)]);
+    talk.give(Input::Verb {
+        argv: vec!["pause".to_owned()],
+    });
+    assert_eq!(talk.messages(conn), [Message::Choke, reject(allowed, 0)]);
 }
 
 fn is_allowed(talk: &Talk, conn: u32, index: u32) -> bool {
