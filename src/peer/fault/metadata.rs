@@ -344,7 +344,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         },
     ),
     FaultSpec::new(
-        "metadata-last-piece-of-remainder",
+        "metadata-whole-last-piece-empty",
         &["B9-DATA-01"],
         "Sends nothing of the last piece when 16 KiB divides the length of the info dictionary.",
         send(
@@ -353,7 +353,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
-        "metadata-last-piece-of-nothing-missing",
+        "metadata-whole-last-piece-unanswered",
         &["B9-REQ-01"],
         "Overlooks a request for the last piece when 16 KiB divides the length of the info dictionary.",
         on(
@@ -362,7 +362,7 @@ pub(super) const FAULTS: &[FaultSpec] = &[
         ),
     ),
     FaultSpec::new(
-        "metadata-one-piece-too-many",
+        "metadata-piece-behind-whole-last",
         &["B9-REQ-03"],
         "Has an empty piece behind the last one when 16 KiB divides the length of the info dictionary.",
         on(

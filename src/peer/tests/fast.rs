@@ -49,9 +49,6 @@ fn choke_comes_before_its_rejects_in_request_order() {
 fn paused_peer_rejects_what_it_would_serve_under_choke() {
     let mut talk = Talk::to(seed());
     let conn = talk.open_fast();
-    let verb = |name: &str| Input::Verb {
-        argv: vec![name.to_owned()],
-    };
     talk.give(verb("pause"));
     talk.send(conn, &[Message::Interested]);
     let allowed = talk.peer.connection(conn).unwrap().allowed_fast()[0];
@@ -73,10 +70,14 @@ fn pausing_rejects_what_is_queued() {
     let allowed = talk.peer.connection(conn).unwrap().allowed_fast()[0];
     talk.messages(conn);
     talk.send(conn, &[request(allowed, 0)]);
-    talk.give(Input::Verb {
-        argv: vec!["pause".to_owned()],
-    });
+    talk.give(verb("pause"));
     assert_eq!(talk.messages(conn), [Message::Choke, reject(allowed, 0)]);
+}
+
+fn verb(name: &str) -> Input {
+    Input::Verb {
+        argv: vec![name.to_owned()],
+    }
 }
 
 fn is_allowed(talk: &Talk, conn: u32, index: u32) -> bool {
